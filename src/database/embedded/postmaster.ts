@@ -1,0 +1,77 @@
+import { readFile, readlink, realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runProgram } from "./run_program.ts";
+
+/** What a running server writes about itself; PostgreSQL's `src/include/utils/pidfile.h`. */
+export interface Postmaster {
+  pid: number;
+  port: number;
+  ready: boolean;
+}
+
+/**
+ * Reads `postmaster.pid`, whether or not its server is still alive.
+ *
+ * @returns null if there is no such file, or it is not complete yet
+ */
+export async function readPostmaster(clusterDir: string): Promise<Postmaster | null> {
+  const text = await readFile(join(clusterDir, "postmaster.pid"), "utf8").catch(() => "");
+  const lines = text.split("\n");
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || pid <= 0) return null;
+  return { pid, port: Number(lines[3] ?? 0), ready: lines[7]?.trim() === "ready" };
+}
+
+/** The server of this cluster, if one is alive. */
+export async function findPostmaster(clusterDir: string): Promise<Postmaster | null> {
+  const postmaster = await readPostmaster(clusterDir);
+  return postmaster && await isServing(postmaster.pid, clusterDir) ? postmaster : null;
+}
+
+/**
+ * Stops a server that nobody owns any more: the one that a killed `start` left behind. Also removes
+ * a `postmaster.pid` whose number meanwhile belongs to some other program, as happens whenever a
+ * container starts again; PostgreSQL itself would refuse to start.
+ *
+ * @returns the number of the process that was stopped, null if there was none
+ * @throws {Error} if it does not stop within 30 seconds
+ */
+export async function stopOrphan(clusterDir: string): Promise<number | null> {
+  const postmaster = await readPostmaster(clusterDir);
+  if (postmaster === null) return null;
+  const { pid } = postmaster;
+  if (!(await isServing(pid, clusterDir))) {
+    await rm(join(clusterDir, "postmaster.pid"), { force: true });
+    return null;
+  }
+  process.kill(pid, "SIGINT");
+  for (let waited = 0; waited < 30_000; waited += 50) {
+    await sleep(50);
+    if (!(await isServing(pid, clusterDir))) return pid;
+  }
+  throw new Error(
+    `A PostgreSQL (process ${pid}) that an earlier start left in ${clusterDir} does not stop: ` +
+      `end it with \`kill -QUIT ${pid}\`, then start again`,
+  );
+}
+
+/** Whether a process is alive and is the server of this cluster, not a later user of its number. */
+async function isServing(pid: number, clusterDir: string): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  if (process.platform === "linux") {
+    // The server's working directory is the cluster's; a zombie has none
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch((error) => error.code as string);
+    if (cwd === "ENOENT") return false;
+    if (cwd.startsWith("/")) return cwd === await realpath(clusterDir).catch(() => clusterDir);
+    // EACCES: someone else's process, so at least look at its name
+    return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).startsWith("postgres");
+  }
+  if (process.platform === "win32") return true;
+  const { output } = await runProgram("ps", ["-p", String(pid), "-o", "command="]);
+  return output.includes("postgres");
+}

@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { errorCode } from "./open_client.ts";
+
+/**
+ * Roles belong to the whole server, so two databases that are installed at once may change the same
+ * one. PostgreSQL lets the later fail: with a unique violation or "already exists" when both make it,
+ * with "tuple concurrently updated" when both change it. Trying again is all it takes.
+ *
+ * @param run must be one statement or one implicit transaction, and repeatable
+ */
+export async function retryCatalogRace<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const isRace = ["23505", "42710"].includes(errorCode(error)) ||
+        (error instanceof Error && /tuple concurrently (updated|deleted)/.test(error.message));
+      if (!isRace || attempt === 10) throw error;
+      await sleep(Math.random() * 50 * attempt);
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The same server, another database.
+ *
+ * @param url postgres://…
+ * @param database its name, not escaped
+ */
+export function databaseUrl(url: string, database: string): string {
+  const other = new URL(url);
+  other.pathname = `/${encodeURIComponent(database)}`;
+  return other.href;
+}
+
+/** The database a connection string names; `curestry` if it names none. */
+export function databaseName(url: string): string {
+  return decodeURIComponent(new URL(url).pathname.slice(1)) || "curestry";
+}
+
+/**
+ * The same database, another login.
+ *
+ * @param url an administrator's
+ * @param role the login's name
+ * @param password not escaped
+ */
+export function loginUrl(url: string, role: string, password: string): string {
+  const other = new URL(url);
+  other.username = encodeURIComponent(role);
+  other.password = encodeURIComponent(password);
+  if (other.pathname.length <= 1) other.pathname = "/curestry";
+  return other.href;
+}
+
+/** A connection string that may be shown: without its password. */
+export function redactUrl(url: string): string {
+  const shown = new URL(url);
+  shown.password = "";
+  for (const name of ["password", "sslpassword"]) shown.searchParams.delete(name);
+  return shown.href;
+}

@@ -1,0 +1,187 @@
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import type { Worker } from "../worker/main.ts";
+import { findDatabase } from "./database/connect.ts";
+import { isPortFree } from "./database/embedded/ports.ts";
+import { type EmbeddedDatabase, startEmbedded } from "./database/embedded/start_embedded.ts";
+import { migrateFor } from "./database/migrate_for.ts";
+import { readGatewayUrl, readJwtKeys, readWorkerUrl } from "./database/secrets.ts";
+import { describeStart } from "./describe_start.ts";
+import { type Log, makeLog } from "./log.ts";
+import { fail, listenForStop, type StopRequests } from "./process.ts";
+import { readSettings, type Settings } from "./settings.ts";
+
+const USAGE = `Usage: deno task start [--demo]
+
+Runs Curestry: PostgreSQL (the embedded one, unless DATABASE_URL is set), migrations, gateway, worker.
+
+  --demo   first fills a sample organization, and prints keys and queries to try it with
+  --help   shows this`;
+
+/** How long requests under way and jobs in hand may take when we stop, in milliseconds. */
+const STOP_PATIENCE = 30_000;
+
+/** How long a start that is asked to stop may take to get to a good point, in milliseconds. */
+const START_PATIENCE = 10_000;
+
+/** What src/demo/seed.ts exports. */
+interface DemoModule {
+  /** Fills the sample organization, once; answers what to print: keys, and queries to try. */
+  seedDemo(options: { adminUrl: string; settings: Settings; log: Log }): Promise<string>;
+}
+
+/** What `start` has started so far. */
+interface Running {
+  gateway?: { url: string; stop(): Promise<void> };
+  worker?: Worker;
+  database?: EmbeddedDatabase;
+}
+
+/** `deno task start`. */
+async function main(): Promise<void> {
+  const options = readOptions();
+  const settings = readSettings();
+  const log = makeLog(settings.logLevel);
+  const requests = listenForStop();
+  const running: Running = {};
+  const started = start(settings, options, log, running);
+  try {
+    await Promise.race([
+      requests.first,
+      started.then(() => untilSomethingEnds(settings, running)),
+    ]);
+    log.info(
+      { reason: await requests.first },
+      "Stopping: requests under way and jobs in hand are finished",
+    );
+    // Not in the middle of making a cluster or of a migration, if that can be waited for
+    await Promise.race([
+      started.catch((error) => log.error({ err: error }, "The start failed")),
+      sleep(START_PATIENCE),
+      requests.again,
+    ]);
+  } finally {
+    await stop(running, requests, log);
+  }
+  log.info("Stopped");
+}
+
+/** Nothing here ends by itself unless it is broken. */
+async function untilSomethingEnds(settings: Settings, running: Running): Promise<never> {
+  const { database, worker } = running;
+  return await Promise.race([
+    ...(database
+      ? [database.exited.then((code) => {
+        throw new Error(
+          `The embedded PostgreSQL has ended by itself (exit code ${code}): ` +
+            `${settings.dataDir}/postgres.log may say why`,
+        );
+      })]
+      : []),
+    ...(worker
+      ? [worker.ended.then(() => {
+        throw new Error("The worker has ended by itself");
+      })]
+      : []),
+  ]);
+}
+
+async function stop(running: Running, requests: StopRequests, log: Log): Promise<void> {
+  const { gateway, worker, database } = running;
+  const ending = Promise.allSettled([gateway?.stop(), worker?.stop()]).then((results) => {
+    for (const result of results) {
+      if (result.status === "rejected") log.error({ err: result.reason }, "A part stopped badly");
+    }
+  });
+  await Promise.race([ending, sleep(STOP_PATIENCE), requests.again]);
+  await database?.stop();
+}
+
+function readOptions(): { demo: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { demo: { type: "boolean", default: false }, help: { type: "boolean" } },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    return { demo: values.demo };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function start(
+  settings: Settings,
+  options: { demo: boolean },
+  log: Log,
+  running: Running,
+): Promise<void> {
+  // Loading the gateway takes as long as starting PostgreSQL, so both happen at once
+  const modules = Promise.all([
+    import("./gateway/serve.ts"),
+    import("../worker/main.ts"),
+    options.demo
+      ? import(new URL("./demo/seed.ts", import.meta.url).href) as Promise<DemoModule>
+      : null,
+  ]);
+  modules.catch(() => {});
+  await checkGatewayPort(settings);
+  const adminUrl = await openDatabase(settings, log, running);
+  const summary = await migrateFor(settings, adminUrl, log);
+  if (summary.applied.length > 0) log.info({ applied: summary.applied }, "Migrated the database");
+  for (const note of summary.notes) log.warn(note);
+  await running.database?.setReady();
+  const [jwtKeys, gatewayUrl, workerUrl, [{ makeGateway }, { startWorker }, demo]] = await Promise
+    .all([
+      readJwtKeys(settings),
+      readGatewayUrl(settings, adminUrl),
+      readWorkerUrl(settings, adminUrl),
+      modules,
+    ]);
+  const { host, port } = settings;
+  await Promise.all([
+    makeGateway({ databaseUrl: gatewayUrl, host, port, jwtKeys, log }).then((gateway) => {
+      running.gateway = gateway;
+    }),
+    startWorker({ databaseUrl: workerUrl, log }).then((worker) => {
+      running.worker = worker;
+    }),
+  ]);
+  const shown = await demo?.seedDemo({ adminUrl, settings, log });
+  console.log(describeStart(settings, running.gateway?.url ?? ""));
+  if (shown) console.log(`\n${shown}`);
+}
+
+/** Looked at first, because it needs no database to be found out. */
+async function checkGatewayPort({ host, port }: Settings): Promise<void> {
+  let free: boolean;
+  try {
+    free = port === 0 || await isPortFree(host, port);
+  } catch (cause) {
+    throw new Error(
+      `The gateway cannot listen on ${host}:${port}: ${(cause as Error).message}; ` +
+        "set HOST and PORT to an address of this machine and a port that you may use",
+      { cause },
+    );
+  }
+  if (!free) {
+    throw new Error(
+      `Port ${port} of ${host}, for the gateway, is in use by another program, perhaps another start: ` +
+        "stop that program, or set PORT to a free port",
+    );
+  }
+}
+
+/** The administrator's connection string of the database, which runs then. */
+async function openDatabase(settings: Settings, log: Log, running: Running): Promise<string> {
+  const found = settings.databaseUrl === null ? null : await findDatabase(settings);
+  if (found !== null) return found;
+  running.database = await startEmbedded(settings, "start", log);
+  return running.database.adminUrl;
+}
+
+if (import.meta.main) await main().then(() => process.exit(0), fail);

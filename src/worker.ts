@@ -1,0 +1,31 @@
+import { startWorker } from "../worker/main.ts";
+import { findDatabase } from "./database/connect.ts";
+import { openClient } from "./database/open_client.ts";
+import { readWorkerUrl } from "./database/secrets.ts";
+import { makeLog } from "./log.ts";
+import { fail, listenForStop } from "./process.ts";
+import { readSettings } from "./settings.ts";
+
+/** `deno task worker`: runs jobs until it is asked to stop, then finishes those in hand. */
+async function main(): Promise<void> {
+  const settings = readSettings();
+  const log = makeLog(settings.logLevel);
+  const { first: stopped } = listenForStop();
+  const adminUrl = await findDatabase(settings);
+  if (settings.workerUrl === null && adminUrl === null) {
+    throw new Error(
+      "There is no database: set DATABASE_URL (or CURESTRY_WORKER_URL), or run `deno task start`, " +
+        "which brings its own database and worker",
+    );
+  }
+  const databaseUrl = settings.workerUrl ?? await readWorkerUrl(settings, adminUrl!);
+  // Waits for a database that starts at the same moment
+  await (await openClient(databaseUrl, { log })).end();
+  const worker = await startWorker({ databaseUrl, log });
+  log.info("The worker is ready");
+  const reason = await Promise.race([stopped, worker.ended.then(() => "its own end")]);
+  log.info({ reason }, "The worker stops");
+  await worker.stop();
+}
+
+if (import.meta.main) await main().then(() => process.exit(0), fail);
