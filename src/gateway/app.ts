@@ -1,0 +1,167 @@
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Adaptor, RequestRole } from "./adaptor.ts";
+import type { Credential, ReadCredential } from "./credentials.ts";
+import type { ErrorMapper } from "./errors.ts";
+import { type ErrorCode, GatewayError } from "./gateway_error.ts";
+import type { GraphqlServer } from "./graphql_server.ts";
+import type { Health } from "./health.ts";
+import { BodyError, readBody } from "./read_body.ts";
+
+/** What the application is made of. */
+export interface AppParts {
+  adaptor: Adaptor;
+  errors: ErrorMapper;
+  health: Health;
+  readCredential: ReadCredential;
+  /** The API as a role sees it; may build it, and throw when that fails. */
+  serverOf(role: RequestRole): Promise<GraphqlServer>;
+  log: Logger;
+}
+
+interface Variables {
+  requestId: string;
+  /** For the access log. */
+  credential?: string;
+  codes?: readonly ErrorCode[];
+}
+
+type GatewayContext = Context<{ Variables: Variables }>;
+
+/** The gateway's HTTP application. */
+export type GatewayApp = Hono<{ Variables: Variables }>;
+
+/** A batch of 100 analyses, with prompts of up to 1 MiB among them. */
+const largestBody = 2 * 1024 * 1024;
+const requestIdPattern = /^[\w.:/+=@-]{1,128}$/;
+const longestSlug = 100;
+const quietPaths = new Set(["/livez", "/readyz", "/health"]);
+
+/** Makes the application: requests in, one operation each, answers out. */
+export function makeApp(parts: AppParts): GatewayApp {
+  const { log, health } = parts;
+  const app: GatewayApp = new Hono();
+
+  app.use(async (c, next) => {
+    const given = c.req.header("x-request-id");
+    const requestId = given !== undefined && requestIdPattern.test(given) ? given : randomUUID();
+    c.set("requestId", requestId);
+    const start = performance.now();
+    await next();
+    c.header("x-request-id", requestId);
+    c.header("x-content-type-options", "nosniff");
+    const level = quietPaths.has(c.req.path) ? "debug" : "info";
+    log[level]({
+      requestId,
+      method: c.req.method,
+      path: c.req.path,
+      status: c.res.status,
+      ms: Math.round((performance.now() - start) * 10) / 10,
+      credential: c.get("credential"),
+      errors: c.get("codes"),
+    }, "request");
+  });
+
+  app.get("/livez", (c) => c.json({ status: "alive" }));
+  app.get("/readyz", async (c) => {
+    const { status, body } = await health.readReadiness();
+    return c.json(body, status);
+  });
+  app.get("/health", async (c) => {
+    const { status, body } = await health.readHealth();
+    return c.json(body, status);
+  });
+
+  app.post(
+    "/graphql",
+    bodyLimit({
+      maxSize: largestBody,
+      onError: (c) =>
+        refuse(c as GatewayContext, 413, "LIMIT", `A request may have ${largestBody} bytes`),
+    }),
+    (c) => runOperation(c, parts),
+  );
+  const explore = async (c: GatewayContext) =>
+    await (await parts.serverOf("curestry_member")).explore(c.req.raw);
+  app.get("/graphql", (c) => {
+    if (/\btext\/html\b/.test(c.req.header("accept") ?? "")) return explore(c);
+    c.header("allow", "POST");
+    return refuse(c, 405, "INVALID", "Send the operation by POST");
+  });
+  app.get("/ruru", explore);
+  app.get("/ruru-static/*", explore);
+
+  app.notFound((c) => c.json({ error: "not found" }, 404));
+  app.onError((error, c) => {
+    log.error({ err: error, requestId: c.get("requestId") }, "Internal error");
+    return c.json({ error: "internal error", requestId: c.get("requestId") }, 500);
+  });
+  return app;
+}
+
+/** The credential first, then everything else: who is refused learns nothing about the schema. */
+async function runOperation(c: GatewayContext, parts: AppParts): Promise<Response> {
+  const requestId = c.get("requestId");
+  let database;
+  try {
+    const credential = await parts.readCredential(c.req.header("authorization") ?? null);
+    c.set("credential", nameOf(credential));
+    const body = await readBody(c.req.raw);
+    const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
+    const server = await parts.serverOf(role);
+    database = parts.adaptor.openRequest({
+      role,
+      jwtId: credential.kind === "session" ? credential.jwtId : null,
+      keyHash: credential.kind === "key" ? credential.hash : null,
+      organization: readOrganization(c),
+      requestId,
+    });
+    if (role === "curestry_member") await database.verify();
+    const { response, codes } = await server.handle(c.req.raw, body, database, requestId);
+    if (codes.length > 0) c.set("codes", codes);
+    return response;
+  } catch (error) {
+    if (error instanceof BodyError) return refuse(c, error.status, error.code, error.message);
+    const { message, extensions } = await parts.errors.toClientError(error, requestId);
+    return refuse(c, statuses[extensions.code] ?? 500, extensions.code, message);
+  } finally {
+    database?.finish();
+  }
+}
+
+const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  UNAVAILABLE: 503,
+};
+
+/** An answer in the form of GraphQL to a request that did not get as far. */
+function refuse(c: GatewayContext, status: number, code: ErrorCode, message: string): Response {
+  c.set("codes", [code]);
+  if (status === 401) c.header("www-authenticate", "Bearer");
+  if (status === 503) c.header("retry-after", "1");
+  const extensions = code === "INTERNAL" ? { code, requestId: c.get("requestId") } : { code };
+  const accepted = c.req.header("accept") ?? "";
+  c.header(
+    "content-type",
+    accepted.includes("application/graphql-response+json")
+      ? "application/graphql-response+json;charset=utf-8"
+      : "application/json;charset=utf-8",
+  );
+  return c.body(JSON.stringify({ errors: [{ message, extensions }] }), { status: status as 400 });
+}
+
+function readOrganization(c: GatewayContext): string | null {
+  const slug = c.req.header("x-curestry-organization");
+  if (slug === undefined) return null;
+  if (slug.length === 0 || slug.length > longestSlug) {
+    throw new GatewayError("FORBIDDEN", "X-Curestry-Organization must be the slug of your organization");
+  }
+  return slug;
+}
+
+function nameOf(credential: Credential): string {
+  return credential.kind === "key" ? `key ${credential.keyId}` : credential.kind;
+}

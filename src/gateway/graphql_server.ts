@@ -1,0 +1,196 @@
+import "./graphile_env.ts";
+import type { GraphileConfig } from "graphile-config";
+import { makeSchema } from "postgraphile";
+import { execute, type GrafastExecutionArgs } from "postgraphile/grafast";
+import { getOperationAST, GraphQLError } from "postgraphile/graphql";
+import {
+  convertHandlerResultToResult,
+  GrafservBase,
+  type HandlerResult,
+  normalizeRequest,
+  type RequestDigest,
+} from "postgraphile/grafserv";
+import type { RequestDatabase } from "./adaptor.ts";
+import type { ClientError, ErrorMapper } from "./errors.ts";
+import type { ErrorCode } from "./gateway_error.ts";
+import { checkPageSizes, makeCheckDocument } from "./limits.ts";
+
+declare global {
+  namespace Grafast {
+    interface RequestContext {
+      /** The request's way to the database, which its operation uses and then ends. */
+      database: RequestDatabase;
+    }
+  }
+}
+
+/** A GraphQL operation as it came in, checked for its outer form. */
+export interface GraphqlBody {
+  query: string;
+  operationName?: string | null;
+  variables?: Record<string, unknown> | null;
+}
+
+/** An answer, and the codes of its errors for the log. */
+export interface GraphqlAnswer {
+  response: Response;
+  codes: readonly ErrorCode[];
+}
+
+/** The GraphQL API of one role. */
+export interface GraphqlServer {
+  /** Runs an operation. Never throws. */
+  handle(
+    request: Request,
+    body: GraphqlBody,
+    database: RequestDatabase,
+    requestId: string,
+  ): Promise<GraphqlAnswer>;
+  /** The API explorer's page, and the files it loads. */
+  explore(request: Request): Promise<Response>;
+}
+
+/**
+ * Builds the schema of a preset and serves it.
+ *
+ * @param options.suggestions whether refusals may name fields that exist
+ * @throws when the database cannot be introspected
+ */
+export async function makeGraphqlServer(
+  preset: GraphileConfig.Preset,
+  errors: ErrorMapper,
+  options: { suggestions: boolean },
+): Promise<GraphqlServer> {
+  const { schema, resolvedPreset } = await makeSchema({
+    ...preset,
+    plugins: [...preset.plugins ?? [], executionPlugin(options.suggestions)],
+  });
+  const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
+  await grafserv.ready();
+
+  return {
+    async handle(request, body, database, requestId) {
+      const digest = makeDigest(request, body, { database });
+      const result: HandlerResult | null = await grafserv.graphqlHandler(
+        normalizeRequest(digest),
+        grafserv.graphiqlHandler,
+      );
+      if (result?.type !== "graphql") return { response: await toResponse(result), codes: [] };
+      const found = await Promise.all(
+        (result.payload.errors ?? []).map((error) => errors.toClientError(error, requestId)),
+      );
+      const { data } = result.payload;
+      const status = statusOf(result.statusCode ?? 200, data, found);
+      const payload = {
+        ...(found.length > 0 ? { errors: found } : {}),
+        ...(data === undefined ? {} : { data }),
+      };
+      const headers = new Headers({ "content-type": result.contentType });
+      if (status === 401) headers.set("www-authenticate", "Bearer");
+      if (status === 503) headers.set("retry-after", "1");
+      return {
+        response: new Response(JSON.stringify(payload), { status, headers }),
+        codes: found.map((error) => error.extensions.code),
+      };
+    },
+
+    async explore(request) {
+      const digest = normalizeRequest(makeDigest(request, null, {}));
+      const isFile = digest.path.startsWith("/ruru-static/");
+      return await toResponse(
+        isFile
+          ? await grafserv.graphiqlStaticHandler(digest)
+          : await grafserv.graphiqlHandler(digest),
+      );
+    },
+  };
+}
+
+/** Documents are checked by limits.ts before Grafast sees them; failures stay errors of the answer. */
+function executionPlugin(suggestions: boolean): GraphileConfig.Plugin {
+  return {
+    name: "CurestryExecutionPlugin",
+    version: "1.0.0",
+    grafserv: {
+      middleware: {
+        setPreset(next, event) {
+          const original = event.getExecutionConfig;
+          let check: ReturnType<typeof makeCheckDocument> | undefined;
+          event.getExecutionConfig = async function (context) {
+            const config = await original.call(this, context);
+            check ??= makeCheckDocument(config.schema, { suggestions });
+            return { ...config, parseAndValidate: check, execute: run };
+          };
+          return next();
+        },
+      },
+    },
+  };
+}
+
+const run: typeof execute = async function run(args: GrafastExecutionArgs) {
+  const { database } = args.requestContext as Grafast.RequestContext;
+  try {
+    const operation = getOperationAST(args.document, args.operationName);
+    if (operation) {
+      const refusals = checkPageSizes(args.document, operation, args.variableValues);
+      if (refusals.length > 0) return { errors: refusals };
+      database.begin(operation.operation === "mutation" ? "mutation" : "query");
+    }
+    Object.assign(args.contextValue as object, {
+      pgSettings: {},
+      withPgClient: database.withPgClient,
+    });
+    return await execute(args);
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return { errors: [new GraphQLError("internal error", { originalError })] };
+  } finally {
+    database.finish();
+  }
+};
+
+/**
+ * The HTTP status: that of the media type's rules, unless the whole answer is that the service, or
+ * the credential, failed.
+ */
+function statusOf(status: number, data: unknown, errors: readonly ClientError[]): number {
+  if (errors.length === 0 || !isEmpty(data)) return status;
+  const every = (code: ErrorCode) => errors.every((error) => error.extensions.code === code);
+  if (every("UNAVAILABLE")) return 503;
+  if (every("UNAUTHENTICATED")) return 401;
+  if (data === undefined && every("INTERNAL")) return 500;
+  return status;
+}
+
+function isEmpty(data: unknown): boolean {
+  return data === null || data === undefined ||
+    Object.values(data).every((value) => value === null);
+}
+
+function makeDigest(
+  request: Request,
+  body: GraphqlBody | null,
+  requestContext: Partial<Grafast.RequestContext>,
+): RequestDigest {
+  const url = new URL(request.url);
+  return {
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    isSecure: url.protocol === "https:",
+    method: request.method,
+    path: url.pathname,
+    headers: Object.fromEntries(request.headers),
+    getQueryParams: () => Object.fromEntries(url.searchParams),
+    getBody: () => ({ type: "json", json: body as never }),
+    preferJSON: true,
+    requestContext,
+  };
+}
+
+async function toResponse(result: HandlerResult | null): Promise<Response> {
+  const converted = await convertHandlerResultToResult(result);
+  if (converted?.type !== "buffer") return new Response(null, { status: 404 });
+  const { buffer, statusCode, headers } = converted;
+  return new Response(new Uint8Array(buffer), { status: statusCode, headers });
+}

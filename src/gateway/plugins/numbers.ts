@@ -1,0 +1,43 @@
+import "postgraphile";
+import type { GraphileConfig } from "graphile-config";
+import { GraphQLError, Kind, type ValueNode } from "postgraphile/graphql";
+
+/**
+ * BigFloat and BigInt are answered as strings, which keep every digit; as input they take what
+ * clients have at hand: JSON numbers, literals with or without quotes.
+ */
+export const NumbersPlugin: GraphileConfig.Plugin = {
+  name: "CurestryNumbersPlugin",
+  version: "1.0.0",
+  schema: {
+    hooks: {
+      GraphQLScalarType(config) {
+        const pattern = patterns[config.name];
+        if (pattern === undefined) return config;
+        const parse = (value: unknown): string => {
+          const text = typeof value === "number" || typeof value === "bigint"
+            ? String(value)
+            : value;
+          if (typeof text !== "string" || !pattern.test(text)) {
+            throw new GraphQLError(`${config.name} must be a number, or a number in quotes`);
+          }
+          return text;
+        };
+        return {
+          ...config,
+          parseValue: parse,
+          parseLiteral(node: ValueNode) {
+            const numeric = node.kind === Kind.INT || node.kind === Kind.FLOAT ||
+              node.kind === Kind.STRING;
+            return parse(numeric ? node.value : null);
+          },
+        };
+      },
+    },
+  },
+};
+
+const patterns: Readonly<Record<string, RegExp>> = {
+  BigFloat: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i,
+  BigInt: /^[+-]?\d{1,19}$/,
+};
