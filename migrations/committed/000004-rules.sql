@@ -1,0 +1,2952 @@
+--! Previous: sha1:d3c7e8fe491e6189e94651e9a1fedc57331626d4
+--! Hash: sha1:52e8540ba36897b1e71a2bb157fbe5206056f952
+--! Message: rules
+
+/*
+ * Phase 3 of the specification: the old names go, and every rule is in force: row level security, grants, triggers, the
+ * API's functions.
+ */
+do $$
+declare
+  v_view record;
+begin
+  for v_view in
+    select c.oid::regclass as name
+      from pg_catalog.pg_class c
+     where c.relnamespace = 'public'::regnamespace and c.relkind = 'v'
+       and c.relname = any (array['users', 'sessions', 'auth_accounts', 'prompts', 'prompt_relations', 'analysis_results',
+                                  'workflow_runs', 'workflow_nodes', 'evaluation_metrics'])
+       and c.relowner = 'curestry_owner'::regrole
+  loop
+    execute format('drop view %s', v_view.name);
+  end loop;
+end;
+$$;
+drop trigger _100_legacy_run on core.analysis_results;
+drop function app.tg_legacy_analysis_results__run();
+
+--! Included all.sql
+-- Every re-runnable definition, in dependency order. A definition that is not here is not deployed: a test compares.
+--! Included app/schemas.sql
+comment on schema app is 'Private helpers of Curestry: context and permissions of a request, trigger functions, jobs, functions for operators. Not in the API.';
+comment on schema core is 'Prompts, their analyses, users and workflows: the tables of the specification''s current backends.';
+comment on schema ops is 'Organizations, keys and credentials, analysis runs with their metrics, rubrics and judge scores, the audit log.';
+comment on schema mart is 'Numbers rolled up by hour and by day, for dashboards; written by the worker only.';
+
+grant usage on schema app to curestry_gateway, curestry_anonymous, curestry_member, curestry_analyst, curestry_worker;
+grant usage on schema core, ops, mart to curestry_anonymous, curestry_member, curestry_analyst;
+-- The definer owns functions, so it has to be allowed to have them here.
+grant usage, create on schema app, core, ops to curestry_definer;
+grant usage on schema mart to curestry_definer;
+--! EndIncluded app/schemas.sql
+--! Included core/types.sql
+comment on type core.tag_match is 'ANY: at least one of the tags. ALL: every one of them.';
+grant usage on type core.tag_match to curestry_member, curestry_definer;
+--! EndIncluded core/types.sql
+--! Included ops/types/record_analyses.sql
+comment on type ops.analysis_item is 'An analysis to record: what was analysed, how it went, and what came out.';
+comment on column ops.analysis_item.idempotency_key is 'Chosen by you: the same key with the same content again changes nothing, so that a call can be repeated.';
+comment on column ops.analysis_item.prompt_id is 'The saved prompt that was analysed; this or promptContent is required.';
+comment on column ops.analysis_item.prompt_content is 'The text that was analysed; if absent, the text of the prompt as it is now.';
+comment on column ops.analysis_item.status is 'queued, running, succeeded (the default), failed or cancelled.';
+comment on column ops.analysis_item.started_at is 'When work on it started; if absent, finishedAt.';
+comment on column ops.analysis_item.finished_at is 'When it ended; if absent and it has ended, now.';
+comment on column ops.analysis_item.meta is 'Anything else, a JSON object.';
+comment on column ops.analysis_item.result is 'The document of the analysis.';
+comment on column ops.analysis_item.metrics is 'Measured values, each under a key of its own.';
+comment on column ops.analysis_item.node_results is 'What the nodes of the pipeline found.';
+comment on column ops.analysis_item.scores is 'What judges gave.';
+
+comment on type ops.analysis_result_item is 'The document of an analysis. Its numbers stand as metrics of the run too.';
+comment on column ops.analysis_result_item.detected_language is 'Code of the language that was found; required.';
+comment on column ops.analysis_result_item.translated is 'Whether the text was translated before it was analysed; false if absent.';
+comment on column ops.analysis_result_item.format_valid is 'Whether the text is well formed in its format; true if absent.';
+comment on column ops.analysis_result_item.overall_score is 'Overall quality, 0 to 10; required.';
+comment on column ops.analysis_result_item.judge_score is 'What the LLM judges gave, 0 to 10; required.';
+comment on column ops.analysis_result_item.semantic_entropy is 'Semantic entropy, at least 0; required.';
+comment on column ops.analysis_result_item.complexity_score is 'Complexity, 0 to 10; required.';
+comment on column ops.analysis_result_item.length_chars is 'Length in characters; counted if absent.';
+comment on column ops.analysis_result_item.length_words is 'Length in words; counted if absent.';
+comment on column ops.analysis_result_item.contradictions is 'Contradictions found, a JSON array.';
+comment on column ops.analysis_result_item.patches is 'Proposed changes, a JSON array.';
+comment on column ops.analysis_result_item.clarify_questions is 'Questions that would make the prompt clearer, a JSON array.';
+comment on column ops.analysis_result_item.extra_metadata is 'Anything else, a JSON object.';
+
+comment on type ops.analysis_metric_item is 'A measured value: a number, a text or JSON, under a key.';
+comment on column ops.analysis_metric_item.key is 'What was measured; once per analysis.';
+comment on column ops.analysis_metric_item.value_num is 'The value, if it is a number.';
+comment on column ops.analysis_metric_item.value_text is 'The value, if it is a text.';
+comment on column ops.analysis_metric_item.value_json is 'The value, if it is JSON.';
+
+comment on type ops.analysis_node_result_item is 'What one node of the pipeline found.';
+comment on column ops.analysis_node_result_item.node is 'entropy, llm_judge, rag_oracle, regex_checks or another; once per analysis.';
+comment on column ops.analysis_node_result_item.status is 'ok, warn, fail or error.';
+comment on column ops.analysis_node_result_item.score is '0 to 10.';
+comment on column ops.analysis_node_result_item.details is 'What was found, a JSON object.';
+
+comment on type ops.judge_score_item is 'What a judge gave by one criterion.';
+comment on column ops.judge_score_item.rubric is 'Name of the rubric; its newest version is meant.';
+comment on column ops.judge_score_item.criterion is 'Key of the criterion.';
+comment on column ops.judge_score_item.score is '0 to 10.';
+comment on column ops.judge_score_item.comment is 'Why, in the words of the judge.';
+comment on column ops.judge_score_item.evidence is 'What the judge goes by, a JSON object.';
+
+comment on type ops.record_outcome is 'What became of an item of recordAnalyses.';
+comment on column ops.record_outcome.outcome is 'inserted; unchanged: the key is known with the same content; conflict: the key is known with another content; invalid: not recorded.';
+comment on column ops.record_outcome.analysis_run_id is 'The run that was recorded, now or earlier; null if invalid.';
+comment on column ops.record_outcome.message is 'Why the item is in conflict or invalid.';
+grant usage on type ops.analysis_metric_item to curestry_member, curestry_definer;
+grant usage on type ops.analysis_node_result_item to curestry_member, curestry_definer;
+grant usage on type ops.judge_score_item to curestry_member, curestry_definer;
+grant usage on type ops.analysis_result_item to curestry_member, curestry_definer;
+grant usage on type ops.analysis_item to curestry_member, curestry_definer;
+grant usage on type ops.record_outcome to curestry_member, curestry_definer;
+--! EndIncluded ops/types/record_analyses.sql
+--! Included ops/types/record_feature_events.sql
+comment on type ops.feature_event_item is 'Uses of a feature.';
+comment on column ops.feature_event_item.feature_key is 'Which feature.';
+comment on column ops.feature_event_item.occurred_at is 'When; now if absent.';
+comment on column ops.feature_event_item.count is 'How many times; once if absent.';
+grant usage on type ops.feature_event_item to curestry_member, curestry_definer;
+--! EndIncluded ops/types/record_feature_events.sql
+--! Included ops/types/viewer.sql
+comment on type ops.viewer is 'Who is asking, and what they may do.';
+comment on column ops.viewer.user_id is 'The user; with an API key, the user who made it; null for an operator''s key.';
+comment on column ops.viewer.email is 'The user''s e-mail address.';
+comment on column ops.viewer.name is 'The user''s display name.';
+comment on column ops.viewer.api_key_id is 'The API key; null with a session.';
+comment on column ops.viewer.organization_id is 'The organization of this request.';
+comment on column ops.viewer.organization_slug is 'The slug of the organization of this request.';
+comment on column ops.viewer.role is 'The user''s role in the organization of this request.';
+comment on column ops.viewer.permissions is 'What this request may do: the role''s permissions, with an API key those of them that are in its scopes.';
+comment on column ops.viewer.organizations is 'All organizations of the user; choose one with the header X-Curestry-Organization.';
+
+comment on type ops.viewer_organization is 'An organization that the user is an active member of.';
+comment on column ops.viewer_organization.id is 'Identifies the organization.';
+comment on column ops.viewer_organization.slug is 'Its short name, for the header X-Curestry-Organization.';
+comment on column ops.viewer_organization.name is 'Its display name.';
+comment on column ops.viewer_organization.role is 'The user''s role there.';
+comment on column ops.viewer_organization.personal is 'Whether it is the user''s personal organization, which requests belong to that name none.';
+grant usage on type ops.viewer, ops.viewer_organization to curestry_anonymous, curestry_member, curestry_definer;
+--! EndIncluded ops/types/viewer.sql
+--! Included app/functions/organization_if.sql
+/*
+ * What every policy of a member compares with. Plain SQL that reads two settings and no table, so that it becomes the
+ * index condition itself; the settings are the ones that app.begin_request made after it had accepted a credential.
+ */
+create or replace function app.organization_if(permission text) returns uuid
+language sql stable parallel safe
+return case
+  when position(' ' || permission || ' ' in current_setting('curestry.permissions', true)) > 0
+  then nullif(current_setting('curestry.organization_id', true), '')::uuid
+end;
+revoke execute on function app.organization_if(text) from public;
+grant execute on function app.organization_if(text) to curestry_member, curestry_anonymous, curestry_definer;
+comment on function app.organization_if(text) is
+  'The organization of the current request if the request holds this permission, else null.';
+--! EndIncluded app/functions/organization_if.sql
+--! Included app/functions/organization_id.sql
+create or replace function app.organization_id() returns uuid
+language sql stable parallel safe
+return nullif(current_setting('curestry.organization_id', true), '')::uuid;
+revoke execute on function app.organization_id() from public;
+grant execute on function app.organization_id() to curestry_member, curestry_anonymous, curestry_definer;
+comment on function app.organization_id() is
+  'The organization of the current request, else null. Rows that are inserted belong to it.';
+--! EndIncluded app/functions/organization_id.sql
+--! Included app/functions/user_id.sql
+create or replace function app.user_id() returns integer
+language sql stable parallel safe
+return nullif(current_setting('curestry.user_id', true), '')::integer;
+revoke execute on function app.user_id() from public;
+grant execute on function app.user_id() to curestry_member, curestry_anonymous, curestry_definer;
+comment on function app.user_id() is
+  'The user of the current request (with an API key: the user who made it), else null.';
+--! EndIncluded app/functions/user_id.sql
+--! Included app/functions/role_permissions.sql
+create or replace function app.role_permissions(role text) returns text[]
+language sql immutable parallel safe
+return case role
+  when 'viewer' then array['prompts:read', 'analyses:read', 'workflows:read', 'rubrics:read', 'marts:read', 'members:read']
+  when 'member' then array['prompts:read', 'analyses:read', 'workflows:read', 'rubrics:read', 'marts:read', 'members:read',
+                           'prompts:write', 'analyses:write', 'workflows:write', 'features:write']
+  when 'admin'  then array['prompts:read', 'analyses:read', 'workflows:read', 'rubrics:read', 'marts:read', 'members:read',
+                           'prompts:write', 'analyses:write', 'workflows:write', 'features:write',
+                           'rubrics:write', 'members:write', 'keys:write', 'credentials:write', 'audit:read']
+  when 'owner'  then array['prompts:read', 'analyses:read', 'workflows:read', 'rubrics:read', 'marts:read', 'members:read',
+                           'prompts:write', 'analyses:write', 'workflows:write', 'features:write',
+                           'rubrics:write', 'members:write', 'keys:write', 'credentials:write', 'audit:read',
+                           'organization:write']
+end;
+revoke execute on function app.role_permissions(text) from public;
+grant execute on function app.role_permissions(text) to curestry_definer;
+comment on function app.role_permissions(text) is
+  'The permissions that a member role is the name of. The scopes of API keys are the same words.';
+--! EndIncluded app/functions/role_permissions.sql
+--! Included app/functions/refuse.sql
+/*
+ * The one way in which our functions say no. The SQLSTATEs are ours (class CU) and are listed here and in the gateway's
+ * src/gateway/errors.ts, which turns them into extensions.code; a test compares the two.
+ *
+ *   CU001 UNAUTHENTICATED   CU002 FORBIDDEN   CU003 NOT_FOUND   CU004 INVALID   CU005 CONFLICT   CU006 LIMIT   CU007 UNAVAILABLE
+ */
+create or replace function app.refuse(code text, message text, field text default null, rule text default null) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  raise exception using errcode = code, message = message, column = coalesce(field, ''), constraint = coalesce(rule, '');
+end;
+$$;
+revoke execute on function app.refuse(text, text, text, text) from public;
+grant execute on function app.refuse(text, text, text, text) to curestry_member, curestry_definer;
+comment on function app.refuse(text, text, text, text) is
+  'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
+--! EndIncluded app/functions/refuse.sql
+--! Included app/functions/require.sql
+create or replace function app.require(permission text) returns uuid
+language plpgsql stable set search_path = '' as $$
+declare
+  v_organization constant uuid := app.organization_if(permission);
+begin
+  if v_organization is null then
+    if app.organization_id() is null then
+      perform app.refuse('CU001', 'This needs credentials: send "Authorization: Bearer" with an API key or a session token');
+    end if;
+    perform app.refuse('CU002', format('This needs the permission %s, which these credentials do not have', permission));
+  end if;
+  return v_organization;
+end;
+$$;
+revoke execute on function app.require(text) from public;
+grant execute on function app.require(text) to curestry_member, curestry_definer;
+comment on function app.require(text) is
+  'The organization of the current request; refuses (CU001, CU002) a request that does not hold this permission.';
+--! EndIncluded app/functions/require.sql
+--! Included app/functions/constraint_message.sql
+create or replace function app.constraint_message(schema_name text, table_name text, constraint_name text) returns text
+language sql stable security definer set search_path = '' as $$
+  select coalesce(
+    (select pg_catalog.obj_description(c.oid, 'pg_constraint')
+       from pg_catalog.pg_constraint c
+      where c.conrelid = to_regclass(format('%I.%I', schema_name, table_name)) and c.conname = constraint_name),
+    (select pg_catalog.obj_description(to_regclass(format('%I.%I', schema_name, constraint_name)), 'pg_class')));
+$$;
+alter function app.constraint_message(text, text, text) owner to curestry_definer;
+revoke execute on function app.constraint_message(text, text, text) from public;
+grant execute on function app.constraint_message(text, text, text) to curestry_gateway, curestry_member;
+comment on function app.constraint_message(text, text, text) is
+  'The rule of a constraint or unique index in plain words: its comment.';
+--! EndIncluded app/functions/constraint_message.sql
+--! Included app/functions/violation_message.sql
+/* For functions that report one bad item and go on: what an error of PostgreSQL means, in the words of our comments. */
+create or replace function app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
+returns text
+language sql stable set search_path = '' as $$
+  select coalesce(
+    case
+      when state = '23502' then column_name || ' is required'
+      when constraint_name <> '' then app.constraint_message(schema_name, table_name, constraint_name)
+    end,
+    message);
+$$;
+revoke execute on function app.violation_message(text, text, text, text, text, text) from public;
+grant execute on function app.violation_message(text, text, text, text, text, text) to curestry_definer;
+comment on function app.violation_message(text, text, text, text, text, text) is
+  'What the violation of a constraint means, in plain words.';
+--! EndIncluded app/functions/violation_message.sql
+--! Included app/functions/begin_request.sql
+/*
+ * The first statement of every transaction of the gateway. What it gets is a credential, not a claim: user, organization
+ * and permissions are looked up here, each time, so that a revocation or a demotion acts with the next request.
+ *
+ * The settings are local to the transaction. The gateway sets the role itself afterwards: "set role" is refused inside a
+ * definer function.
+ */
+create or replace function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user integer;
+  v_key uuid;
+  v_organization uuid;
+  v_role text;
+  v_permissions text[] := '{}';
+begin
+  if api_key_hash is not null then
+    select k.organization_id, k.id, k.user_id, array(select jsonb_array_elements_text(k.scopes)),
+           case when k.by_operator then 'owner' else m.role end
+      into v_organization, v_key, v_user, v_permissions, v_role
+      from ops.api_key k
+      left join ops.organization_user m
+        on m.organization_id = k.organization_id and m.user_id = k.user_id and m.status = 'active'
+     where k.key_hash = api_key_hash and not k.is_revoked and (k.expires_at is null or k.expires_at > now());
+    if not found then
+      perform app.refuse('CU001', 'These credentials are not valid');
+    end if;
+    -- Never more than its maker may, also after the maker was demoted or has left.
+    v_permissions := array(select unnest(v_permissions) intersect select unnest(app.role_permissions(v_role)) order by 1);
+    if organization_slug is not null
+       and not exists (select from ops.organization o where o.id = v_organization and o.slug = organization_slug) then
+      perform app.refuse('CU002', 'This API key belongs to another organization than X-Curestry-Organization names');
+    end if;
+
+  elsif session_jwt_id is not null then
+    select s.user_id
+      into v_user
+      from core.sessions s
+     where s.jwt_id = session_jwt_id and s.expires_at > now() and s.revoked_at is null;
+    if not found then
+      perform app.refuse('CU001', 'These credentials are not valid');
+    end if;
+    select m.organization_id, app.role_permissions(m.role)
+      into v_organization, v_permissions
+      from ops.organization o
+      join ops.organization_user m on m.organization_id = o.id and m.user_id = v_user and m.status = 'active'
+     where case when organization_slug is null then o.personal_user_id = v_user else o.slug = organization_slug end;
+    if not found and organization_slug is not null then
+      perform app.refuse('CU002', 'You are not an active member of the organization that X-Curestry-Organization names');
+    end if;
+  end if;
+
+  perform set_config('curestry.user_id', coalesce(v_user::text, ''), true),
+          set_config('curestry.api_key_id', coalesce(v_key::text, ''), true),
+          set_config('curestry.organization_id', coalesce(v_organization::text, ''), true),
+          set_config('curestry.permissions', ' ' || array_to_string(v_permissions, ' ') || ' ', true),
+          set_config('curestry.request_id', coalesce(left(request_id, 128), ''), true);
+end;
+$$;
+alter function app.begin_request(text, text, text, text) owner to curestry_definer;
+revoke execute on function app.begin_request(text, text, text, text) from public;
+grant execute on function app.begin_request(text, text, text, text) to curestry_gateway;
+comment on function app.begin_request(text, text, text, text) is
+  'Verifies the credential of a request and sets, for this transaction, its user, organization, permissions and request id.';
+--! EndIncluded app/functions/begin_request.sql
+--! Included app/functions/visible_user_ids.sql
+create or replace function app.visible_user_ids() returns integer[]
+language sql stable security definer set search_path = '' as $$
+  select array(select m.user_id from ops.organization_user m where m.organization_id = app.organization_if('members:read')
+               union select app.user_id() where app.user_id() is not null);
+$$;
+alter function app.visible_user_ids() owner to curestry_definer;
+revoke execute on function app.visible_user_ids() from public;
+grant execute on function app.visible_user_ids() to curestry_member;
+comment on function app.visible_user_ids() is
+  'The users whom the current request may see: its own, and the members of its organization if it may read members.';
+--! EndIncluded app/functions/visible_user_ids.sql
+--! Included app/functions/analyst_organizations.sql
+/* Reads session_user and no setting: whoever has SQL can set settings, nobody can set who has logged in. */
+create or replace function app.analyst_organizations() returns uuid[]
+language sql stable security definer set search_path = '' as $$
+  select array(select g.organization_id from ops.analyst_grant g where g.role_name = session_user);
+$$;
+alter function app.analyst_organizations() owner to curestry_definer;
+revoke execute on function app.analyst_organizations() from public;
+grant execute on function app.analyst_organizations() to curestry_analyst;
+comment on function app.analyst_organizations() is
+  'The organizations that were granted to the analyst who has logged in.';
+--! EndIncluded app/functions/analyst_organizations.sql
+--! Included app/functions/analyst_user_ids.sql
+create or replace function app.analyst_user_ids() returns integer[]
+language sql stable security definer set search_path = '' as $$
+  select array(select distinct m.user_id
+                 from ops.analyst_grant g
+                 join ops.organization_user m on m.organization_id = g.organization_id
+                where g.role_name = session_user);
+$$;
+alter function app.analyst_user_ids() owner to curestry_definer;
+revoke execute on function app.analyst_user_ids() from public;
+grant execute on function app.analyst_user_ids() to curestry_analyst;
+comment on function app.analyst_user_ids() is
+  'The members of the organizations that were granted to the analyst who has logged in.';
+--! EndIncluded app/functions/analyst_user_ids.sql
+--! Included app/functions/tg__updated_at.sql
+create or replace function app.tg__updated_at() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  NEW.updated_at := now();
+  return NEW;
+end;
+$$;
+revoke execute on function app.tg__updated_at() from public;
+comment on function app.tg__updated_at() is 'Trigger: updated_at is the time of the last change.';
+--! EndIncluded app/functions/tg__updated_at.sql
+--! Included app/functions/tg__audit.sql
+/*
+ * Writes the audit log, once per statement. Arguments: the table's own name (not TG_TABLE_NAME, which on a distributed
+ * table is the shard's), the column with the organization (empty: rows of no organization), the column that identifies a
+ * row, the secret columns that are left out, and how inserts are recorded: "rows", each with its state, or "summary", one
+ * row for all of a statement (append-only facts, which are their own evidence).
+ *
+ * Rows that belong to no organization (users, sessions, accounts) stand under the nil organization.
+ */
+create or replace function app.tg__audit() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_entity constant text := TG_ARGV[0];
+  v_organization_column constant text := TG_ARGV[1];
+  v_id_column constant text := TG_ARGV[2];
+  v_secrets constant text[] := string_to_array(TG_ARGV[3], ',');
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+  v_nil constant uuid := '00000000-0000-0000-0000-000000000000';
+begin
+  if TG_OP = 'INSERT' and TG_ARGV[4] = 'summary' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, r.organization_id, 'insert', v_entity,
+           case when count(*) = 1 then min(r.id) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
+             || case when min(r.run) is null then '{}' else jsonb_build_object('analysis_run_ids', jsonb_agg(distinct r.run)) end
+      from (select coalesce((j ->> v_organization_column)::uuid, v_nil) as organization_id, j ->> v_id_column as id, j ->> 'analysis_run_id' as run
+              from (select to_jsonb(n) as j from new_rows n) s) r
+     group by r.organization_id;
+
+  elsif TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'insert', v_entity, j ->> v_id_column, j - v_secrets
+      from (select to_jsonb(n) as j from new_rows n) s;
+
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, coalesce((n.j ->> v_organization_column)::uuid, v_nil), 'update', v_entity, n.j ->> v_id_column,
+           o.j - v_secrets, n.j - v_secrets,
+           array(select key from jsonb_each(n.j) where value is distinct from o.j -> key order by key)
+      from (select to_jsonb(r) as j from new_rows r) n
+      join (select to_jsonb(r) as j from old_rows r) o
+        on o.j ->> v_id_column = n.j ->> v_id_column
+       and o.j ->> v_organization_column is not distinct from n.j ->> v_organization_column
+     where o.j <> n.j;
+
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'delete', v_entity, j ->> v_id_column, j - v_secrets
+      from (select to_jsonb(o) as j from old_rows o) s;
+
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, v_nil, 'truncate', v_entity, '*');
+  end if;
+  return null;
+end;
+$$;
+alter function app.tg__audit() owner to curestry_definer;
+revoke execute on function app.tg__audit() from public;
+comment on function app.tg__audit() is 'Trigger: records each insert, update, delete and truncate in ops.audit_log, without secret columns.';
+--! EndIncluded app/functions/tg__audit.sql
+--! Included app/functions/audit_table.sql
+create or replace function app.audit_table(
+  audited regclass, organization_column text default 'organization_id', id_column text default 'id',
+  secrets text default '', inserts text default 'rows'
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_event text;
+  v_name constant text := (select n.nspname || '.' || c.relname
+                             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                            where c.oid = audited);
+begin
+  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
+    execute format(
+      'create or replace trigger %I after %s on %s %s for each statement execute function app.tg__audit(%L, %L, %L, %L, %L)',
+      '_900_audit_' || v_event, v_event, audited,
+      case v_event when 'insert' then 'referencing new table as new_rows'
+                   when 'update' then 'referencing old table as old_rows new table as new_rows'
+                   when 'delete' then 'referencing old table as old_rows' else '' end,
+      v_name, organization_column, id_column, secrets, inserts);
+  end loop;
+end;
+$$;
+revoke execute on function app.audit_table(regclass, text, text, text, text) from public;
+comment on function app.audit_table(regclass, text, text, text, text) is
+  'Puts the audit triggers on a table; called in the file of each table.';
+--! EndIncluded app/functions/audit_table.sql
+--! Included app/functions/tg__mart_marks.sql
+/* Marks are written by the statement that changes facts; nothing is queued or notified inside a writer's transaction. */
+create or replace function app.tg__mart_marks() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if TG_OP <> 'INSERT' then
+    insert into app.mart_mark (organization_id, hour)
+    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from old_rows;
+  end if;
+  if TG_OP <> 'DELETE' then
+    insert into app.mart_mark (organization_id, hour)
+    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from new_rows;
+  end if;
+  return null;
+end;
+$$;
+alter function app.tg__mart_marks() owner to curestry_definer;
+revoke execute on function app.tg__mart_marks() from public;
+comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date.';
+--! EndIncluded app/functions/tg__mart_marks.sql
+--! Included app/functions/tg_analysis_results__marks.sql
+/* A document counts in the hour of its run. */
+create or replace function app.tg_analysis_results__marks() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if TG_OP <> 'INSERT' then
+    insert into app.mart_mark (organization_id, hour)
+    select distinct r.organization_id, date_trunc('hour', r.occurred_at, 'UTC')
+      from old_rows d
+      join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id;
+  end if;
+  if TG_OP <> 'DELETE' then
+    insert into app.mart_mark (organization_id, hour)
+    select distinct r.organization_id, date_trunc('hour', r.occurred_at, 'UTC')
+      from new_rows d
+      join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id;
+  end if;
+  return null;
+end;
+$$;
+alter function app.tg_analysis_results__marks() owner to curestry_definer;
+revoke execute on function app.tg_analysis_results__marks() from public;
+comment on function app.tg_analysis_results__marks() is 'Trigger: marks the hours of the runs whose documents changed.';
+--! EndIncluded app/functions/tg_analysis_results__marks.sql
+--! Included app/functions/mark_table.sql
+create or replace function app.mark_table(marked regclass, trigger_function regproc default 'app.tg__mart_marks') returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_event text;
+begin
+  foreach v_event in array array['insert', 'update', 'delete'] loop
+    execute format('create or replace trigger %I after %s on %s %s for each statement execute function %s()',
+      '_800_mart_marks_' || v_event, v_event, marked,
+      case v_event when 'insert' then 'referencing new table as new_rows'
+                   when 'update' then 'referencing old table as old_rows new table as new_rows'
+                   else 'referencing old table as old_rows' end,
+      trigger_function);
+  end loop;
+end;
+$$;
+revoke execute on function app.mark_table(regclass, regproc) from public;
+comment on function app.mark_table(regclass, regproc) is
+  'Puts the triggers on a table that mark what the marts have to take up; called in the file of each table with facts.';
+--! EndIncluded app/functions/mark_table.sql
+--! Included app/functions/tg_analysis_results__metrics.sql
+/*
+ * The numbers of a document stand as metrics of its run too, written in the same transaction, so that the two cannot
+ * disagree. The keys are reserved: app.store_analysis_facts refuses a metric under one of them that says otherwise.
+ */
+create or replace function app.tg_analysis_results__metrics() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
+  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, r.occurred_at
+    from new_rows d
+    join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id,
+         lateral (values
+           ('overall_score', d.overall_score), ('judge_score', d.judge_score), ('semantic_entropy', d.semantic_entropy),
+           ('complexity_score', d.complexity_score), ('length_chars', d.length_chars), ('length_words', d.length_words)
+         ) as m (key, value_num)
+  on conflict (organization_id, analysis_run_id, key) do update
+    set value_num = excluded.value_num, value_text = null, value_json = null;
+  return null;
+end;
+$$;
+alter function app.tg_analysis_results__metrics() owner to curestry_definer;
+revoke execute on function app.tg_analysis_results__metrics() from public;
+comment on function app.tg_analysis_results__metrics() is 'Trigger: mirrors the numbers of an analysis document into the metrics of its run.';
+--! EndIncluded app/functions/tg_analysis_results__metrics.sql
+--! Included app/functions/tg_analysis_run__life.sql
+/* The one place that says which step of a run's life is allowed. */
+create or replace function app.tg_analysis_run__life() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  if NEW.status <> OLD.status and not (OLD.status, NEW.status) in (
+       ('queued', 'running'), ('queued', 'cancelled'), ('queued', 'failed'),
+       ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled')) then
+    perform app.refuse('CU005', format('An analysis run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'analysis_run_life');
+  end if;
+  if OLD.status in ('succeeded', 'failed', 'cancelled')
+     and (NEW.started_at, NEW.finished_at) is distinct from (OLD.started_at, OLD.finished_at) then
+    perform app.refuse('CU005', 'The times of an analysis run that has ended cannot change', 'finishedAt', 'analysis_run_life');
+  end if;
+  return NEW;
+end;
+$$;
+revoke execute on function app.tg_analysis_run__life() from public;
+comment on function app.tg_analysis_run__life() is
+  'Trigger: queued to running, cancelled or failed; running to succeeded, failed or cancelled; nothing else.';
+--! EndIncluded app/functions/tg_analysis_run__life.sql
+--! Included app/functions/criterion_id.sql
+create or replace function app.criterion_id(organization uuid, rubric text, criterion text) returns uuid
+language sql stable security definer set search_path = '' as $$
+  select c.id
+    from ops.judge_rubric r
+    join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
+   where r.organization_id = organization and r.name = rubric and c.key = criterion
+   order by r.version desc
+   limit 1;
+$$;
+alter function app.criterion_id(uuid, text, text) owner to curestry_definer;
+revoke execute on function app.criterion_id(uuid, text, text) from public;
+comment on function app.criterion_id(uuid, text, text) is
+  'The criterion with this key of the newest version of the rubric with this name, else null.';
+--! EndIncluded app/functions/criterion_id.sql
+--! Included app/functions/analysis_item_problem.sql
+/*
+ * What constraints cannot say, or not in words that name the field. The bounds of numbers, lengths and statuses are the
+ * constraints' own; app.record_one_analysis reports them with the comment of the constraint.
+ */
+create or replace function app.analysis_item_problem(organization uuid, item ops.analysis_item) returns text
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_problem text;
+begin
+  if item.prompt_id is not null and not exists (
+       select from core.prompts p where p.organization_id = organization and p.id = item.prompt_id) then
+    return format('promptId: there is no prompt %s in this organization', item.prompt_id);
+  end if;
+  if item.prompt_id is null and item.prompt_content is null then
+    return 'promptId or promptContent is required';
+  end if;
+
+  select format('metrics: %s must be %s, as result has it', m.key, r.value)
+    into v_problem
+    from unnest(item.metrics) m
+    join (values
+      ('overall_score', (item.result).overall_score::numeric), ('judge_score', (item.result).judge_score::numeric),
+      ('semantic_entropy', (item.result).semantic_entropy::numeric), ('complexity_score', (item.result).complexity_score::numeric),
+      ('length_chars', (item.result).length_chars::numeric), ('length_words', (item.result).length_words::numeric)
+    ) as r (key, value) on r.key = m.key
+   where item.result is distinct from null and r.value is not null
+     and (m.value_num is distinct from r.value or m.value_text is not null or m.value_json is not null)
+   limit 1;
+  if v_problem is not null then
+    return v_problem;
+  end if;
+
+  select case
+           when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
+           when not exists (select from ops.judge_rubric r where r.organization_id = organization and r.name = s.rubric)
+             then format('scores: there is no rubric %L in this organization', s.rubric)
+           else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
+         end
+    into v_problem
+    from unnest(item.scores) s
+   where app.criterion_id(organization, s.rubric, s.criterion) is null
+   limit 1;
+  return v_problem;
+end;
+$$;
+alter function app.analysis_item_problem(uuid, ops.analysis_item) owner to curestry_definer;
+revoke execute on function app.analysis_item_problem(uuid, ops.analysis_item) from public;
+comment on function app.analysis_item_problem(uuid, ops.analysis_item) is
+  'What is wrong with an item of recordAnalyses, in words that name the field; null if nothing is.';
+--! EndIncluded app/functions/analysis_item_problem.sql
+--! Included app/functions/store_analysis_facts.sql
+/*
+ * The facts of runs that stand in ops.analysis_run already: document, metrics, node results, judge scores. Set-based: one
+ * statement a table for any number of runs. items[n] belongs to run_ids[n]; a null run id is passed over.
+ */
+create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], items ops.analysis_item[]) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  insert into core.analysis_results
+    (organization_id, analysis_run_id, prompt_id, prompt_content, detected_language, translated, format_valid,
+     overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
+     contradictions, patches, clarify_questions, analysis_extra_metadata)
+  select organization, run.id, run.prompt_id, coalesce(i.prompt_content, run.prompt_content, p.content),
+         (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
+         (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
+         coalesce((i.result).length_chars, char_length(content.text)),
+         coalesce((i.result).length_words, (select count(*) from regexp_matches(content.text, '\S+', 'g'))),
+         coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
+         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}')
+    from unnest(run_ids) with ordinality as r (id, n)
+    join unnest(items) with ordinality as i on i.ordinality = r.n
+    join ops.analysis_run run on run.organization_id = organization and run.id = r.id
+    left join core.prompts p on p.organization_id = organization and p.id = run.prompt_id,
+         lateral (select coalesce(i.prompt_content, run.prompt_content, p.content)) as content (text)
+   where i.result is distinct from null;
+
+  insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
+  select organization, run.id, m.key, m.value_num, m.value_text, m.value_json, run.occurred_at
+    from unnest(run_ids) with ordinality as r (id, n)
+    join unnest(items) with ordinality as i on i.ordinality = r.n
+    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+         lateral unnest(i.metrics) as m
+   where i.result is not distinct from null
+      or m.key not in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words');
+
+  insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
+  select organization, run.id, m.node, m.status, m.score, coalesce(m.details, '{}'), run.occurred_at
+    from unnest(run_ids) with ordinality as r (id, n)
+    join unnest(items) with ordinality as i on i.ordinality = r.n
+    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+         lateral unnest(i.node_results) as m;
+
+  insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
+  select organization, run.id, app.criterion_id(organization, m.rubric, m.criterion), m.score, m.comment, coalesce(m.evidence, '{}'), run.occurred_at
+    from unnest(run_ids) with ordinality as r (id, n)
+    join unnest(items) with ordinality as i on i.ordinality = r.n
+    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+         lateral unnest(i.scores) as m;
+end;
+$$;
+alter function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) from public;
+comment on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) is
+  'Writes the document, metrics, node results and judge scores of runs.';
+--! EndIncluded app/functions/store_analysis_facts.sql
+--! Included app/functions/store_analyses.sql
+/*
+ * One attempt at a whole batch, all or nothing: a problem raises. app.record_analyses tries the batch first and, if that
+ * fails, each item alone; so a good batch costs one statement a table, and one bad item does not stop the others.
+ *
+ * Answers, in the order of the items, the outcome and the run: "inserted"; "unchanged" if the key is known with the same
+ * content, "conflict" with another. A key that another transaction is writing right now is waited for.
+ */
+create or replace function app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[])
+returns ops.record_outcome[]
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' as $$
+declare
+  v_ids constant uuid[] := array(select gen_random_uuid() from generate_series(1, cardinality(items)));
+  v_digests constant bytea[] := array(
+    select sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) from unnest(items) with ordinality as i order by i.ordinality);
+  v_inserted uuid[];
+  v_answer ops.record_outcome[];
+begin
+  with run as (
+    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                                  idempotency_key, request_digest)
+    select v_ids[i.ordinality], organization, store_analyses.user_id, i.prompt_id,
+           -- The document holds the content; a run without one holds it itself.
+           case when i.result is not distinct from null then coalesce(i.prompt_content, p.content) end,
+           s.status,
+           case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
+           case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
+           coalesce(i.meta, '{}'), i.idempotency_key, v_digests[i.ordinality]
+      from unnest(items) with ordinality as i
+      left join core.prompts p on p.organization_id = organization and p.id = i.prompt_id,
+           lateral (select coalesce(i.status, 'succeeded')) as s (status)
+     order by i.idempotency_key -- one order of locks for all writers
+    on conflict (organization_id, idempotency_key) do nothing
+    returning id
+  )
+  select coalesce(array_agg(run.id), '{}') into v_inserted from run;
+
+  perform app.store_analysis_facts(organization,
+    array(select case when id = any (v_inserted) then id end from unnest(v_ids) with ordinality as n (id, at) order by at), items);
+
+  if cardinality(v_inserted) > 0 then
+    insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
+    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_inserted));
+  end if;
+
+  if cardinality(v_inserted) = cardinality(items) then
+    return array(select row('inserted', id, null)::ops.record_outcome from unnest(v_ids) with ordinality as n (id, at) order by at);
+  end if;
+  select array_agg(
+           case
+             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)
+             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)
+             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))
+           end::ops.record_outcome order by i.ordinality)
+    into v_answer
+    from unnest(items) with ordinality as i
+    left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
+  return v_answer;
+end;
+$$;
+alter function app.store_analyses(uuid, integer, ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.store_analyses(uuid, integer, ops.analysis_item[]) from public;
+comment on function app.store_analyses(uuid, integer, ops.analysis_item[]) is
+  'Records a batch of analyses, all or nothing, and answers the outcome of each.';
+--! EndIncluded app/functions/store_analyses.sql
+--! Included app/functions/record_analyses.sql
+create or replace function app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[])
+returns ops.record_outcome[]
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_item ops.analysis_item;
+  v_known ops.analysis_run;
+  v_problem text;
+  v_answer ops.record_outcome[] := '{}';
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  -- The whole batch at once, if nothing is wrong with it.
+  if not exists (select from unnest(items) as i where app.analysis_item_problem(organization, i) is not null)
+     and not exists (select from unnest(items) as i where i.idempotency_key is not null group by i.idempotency_key having count(*) > 1) then
+    begin
+      return app.store_analyses(organization, record_analyses.user_id, items);
+    exception
+      when integrity_constraint_violation or data_exception then null; -- one of them is bad: find out which
+    end;
+  end if;
+
+  foreach v_item in array items loop
+    begin
+      v_problem := case
+        when exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = v_item.idempotency_key)
+          then null -- known: unchanged or conflict, whatever became of the prompt since
+        else app.analysis_item_problem(organization, v_item) end;
+      if v_problem is not null then
+        v_answer := v_answer || row('invalid', null, v_problem)::ops.record_outcome;
+      else
+        v_answer := v_answer || app.store_analyses(organization, record_analyses.user_id, array[v_item]);
+      end if;
+    exception when integrity_constraint_violation or data_exception then
+      get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+        v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+      v_answer := v_answer || row('invalid', null,
+        app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column))::ops.record_outcome;
+    end;
+  end loop;
+  return v_answer;
+end;
+$$;
+alter function app.record_analyses(uuid, integer, ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.record_analyses(uuid, integer, ops.analysis_item[]) from public;
+comment on function app.record_analyses(uuid, integer, ops.analysis_item[]) is
+  'Records analyses of an organization; one bad item does not stop the others. Behind ops.record_analyses and the import.';
+--! EndIncluded app/functions/record_analyses.sql
+--! Included app/functions/end_analysis_run.sql
+create or replace function app.end_analysis_run(run_id uuid, end_status text, note jsonb) returns ops.analysis_run
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+  v_run ops.analysis_run;
+begin
+  update ops.analysis_run r
+     set status = end_status, finished_at = now(),
+         started_at = case when end_status = 'cancelled' then r.started_at else coalesce(r.started_at, now()) end,
+         meta = r.meta || coalesce(note, '{}')
+   where r.organization_id = v_organization and r.id = run_id
+  returning r.* into v_run;
+  if not found then
+    perform app.refuse('CU003', format('There is no analysis run %s in this organization', run_id), 'id');
+  end if;
+  return v_run;
+end;
+$$;
+alter function app.end_analysis_run(uuid, text, jsonb) owner to curestry_definer;
+revoke execute on function app.end_analysis_run(uuid, text, jsonb) from public;
+comment on function app.end_analysis_run(uuid, text, jsonb) is
+  'Ends a run of the request''s organization; the life of a run decides whether it may.';
+--! EndIncluded app/functions/end_analysis_run.sql
+--! Included app/functions/organization_by_slug.sql
+create or replace function app.organization_by_slug(organization_slug text) returns uuid
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_organization uuid;
+begin
+  select o.id into v_organization from ops.organization o where o.slug = organization_slug;
+  if not found then
+    perform app.refuse('CU003', format('There is no organization with the slug %L', organization_slug), 'organization');
+  end if;
+  return v_organization;
+end;
+$$;
+alter function app.organization_by_slug(text) owner to curestry_definer;
+revoke execute on function app.organization_by_slug(text) from public;
+grant execute on function app.organization_by_slug(text) to curestry_owner;
+comment on function app.organization_by_slug(text) is 'The id of the organization with this slug; refuses an unknown one. For operators.';
+--! EndIncluded app/functions/organization_by_slug.sql
+--! Included app/functions/ensure_user.sql
+create or replace function app.ensure_user(user_email text) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user integer;
+  v_organization uuid;
+begin
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if found then
+    return v_user;
+  end if;
+  insert into core.users (email) values (user_email)
+  on conflict do nothing
+  returning id into v_user;
+  if not found then -- made at the same moment by another connection
+    select u.id into strict v_user from core.users u where lower(u.email) = lower(user_email);
+    return v_user;
+  end if;
+  insert into ops.organization (name, slug, personal_user_id) values (user_email, 'user-' || v_user, v_user)
+  returning id into v_organization;
+  insert into ops.organization_user (organization_id, user_id, role) values (v_organization, v_user, 'owner');
+  return v_user;
+end;
+$$;
+alter function app.ensure_user(text) owner to curestry_definer;
+revoke execute on function app.ensure_user(text) from public;
+comment on function app.ensure_user(text) is
+  'The user with this e-mail address; made, with a personal organization, if there is none.';
+--! EndIncluded app/functions/ensure_user.sql
+--! Included app/functions/create_organization.sql
+create or replace function app.create_organization(organization_slug text, organization_name text, owner_email text)
+returns table (id uuid, slug text, name text, owner_user_id integer)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user integer;
+  v_organization ops.organization;
+begin
+  if exists (select from ops.organization o where o.slug = organization_slug) then
+    -- An organization that nobody owns (the one for ownerless rows of the old backends) can be taken over.
+    select o.* into v_organization from ops.organization o
+     where o.slug = organization_slug
+       and not exists (select from ops.organization_user m where m.organization_id = o.id and m.role = 'owner' and m.status = 'active')
+       for update;
+    if not found then
+      perform app.refuse('CU005', format('There is an organization with the slug %L already', organization_slug), 'slug', 'unq_organization_slug');
+    end if;
+    update ops.organization o set name = organization_name where o.id = v_organization.id returning o.* into v_organization;
+  else
+    insert into ops.organization (name, slug) values (organization_name, organization_slug) returning * into v_organization;
+  end if;
+  v_user := app.ensure_user(owner_email);
+  insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner')
+  on conflict on constraint unq_organization_user_user_id do update set role = 'owner', status = 'active';
+  return query select v_organization.id, v_organization.slug::text, v_organization.name::text, v_user;
+end;
+$$;
+alter function app.create_organization(text, text, text) owner to curestry_definer;
+revoke execute on function app.create_organization(text, text, text) from public;
+grant execute on function app.create_organization(text, text, text) to curestry_owner;
+comment on function app.create_organization(text, text, text) is
+  'Makes an organization and, if new, the account of its owner. For operators.';
+--! EndIncluded app/functions/create_organization.sql
+--! Included app/functions/create_api_key.sql
+/*
+ * cur_<key id>_<secret><checksum>: the id tells a leaked key's owner which one it is, the secret has 256 bits, and the
+ * checksum (the start of the SHA-256 of what stands before it) lets a gateway refuse a mistyped key without asking. Stored
+ * is the SHA-256 of the whole: a fast hash is right for a random secret of this length, which nobody can guess.
+ */
+create or replace function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamptz)
+returns table (id uuid, key text, name text, scopes jsonb, expires_at timestamptz, created_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_id constant uuid := gen_random_uuid();
+  v_secret constant text := encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  v_start constant text := 'cur_' || replace(v_id::text, '-', '') || '_' || v_secret;
+  v_key constant text := v_start || left(encode(sha256(convert_to(v_start, 'UTF8')), 'hex'), 8);
+  v_unknown text;
+begin
+  select s into v_unknown from unnest(key_scopes) as s where s <> all (app.role_permissions('owner')) limit 1;
+  if found then
+    perform app.refuse('CU004', format('scopes: %L is not a permission; these are: %s', v_unknown,
+      array_to_string(app.role_permissions('owner'), ', ')), 'scopes', 'chk_api_key_scopes');
+  end if;
+  if valid_until <= now() then
+    perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
+  end if;
+  return query
+    insert into ops.api_key as k (id, organization_id, user_id, by_operator, name, key_hash, scopes, expires_at)
+    values (v_id, organization, creator_user_id, creator_user_id is null, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
+            (select coalesce(jsonb_agg(distinct s order by s), '[]') from unnest(key_scopes) as s), valid_until)
+    returning k.id, v_key, k.name::text, k.scopes, k.expires_at, k.created_at;
+end;
+$$;
+alter function app.create_api_key(uuid, integer, text, text[], timestamptz) owner to curestry_definer;
+revoke execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) from public;
+grant execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) to curestry_owner;
+comment on function app.create_api_key(uuid, integer, text, text[], timestamptz) is
+  'Makes an API key of an organization and answers it, once: only its hash is stored. Without a creator it is an operator''s.';
+--! EndIncluded app/functions/create_api_key.sql
+--! Included app/functions/list_api_keys.sql
+create or replace function app.list_api_keys(organization uuid default null)
+returns table (id uuid, organization text, name text, scopes jsonb, created_by text, created_at timestamptz, expires_at timestamptz, is_revoked boolean)
+language sql stable security definer set search_path = '' as $$
+  select k.id, o.slug::text, k.name::text, k.scopes, coalesce(u.email::text, case when k.by_operator then 'operator' end),
+         k.created_at, k.expires_at, k.is_revoked
+    from ops.api_key k
+    join ops.organization o on o.id = k.organization_id
+    left join core.users u on u.id = k.user_id
+   where list_api_keys.organization is null or k.organization_id = list_api_keys.organization
+   order by o.slug, k.created_at, k.id;
+$$;
+alter function app.list_api_keys(uuid) owner to curestry_definer;
+revoke execute on function app.list_api_keys(uuid) from public;
+grant execute on function app.list_api_keys(uuid) to curestry_owner;
+comment on function app.list_api_keys(uuid) is 'The API keys of one or all organizations, without what could be used. For operators.';
+--! EndIncluded app/functions/list_api_keys.sql
+--! Included app/functions/revoke_api_key.sql
+create or replace function app.revoke_api_key(key_id uuid) returns table (id uuid, name text, revoked_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if not exists (select from ops.api_key k where k.id = key_id) then
+    perform app.refuse('CU003', format('There is no API key %s', key_id), 'id');
+  end if;
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.id = key_id and not k.is_revoked;
+  return query select k.id, k.name::text, k.revoked_at from ops.api_key k where k.id = key_id;
+end;
+$$;
+alter function app.revoke_api_key(uuid) owner to curestry_definer;
+revoke execute on function app.revoke_api_key(uuid) from public;
+grant execute on function app.revoke_api_key(uuid) to curestry_owner;
+comment on function app.revoke_api_key(uuid) is 'Revokes an API key, for good; from the next request on it is refused. For operators.';
+--! EndIncluded app/functions/revoke_api_key.sql
+--! Included app/functions/open_session.sql
+create or replace function app.open_session(user_email text, lifetime interval)
+returns table (user_id integer, jwt_id text, expires_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user integer;
+begin
+  if lifetime <= interval '0' then
+    perform app.refuse('CU004', 'expires: must be more than nothing', 'expires');
+  end if;
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if not found then
+    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
+  end if;
+  return query
+    insert into core.sessions as s (user_id, jwt_id, expires_at)
+    values (v_user, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), date_trunc('second', now() + lifetime))
+    returning s.user_id, s.jwt_id::text, s.expires_at;
+end;
+$$;
+alter function app.open_session(text, interval) owner to curestry_definer;
+revoke execute on function app.open_session(text, interval) from public;
+grant execute on function app.open_session(text, interval) to curestry_owner;
+comment on function app.open_session(text, interval) is 'Opens a session of a user; the token that names its jwt_id is signed outside. For operators.';
+--! EndIncluded app/functions/open_session.sql
+--! Included app/functions/grant_analyst.sql
+create or replace function app.grant_analyst(analyst name, organization uuid) returns void
+language sql volatile security definer set search_path = '' as $$
+  insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
+$$;
+alter function app.grant_analyst(name, uuid) owner to curestry_definer;
+revoke execute on function app.grant_analyst(name, uuid) from public;
+grant execute on function app.grant_analyst(name, uuid) to curestry_owner;
+comment on function app.grant_analyst(name, uuid) is 'Lets an analyst''s login read an organization. For operators.';
+--! EndIncluded app/functions/grant_analyst.sql
+--! Included app/functions/create_analyst.sql
+/* Runs with the rights of the administrator who calls it: making a login takes the right to make roles. */
+create or replace function app.create_analyst(analyst name, analyst_password text, organization_slugs text[]) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_organizations uuid[];
+begin
+  if analyst !~ '^[a-z][a-z0-9_]{0,62}$' then
+    perform app.refuse('CU004', 'name: lower-case letters, digits and underscores, starting with a letter, at most 63', 'name');
+  end if;
+  if analyst ~ '^(curestry|pg)_' then
+    perform app.refuse('CU004', 'name: must not start with curestry_ or pg_', 'name');
+  end if;
+  if coalesce(cardinality(organization_slugs), 0) = 0 then
+    perform app.refuse('CU004', 'organization: at least one is required', 'organization');
+  end if;
+  v_organizations := array(select app.organization_by_slug(s) from unnest(organization_slugs) as s);
+  if exists (select from pg_catalog.pg_roles where rolname = analyst) then
+    perform app.refuse('CU005', format('There is a role named %s already', analyst), 'name');
+  end if;
+  execute format('create role %I login connection limit 8 password %L in role curestry_analyst', analyst, analyst_password);
+  execute format('alter role %I set default_transaction_read_only = on', analyst);
+  execute format('alter role %I set statement_timeout = %L', analyst, '60s');
+  execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
+  execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
+  perform app.grant_analyst(analyst, o) from unnest(v_organizations) as o;
+end;
+$$;
+revoke execute on function app.create_analyst(name, text, text[]) from public;
+comment on function app.create_analyst(name, text, text[]) is
+  'Makes an analyst''s login, read-only, on these organizations. For operators who may make roles.';
+--! EndIncluded app/functions/create_analyst.sql
+--! Included app/functions/import_prompts.sql
+/*
+ * lines: [{"line": 2, "record": {…}}, …]. The fields of a record may bear the names of the API or the ones that prompt
+ * collections use: name, act or title; content, prompt or text; tags, or a category, which becomes a tag. Fields that are
+ * none of ours are kept in extra_metadata. A prompt with the same name and content is not imported again.
+ */
+create or replace function app.import_prompts(organization uuid, lines jsonb, dry_run boolean default false)
+returns table (line integer, outcome text, prompt_id text, reason text)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_line jsonb;
+  v_record jsonb;
+  v_name text;
+  v_content text;
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  -- Two imports of the same file at once must not double it.
+  perform pg_advisory_xact_lock(hashtextextended('curestry import prompts ' || organization, 0));
+  for v_line in select * from jsonb_array_elements(lines) loop
+    line := (v_line ->> 'line')::integer;
+    v_record := v_line -> 'record';
+    outcome := 'refused';
+    prompt_id := null;
+    reason := null;
+    begin
+      v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
+      v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
+                         left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80));
+      if jsonb_typeof(v_record) <> 'object' then
+        reason := 'is not an object';
+      elsif v_content is null then
+        reason := 'content (or prompt, or text) is required';
+      elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
+        reason := 'tags must be an array of strings';
+      else
+        select p.id into prompt_id from core.prompts p
+         where p.organization_id = organization and p.name = v_name and p.content = v_content limit 1;
+        if found then
+          outcome := 'unchanged';
+        else
+          insert into core.prompts (organization_id, name, description, content, format_type, language, tags, extra_metadata)
+          values (organization, v_name, v_record ->> 'description', v_content,
+                  coalesce(v_record ->> 'formatType', v_record ->> 'format_type', 'auto'), coalesce(v_record ->> 'language', 'auto'),
+                  coalesce(v_record -> 'tags', case when v_record ->> 'category' <> '' then jsonb_build_array(v_record ->> 'category') end, '[]'),
+                  coalesce(v_record -> 'extraMetadata', v_record -> 'extra_metadata', '{}')
+                    || v_record - '{name,act,title,content,prompt,text,description,formatType,format_type,language,tags,category,extraMetadata,extra_metadata}'::text[])
+          returning id into prompt_id;
+          outcome := 'inserted';
+        end if;
+        if dry_run then
+          prompt_id := null;
+          raise exception using errcode = 'CU000'; -- undoes this line
+        end if;
+      end if;
+    exception
+      when sqlstate 'CU000' then null;
+      when integrity_constraint_violation or data_exception then
+        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+        outcome := 'refused';
+        prompt_id := null;
+        reason := app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column);
+    end;
+    return next;
+  end loop;
+end;
+$$;
+alter function app.import_prompts(uuid, jsonb, boolean) owner to curestry_definer;
+revoke execute on function app.import_prompts(uuid, jsonb, boolean) from public;
+grant execute on function app.import_prompts(uuid, jsonb, boolean) to curestry_owner;
+comment on function app.import_prompts(uuid, jsonb, boolean) is
+  'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
+--! EndIncluded app/functions/import_prompts.sql
+--! Included app/functions/analysis_item_from_json.sql
+/* The item of a line of JSON, with the field names of the API; refuses a field that it does not know. */
+create or replace function app.analysis_item_from_json(record jsonb) returns ops.analysis_item
+language plpgsql stable set search_path = '' as $$
+declare
+  v_field text;
+  v_result constant jsonb := record -> 'result';
+begin
+  if jsonb_typeof(record) <> 'object' then
+    perform app.refuse('CU004', 'is not an object');
+  end if;
+  select f into v_field from jsonb_object_keys(record) as f
+   where f not in ('idempotencyKey', 'promptId', 'promptContent', 'status', 'startedAt', 'finishedAt', 'meta', 'result', 'metrics', 'nodeResults', 'scores')
+   limit 1;
+  if found then
+    perform app.refuse('CU004', format('%s: is not a field of an analysis', v_field), v_field);
+  end if;
+  select f into v_field from unnest(array['metrics', 'nodeResults', 'scores']) as f
+   where record ? f and jsonb_typeof(record -> f) not in ('array', 'null') limit 1;
+  if found then
+    perform app.refuse('CU004', format('%s: must be an array', v_field), v_field);
+  end if;
+  select f into v_field from unnest(array['result', 'meta']) as f
+   where record ? f and jsonb_typeof(record -> f) not in ('object', 'null') limit 1;
+  if found then
+    perform app.refuse('CU004', format('%s: must be an object', v_field), v_field);
+  end if;
+  if jsonb_typeof(v_result) = 'object' then
+    select f into v_field from jsonb_object_keys(v_result) as f
+     where f not in ('detectedLanguage', 'translated', 'formatValid', 'overallScore', 'judgeScore', 'semanticEntropy', 'complexityScore',
+                     'lengthChars', 'lengthWords', 'contradictions', 'patches', 'clarifyQuestions', 'extraMetadata')
+     limit 1;
+    if found then
+      perform app.refuse('CU004', format('result.%s: is not a field of a result', v_field), v_field);
+    end if;
+  end if;
+  return row(
+    record ->> 'idempotencyKey', record ->> 'promptId', record ->> 'promptContent', record ->> 'status',
+    (record ->> 'startedAt')::timestamptz, (record ->> 'finishedAt')::timestamptz, nullif(record -> 'meta', 'null'),
+    case when jsonb_typeof(v_result) = 'object' then row(
+      v_result ->> 'detectedLanguage', (v_result ->> 'translated')::boolean, (v_result ->> 'formatValid')::boolean,
+      (v_result ->> 'overallScore')::float8, (v_result ->> 'judgeScore')::float8, (v_result ->> 'semanticEntropy')::float8,
+      (v_result ->> 'complexityScore')::float8, (v_result ->> 'lengthChars')::integer, (v_result ->> 'lengthWords')::integer,
+      v_result -> 'contradictions', v_result -> 'patches', v_result -> 'clarifyQuestions', v_result -> 'extraMetadata')::ops.analysis_result_item end,
+    (select array_agg(row(m ->> 'key', (m ->> 'valueNum')::numeric, m ->> 'valueText', nullif(m -> 'valueJson', 'null'))::ops.analysis_metric_item order by n)
+       from jsonb_array_elements(nullif(record -> 'metrics', 'null')) with ordinality as e (m, n)),
+    (select array_agg(row(m ->> 'node', m ->> 'status', (m ->> 'score')::numeric, nullif(m -> 'details', 'null'))::ops.analysis_node_result_item order by n)
+       from jsonb_array_elements(nullif(record -> 'nodeResults', 'null')) with ordinality as e (m, n)),
+    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', (m ->> 'score')::numeric, m ->> 'comment', nullif(m -> 'evidence', 'null'))::ops.judge_score_item order by n)
+       from jsonb_array_elements(nullif(record -> 'scores', 'null')) with ordinality as e (m, n))
+  )::ops.analysis_item;
+end;
+$$;
+revoke execute on function app.analysis_item_from_json(jsonb) from public;
+grant execute on function app.analysis_item_from_json(jsonb) to curestry_definer;
+comment on function app.analysis_item_from_json(jsonb) is 'Reads an item of recordAnalyses from JSON.';
+--! EndIncluded app/functions/analysis_item_from_json.sql
+--! Included app/functions/import_analyses.sql
+/*
+ * lines: [{"line": 1, "record": {…}}, …]. A record without an idempotencyKey gets one from its own content, so that a second
+ * import of a file changes nothing.
+ */
+create or replace function app.import_analyses(organization uuid, lines jsonb, dry_run boolean default false)
+returns table (line integer, outcome text, analysis_run_id uuid, reason text)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_line jsonb;
+  v_item ops.analysis_item;
+  v_items ops.analysis_item[] := '{}';
+  v_lines integer[] := '{}';
+  v_answer ops.record_outcome[] := '{}';
+begin
+  for v_line in select * from jsonb_array_elements(lines) loop
+    begin
+      v_item := app.analysis_item_from_json(v_line -> 'record');
+      v_item.idempotency_key := coalesce(v_item.idempotency_key,
+        'import:' || encode(sha256(convert_to((v_line -> 'record')::text, 'UTF8')), 'hex'));
+      v_items := v_items || v_item;
+      v_lines := v_lines || (v_line ->> 'line')::integer;
+    exception when data_exception or sqlstate 'CU004' then
+      line := (v_line ->> 'line')::integer;
+      outcome := 'refused';
+      analysis_run_id := null;
+      reason := sqlerrm;
+      return next;
+    end;
+  end loop;
+  begin
+    if cardinality(v_items) > 0 then
+      v_answer := app.record_analyses(organization, null, v_items);
+    end if;
+    if dry_run then
+      raise exception using errcode = 'CU000'; -- undoes all of it; what became of each line is known by now
+    end if;
+  exception when sqlstate 'CU000' then null;
+  end;
+  return query
+    select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
+           case when not dry_run then a.analysis_run_id end, a.message
+      from unnest(v_answer) with ordinality as a;
+end;
+$$;
+alter function app.import_analyses(uuid, jsonb, boolean) owner to curestry_definer;
+revoke execute on function app.import_analyses(uuid, jsonb, boolean) from public;
+grant execute on function app.import_analyses(uuid, jsonb, boolean) to curestry_owner;
+comment on function app.import_analyses(uuid, jsonb, boolean) is
+  'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
+--! EndIncluded app/functions/import_analyses.sql
+--! Included app/functions/compute_metric_timeseries.sql
+/* The one definition of the mart: what a refresh writes, and what a check compares with. */
+create or replace function app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamptz, to_ts timestamptz)
+returns table (metric_key text, ts_bucket timestamptz, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint,
+               value_sum numeric, value_min numeric, value_max numeric)
+language sql stable security definer set search_path = '' as $$
+  with sample as (
+    select m.key, date_trunc(bucket_size, m.occurred_at, 'UTC') as bucket, m.value_num,
+           case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
+      from ops.analysis_metric m
+     where m.organization_id = organization and m.occurred_at >= from_ts and m.occurred_at < to_ts
+  ), word as (
+    select key, bucket, jsonb_object_agg(word, n) as counts
+      from (select key, bucket, word, count(*) as n from sample where word is not null group by key, bucket, word) w
+     group by key, bucket
+  )
+  select s.key, s.bucket, avg(s.value_num), (select jsonb_build_object('counts', w.counts) from word w where w.key = s.key and w.bucket = s.bucket),
+         count(*), count(s.value_num), sum(s.value_num), min(s.value_num), max(s.value_num)
+    from sample s
+   group by s.key, s.bucket;
+$$;
+alter function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) owner to curestry_definer;
+revoke execute on function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) from public;
+comment on function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) is
+  'mart.metric_timeseries of an organization and a span of time, computed from ops.analysis_metric.';
+--! EndIncluded app/functions/compute_metric_timeseries.sql
+--! Included app/functions/compute_analysis_daily.sql
+/*
+ * A run counts on the day (UTC) on which it ended, whatever its end. Averages are over the runs with a document; a number
+ * of the old backends that is none (NaN, Infinity) is left out.
+ */
+create or replace function app.compute_analysis_daily(organization uuid, from_day date, to_day date)
+returns table (day date, analyses bigint, avg_overall numeric, avg_entropy numeric, scored bigint, sum_overall numeric, sum_entropy numeric)
+language sql stable security definer set search_path = '' as $$
+  select (r.occurred_at at time zone 'UTC')::date as day, count(*),
+         avg(d.overall_score::numeric) filter (where d.overall_score < 'Infinity'),
+         avg(d.semantic_entropy::numeric) filter (where d.semantic_entropy < 'Infinity'),
+         count(d.id),
+         sum(d.overall_score::numeric) filter (where d.overall_score < 'Infinity'),
+         sum(d.semantic_entropy::numeric) filter (where d.semantic_entropy < 'Infinity')
+    from ops.analysis_run r
+    left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
+   where r.organization_id = organization and r.finished_at is not null
+     and r.occurred_at >= from_day::timestamp at time zone 'UTC' and r.occurred_at < to_day::timestamp at time zone 'UTC'
+   group by 1;
+$$;
+alter function app.compute_analysis_daily(uuid, date, date) owner to curestry_definer;
+revoke execute on function app.compute_analysis_daily(uuid, date, date) from public;
+comment on function app.compute_analysis_daily(uuid, date, date) is
+  'mart.analysis_daily of an organization from one day to before another, computed from the runs and their documents.';
+--! EndIncluded app/functions/compute_analysis_daily.sql
+--! Included app/functions/compute_feature_daily.sql
+create or replace function app.compute_feature_daily(organization uuid, from_day date, to_day date)
+returns table (day date, feature_key text, events bigint, unique_users bigint)
+language sql stable security definer set search_path = '' as $$
+  select (e.occurred_at at time zone 'UTC')::date as day, e.feature_key, sum(e.event_count), count(distinct e.user_id)
+    from ops.feature_event e
+   where e.organization_id = organization
+     and e.occurred_at >= from_day::timestamp at time zone 'UTC' and e.occurred_at < to_day::timestamp at time zone 'UTC'
+   group by 1, 2;
+$$;
+alter function app.compute_feature_daily(uuid, date, date) owner to curestry_definer;
+revoke execute on function app.compute_feature_daily(uuid, date, date) from public;
+comment on function app.compute_feature_daily(uuid, date, date) is
+  'mart.feature_daily of an organization from one day to before another, computed from the feature events.';
+--! EndIncluded app/functions/compute_feature_daily.sql
+--! Included app/functions/refresh_metric_timeseries.sql
+create or replace function app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamptz[]) returns void
+language sql volatile security definer set search_path = '' as $$
+  with computed as materialized (
+    select c.*
+      from unnest(buckets) as b (bucket),
+           lateral app.compute_metric_timeseries(organization, bucket_size, b.bucket, b.bucket + ('1 ' || bucket_size)::interval) as c
+  ), gone as (
+    delete from mart.metric_timeseries m
+     where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket = any (buckets)
+       and not exists (select from computed c where c.metric_key = m.metric_key and c.ts_bucket = m.ts_bucket)
+  )
+  insert into mart.metric_timeseries as m
+    (organization_id, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
+  select organization, c.metric_key, bucket_size, c.ts_bucket, c.value_num, c.value_json, c.sample_count, c.numeric_count, c.value_sum, c.value_min, c.value_max
+    from computed c
+  on conflict (organization_id, metric_key, granularity, ts_bucket) do update
+    set value_num = excluded.value_num, value_json = excluded.value_json, sample_count = excluded.sample_count,
+        numeric_count = excluded.numeric_count, value_sum = excluded.value_sum, value_min = excluded.value_min, value_max = excluded.value_max
+  where (m.value_num, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max)
+        is distinct from (excluded.value_num, excluded.value_json, excluded.sample_count, excluded.numeric_count, excluded.value_sum, excluded.value_min, excluded.value_max);
+$$;
+alter function app.refresh_metric_timeseries(uuid, text, timestamptz[]) owner to curestry_definer;
+revoke execute on function app.refresh_metric_timeseries(uuid, text, timestamptz[]) from public;
+comment on function app.refresh_metric_timeseries(uuid, text, timestamptz[]) is
+  'Recomputes these buckets (hours or days, UTC) of mart.metric_timeseries.';
+--! EndIncluded app/functions/refresh_metric_timeseries.sql
+--! Included app/functions/refresh_days.sql
+create or replace function app.refresh_days(organization uuid, days date[]) returns void
+language sql volatile security definer set search_path = '' as $$
+  with computed as materialized (
+    select c.* from unnest(days) as d (day), lateral app.compute_analysis_daily(organization, d.day, d.day + 1) as c
+  ), gone as (
+    delete from mart.analysis_daily m
+     where m.organization_id = organization and m.day = any (days) and not exists (select from computed c where c.day = m.day)
+  )
+  insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
+  select organization, c.* from computed c
+  on conflict (organization_id, day) do update
+    set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
+        scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
+  where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
+        is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored, excluded.sum_overall, excluded.sum_entropy);
+
+  with computed as materialized (
+    select c.* from unnest(days) as d (day), lateral app.compute_feature_daily(organization, d.day, d.day + 1) as c
+  ), gone as (
+    delete from mart.feature_daily m
+     where m.organization_id = organization and m.day = any (days)
+       and not exists (select from computed c where c.day = m.day and c.feature_key = m.feature_key)
+  )
+  insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
+  select organization, c.* from computed c
+  on conflict (organization_id, day, feature_key) do update
+    set events = excluded.events, unique_users = excluded.unique_users
+  where (m.events, m.unique_users) is distinct from (excluded.events, excluded.unique_users);
+$$;
+alter function app.refresh_days(uuid, date[]) owner to curestry_definer;
+revoke execute on function app.refresh_days(uuid, date[]) from public;
+comment on function app.refresh_days(uuid, date[]) is
+  'Recomputes these days (UTC) of mart.analysis_daily and mart.feature_daily.';
+--! EndIncluded app/functions/refresh_days.sql
+--! Included app/functions/refresh_hours.sql
+create or replace function app.refresh_hours(organization uuid, hours timestamptz[]) returns void
+language sql volatile security definer set search_path = '' as $$
+  select app.refresh_metric_timeseries(organization, 'hour', hours);
+  select app.refresh_metric_timeseries(organization, 'day', array(select distinct date_trunc('day', h, 'UTC') from unnest(hours) as h));
+  select app.refresh_days(organization, array(select distinct (h at time zone 'UTC')::date from unnest(hours) as h));
+$$;
+alter function app.refresh_hours(uuid, timestamptz[]) owner to curestry_definer;
+revoke execute on function app.refresh_hours(uuid, timestamptz[]) from public;
+comment on function app.refresh_hours(uuid, timestamptz[]) is 'Recomputes all marts for these hours and for the days that they lie in.';
+--! EndIncluded app/functions/refresh_hours.sql
+--! Included app/functions/refresh_organization.sql
+/*
+ * Takes the marks of one organization and recomputes exactly their hours and days, in one transaction: a crash leaves the
+ * marks in place. The lock comes before the statement that takes the marks, whose snapshot then sees all that an earlier
+ * worker has written.
+ */
+create or replace function app.refresh_organization(organization uuid) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_hours timestamptz[];
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization, 0));
+  with taken as (
+    delete from app.mart_mark m where m.organization_id = organization returning m.hour
+  )
+  select array_agg(distinct hour order by hour) into v_hours from taken;
+  if v_hours is null then
+    return 0;
+  end if;
+  perform app.refresh_hours(organization, v_hours);
+  return cardinality(v_hours);
+end;
+$$;
+alter function app.refresh_organization(uuid) owner to curestry_definer;
+revoke execute on function app.refresh_organization(uuid) from public;
+comment on function app.refresh_organization(uuid) is
+  'Brings the marts of one organization up to date; answers how many hours had changed.';
+--! EndIncluded app/functions/refresh_organization.sql
+--! Included app/functions/refresh_marts.sql
+create or replace function app.refresh_marts() returns table (organization_id uuid, hours integer)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  -- In one order, so that two workers wait for each other instead of against each other.
+  for organization_id in select distinct m.organization_id from app.mart_mark m order by 1 loop
+    hours := app.refresh_organization(organization_id);
+    return next;
+  end loop;
+end;
+$$;
+alter function app.refresh_marts() owner to curestry_definer;
+revoke execute on function app.refresh_marts() from public;
+grant execute on function app.refresh_marts() to curestry_worker, curestry_owner;
+comment on function app.refresh_marts() is
+  'Brings the marts of all organizations up to date with what was recorded. The job of the worker, every minute; also "curestry rollup".';
+--! EndIncluded app/functions/refresh_marts.sql
+--! Included app/functions/rebuild_marts.sql
+create or replace function app.rebuild_marts(from_ts timestamptz, to_ts timestamptz) returns table (organization_id uuid, hours integer)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_hours timestamptz[];
+begin
+  if from_ts >= to_ts then
+    perform app.refuse('CU004', 'to: must lie after from', 'to');
+  end if;
+  for organization_id in select o.id from ops.organization o order by 1 loop
+    perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization_id, 0));
+    -- Hours with facts, and hours that the marts speak of.
+    select array_agg(distinct h) into v_hours
+      from (select date_trunc('hour', r.occurred_at, 'UTC') as h from ops.analysis_run r
+             where r.organization_id = rebuild_marts.organization_id and r.occurred_at >= from_ts and r.occurred_at < to_ts
+            union select date_trunc('hour', m.occurred_at, 'UTC') from ops.analysis_metric m
+             where m.organization_id = rebuild_marts.organization_id and m.occurred_at >= from_ts and m.occurred_at < to_ts
+            union select date_trunc('hour', e.occurred_at, 'UTC') from ops.feature_event e
+             where e.organization_id = rebuild_marts.organization_id and e.occurred_at >= from_ts and e.occurred_at < to_ts
+            union select t.ts_bucket from mart.metric_timeseries t
+             where t.organization_id = rebuild_marts.organization_id and t.ts_bucket >= date_trunc('day', from_ts, 'UTC') and t.ts_bucket < to_ts
+            union select d.day::timestamp at time zone 'UTC' from mart.analysis_daily d
+             where d.organization_id = rebuild_marts.organization_id and d.day >= (from_ts at time zone 'UTC')::date and d.day < (to_ts at time zone 'UTC')
+            union select d.day::timestamp at time zone 'UTC' from mart.feature_daily d
+             where d.organization_id = rebuild_marts.organization_id and d.day >= (from_ts at time zone 'UTC')::date and d.day < (to_ts at time zone 'UTC')) s;
+    hours := coalesce(cardinality(v_hours), 0);
+    if hours > 0 then
+      perform app.refresh_hours(organization_id, v_hours);
+    end if;
+    return next;
+  end loop;
+end;
+$$;
+alter function app.rebuild_marts(timestamptz, timestamptz) owner to curestry_definer;
+revoke execute on function app.rebuild_marts(timestamptz, timestamptz) from public;
+grant execute on function app.rebuild_marts(timestamptz, timestamptz) to curestry_owner;
+comment on function app.rebuild_marts(timestamptz, timestamptz) is
+  'Recomputes the marts of all organizations for a span of time, changed or not. For operators.';
+--! EndIncluded app/functions/rebuild_marts.sql
+--! Included app/functions/check_marts.sql
+create or replace function app.check_marts(from_ts timestamptz default '-infinity', to_ts timestamptz default 'infinity')
+returns table (organization text, mart text, bucket text, key text, expected jsonb, actual jsonb)
+language sql stable security definer set search_path = '' as $$
+  with span as (
+    select date_trunc('day', greatest(from_ts, '1900-01-01Z'), 'UTC') as low,
+           case when to_ts >= '3000-01-01Z' then '3000-01-01Z'::timestamptz
+                else date_trunc('day', to_ts - interval '1 microsecond', 'UTC') + interval '1 day' end as high
+  ), expected as (
+    select o.slug, 'metric_timeseries' as mart, g.size || ' ' || to_char(c.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket, c.metric_key as key,
+           jsonb_build_object('value_num', c.value_num, 'value_json', c.value_json, 'sample_count', c.sample_count, 'numeric_count', c.numeric_count,
+                              'value_sum', c.value_sum, 'value_min', c.value_min, 'value_max', c.value_max) as state
+      from ops.organization o, span s, unnest(array['hour', 'day']) as g (size),
+           lateral app.compute_metric_timeseries(o.id, g.size, s.low, s.high) as c
+    union all
+    select o.slug, 'analysis_daily', c.day::text, '', to_jsonb(c) - 'day'
+      from ops.organization o, span s,
+           lateral app.compute_analysis_daily(o.id, (s.low at time zone 'UTC')::date, (s.high at time zone 'UTC')::date) as c
+    union all
+    select o.slug, 'feature_daily', c.day::text, c.feature_key, to_jsonb(c) - 'day' - 'feature_key'
+      from ops.organization o, span s,
+           lateral app.compute_feature_daily(o.id, (s.low at time zone 'UTC')::date, (s.high at time zone 'UTC')::date) as c
+  ), actual as (
+    select o.slug, 'metric_timeseries' as mart, m.granularity || ' ' || to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket, m.metric_key as key,
+           to_jsonb(m) - '{id,organization_id,metric_key,granularity,ts_bucket}'::text[] as state
+      from span s, mart.metric_timeseries m join ops.organization o on o.id = m.organization_id
+     where m.ts_bucket >= s.low and m.ts_bucket < s.high
+    union all
+    select o.slug, 'analysis_daily', m.day::text, '', to_jsonb(m) - '{id,organization_id,day}'::text[]
+      from span s, mart.analysis_daily m join ops.organization o on o.id = m.organization_id
+     where m.day >= (s.low at time zone 'UTC')::date and m.day < (s.high at time zone 'UTC')::date
+    union all
+    select o.slug, 'feature_daily', m.day::text, m.feature_key, to_jsonb(m) - '{id,organization_id,day,feature_key}'::text[]
+      from span s, mart.feature_daily m join ops.organization o on o.id = m.organization_id
+     where m.day >= (s.low at time zone 'UTC')::date and m.day < (s.high at time zone 'UTC')::date
+  )
+  select slug, mart, bucket, key, e.state, a.state
+    from expected e
+    full join actual a using (slug, mart, bucket, key)
+   where e.state is distinct from a.state
+   order by 1, 2, 3, 4;
+$$;
+alter function app.check_marts(timestamptz, timestamptz) owner to curestry_definer;
+revoke execute on function app.check_marts(timestamptz, timestamptz) from public;
+grant execute on function app.check_marts(timestamptz, timestamptz) to curestry_owner;
+comment on function app.check_marts(timestamptz, timestamptz) is
+  'Recomputes the marts of a span of days from their source and lists every difference; none is what it should say. For operators.';
+--! EndIncluded app/functions/check_marts.sql
+--! Included app/functions/health.sql
+create or replace function app.health() returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object(
+    'status', 'healthy',
+    'recent_analyses_24h',
+      (select coalesce(sum(r.n), 0)
+         from ops.organization o,
+              lateral (select count(*) as n from core.analysis_results r
+                        where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
+    'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
+    'marts', jsonb_build_object(
+      'oldest_change_seconds', (select round(extract(epoch from clock_timestamp() - min(m.created_at)), 1) from app.mart_mark m),
+      'waiting', (select count(*) from app.mart_mark m)));
+$$;
+alter function app.health() owner to curestry_definer;
+revoke execute on function app.health() from public;
+grant execute on function app.health() to curestry_gateway, curestry_owner;
+comment on function app.health() is
+  'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind.';
+--! EndIncluded app/functions/health.sql
+--! Included app/functions/legacy_report.sql
+create or replace function app.legacy_report() returns table (source_table text, rows_found bigint, rows_kept bigint, organizations integer, note text)
+language sql stable set search_path = '' as $$
+  select a.source_table, a.rows_found, a.rows_kept, a.organizations, a.note from app.legacy_account a order by 1;
+$$;
+revoke execute on function app.legacy_report() from public;
+comment on function app.legacy_report() is 'What became of the rows of the old backends'' tables when they were taken over. For operators.';
+--! EndIncluded app/functions/legacy_report.sql
+--! Included app/tables/legacy_account.sql
+comment on table app.legacy_account is 'What became of the rows of the old backends'' tables when they were taken over; empty in a database without a past.';
+comment on column app.legacy_account.source_table is 'The old table.';
+comment on column app.legacy_account.rows_found is 'How many rows it had.';
+comment on column app.legacy_account.rows_kept is 'How many rows there were after the move.';
+comment on column app.legacy_account.organizations is 'How many organizations they went to.';
+comment on column app.legacy_account.note is 'Rules that some of the rows do not meet.';
+comment on column app.legacy_account.created_at is 'When they were counted.';
+comment on constraint pk_legacy_account on app.legacy_account is 'One row per table.';
+
+alter table app.legacy_account enable row level security;
+alter table app.legacy_account force row level security;
+
+drop policy if exists owner_read on app.legacy_account;
+create policy owner_read on app.legacy_account for select to curestry_owner
+  using (true);
+comment on policy owner_read on app.legacy_account is 'Operators read the account.';
+--! EndIncluded app/tables/legacy_account.sql
+--! Included app/tables/mart_mark.sql
+comment on table app.mart_mark is 'What the worker has to bring up to date: an hour of an organization whose facts changed. Append-only and without a unique key, so that no writer waits for another and no mark of a writer that has not committed yet is lost.';
+comment on column app.mart_mark.id is 'Tells marks apart.';
+comment on column app.mart_mark.organization_id is 'Whose facts changed.';
+comment on column app.mart_mark.hour is 'Start of the hour that the facts count for, UTC.';
+comment on column app.mart_mark.created_at is 'When the facts changed; the age of the oldest mark is how far the marts are behind.';
+comment on constraint pk_mart_mark on app.mart_mark is 'One row per organization and id.';
+
+alter table app.mart_mark enable row level security;
+alter table app.mart_mark force row level security;
+revoke all on app.mart_mark from curestry_definer;
+
+drop policy if exists definer_all on app.mart_mark;
+create policy definer_all on app.mart_mark for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on app.mart_mark is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, delete on app.mart_mark to curestry_definer;
+--! EndIncluded app/tables/mart_mark.sql
+--! Included core/tables/analysis_results.sql
+comment on table core.analysis_results is E'@unique id\nThe document of a finished analysis: what was found out about one prompt text.';
+comment on column core.analysis_results.id is 'Identifies the document, a UUID as text; unique across organizations.';
+comment on column core.analysis_results.prompt_id is 'The prompt that was analysed; null if the text was not a saved prompt.';
+comment on column core.analysis_results.prompt_content is 'The text as it was when it was analysed.';
+comment on column core.analysis_results.detected_language is 'Code of the language that was found.';
+comment on column core.analysis_results.translated is 'Whether the text was translated before it was analysed.';
+comment on column core.analysis_results.format_valid is 'Whether the text is well formed in its format.';
+comment on column core.analysis_results.overall_score is 'Overall quality, 0 to 10.';
+comment on column core.analysis_results.judge_score is 'What the LLM judges gave, 0 to 10.';
+comment on column core.analysis_results.semantic_entropy is 'Semantic entropy of the answers to the prompt, at least 0; higher is less certain.';
+comment on column core.analysis_results.complexity_score is 'Complexity, 0 to 10.';
+comment on column core.analysis_results.length_chars is 'Length in characters.';
+comment on column core.analysis_results.length_words is 'Length in words.';
+comment on column core.analysis_results.contradictions is 'Contradictions found, a JSON array.';
+comment on column core.analysis_results.patches is 'Proposed changes, a JSON array.';
+comment on column core.analysis_results.clarify_questions is 'Questions that would make the prompt clearer, a JSON array.';
+comment on column core.analysis_results.analysis_extra_metadata is 'Anything else, a JSON object.';
+comment on column core.analysis_results.created_at is 'When the row was written.';
+comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
+comment on constraint pk_analysis_results on core.analysis_results is 'One row per organization and id.';
+comment on constraint unq_analysis_results_analysis_run_id on core.analysis_results is 'A run has one document.';
+comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
+comment on constraint fk_analysis_results_prompt_id on core.analysis_results is 'prompt_id must name a prompt of the same organization.';
+comment on constraint chk_analysis_results_prompt_content on core.analysis_results is 'prompt_content must be at most 1 MiB';
+comment on constraint chk_analysis_results_overall_score on core.analysis_results is 'overall_score must be from 0 to 10';
+comment on constraint chk_analysis_results_judge_score on core.analysis_results is 'judge_score must be from 0 to 10';
+comment on constraint chk_analysis_results_semantic_entropy on core.analysis_results is 'semantic_entropy must be a number of at least 0';
+comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
+comment on constraint chk_analysis_results_length_chars on core.analysis_results is 'length_chars must be at least 0';
+comment on constraint chk_analysis_results_length_words on core.analysis_results is 'length_words must be at least 0';
+comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array';
+comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array';
+comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array';
+comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object';
+
+alter table core.analysis_results alter column organization_id set default app.organization_id();
+
+alter table core.analysis_results enable row level security;
+alter table core.analysis_results force row level security;
+revoke all on core.analysis_results from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.analysis_results;
+create policy select_own on core.analysis_results for select to curestry_member
+  using (organization_id = app.organization_if('analyses:read'));
+comment on policy select_own on core.analysis_results is 'Members read the rows of their request''s organization, with analyses:read.';
+grant select on core.analysis_results to curestry_member;
+
+drop policy if exists select_granted on core.analysis_results;
+create policy select_granted on core.analysis_results for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.analysis_results is 'Analysts read the organizations granted to them.';
+grant select on core.analysis_results to curestry_analyst;
+
+drop policy if exists definer_all on core.analysis_results;
+create policy definer_all on core.analysis_results for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.analysis_results is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on core.analysis_results to curestry_definer;
+
+create or replace trigger _500_metrics_insert after insert on core.analysis_results
+  referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
+create or replace trigger _500_metrics_update after update on core.analysis_results
+  referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
+select app.mark_table('core.analysis_results', 'app.tg_analysis_results__marks');
+select app.audit_table('core.analysis_results');
+--! EndIncluded core/tables/analysis_results.sql
+--! Included core/tables/auth_accounts.sql
+comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The providers tokens are encrypted and not in the API.';
+comment on column core.auth_accounts.id is 'Identifies the account.';
+comment on column core.auth_accounts.user_id is 'Whose account it is.';
+comment on column core.auth_accounts.provider is 'google, github or another provider.';
+comment on column core.auth_accounts.provider_account_id is 'The provider''s id of the account.';
+comment on column core.auth_accounts.access_token is E'@behavior -*\nEncrypted; not in the API.';
+comment on column core.auth_accounts.refresh_token is E'@behavior -*\nEncrypted; not in the API.';
+comment on column core.auth_accounts.raw_profile is E'@behavior -*\nWhat the provider said of the person; not in the API.';
+comment on column core.auth_accounts.created_at is 'When the row was written.';
+comment on column core.auth_accounts.encryption_key_id is E'@behavior -*\nWhich key the tokens are encrypted with.';
+comment on constraint pk_auth_accounts on core.auth_accounts is 'One row per account.';
+comment on constraint unq_auth_accounts_provider_account_id on core.auth_accounts is 'An account at a provider belongs to one user.';
+comment on constraint fk_auth_accounts_user_id on core.auth_accounts is 'The user must exist.';
+
+alter table core.auth_accounts enable row level security;
+alter table core.auth_accounts force row level security;
+revoke all on core.auth_accounts from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.auth_accounts;
+create policy select_own on core.auth_accounts for select to curestry_member
+  using (user_id = app.user_id());
+comment on policy select_own on core.auth_accounts is 'Users see their own.';
+grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
+
+select app.audit_table('core.auth_accounts', organization_column => '', secrets => 'access_token,refresh_token,raw_profile');
+--! EndIncluded core/tables/auth_accounts.sql
+--! Included core/tables/evaluation_metrics.sql
+comment on table core.evaluation_metrics is E'@unique id\nA number that a workflow run, or one of its steps, produced.';
+comment on column core.evaluation_metrics.id is 'Identifies the number; unique across organizations.';
+comment on column core.evaluation_metrics.run_id is 'The run that produced it.';
+comment on column core.evaluation_metrics.node_key is 'The step that produced it; null: the run as a whole.';
+comment on column core.evaluation_metrics.metric_name is 'What was measured.';
+comment on column core.evaluation_metrics.metric_value is 'The number.';
+comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
+comment on column core.evaluation_metrics.created_at is 'When it was measured.';
+comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One row per organization and id.';
+comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
+comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
+comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
+comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
+
+alter table core.evaluation_metrics alter column organization_id set default app.organization_id();
+
+alter table core.evaluation_metrics enable row level security;
+alter table core.evaluation_metrics force row level security;
+revoke all on core.evaluation_metrics from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.evaluation_metrics;
+create policy select_own on core.evaluation_metrics for select to curestry_member
+  using (organization_id = app.organization_if('workflows:read'));
+comment on policy select_own on core.evaluation_metrics is 'Members read the rows of their request''s organization, with workflows:read.';
+grant select on core.evaluation_metrics to curestry_member;
+
+drop policy if exists insert_own on core.evaluation_metrics;
+create policy insert_own on core.evaluation_metrics for insert to curestry_member
+  with check (organization_id = app.organization_if('workflows:write'));
+comment on policy insert_own on core.evaluation_metrics is 'Members write to their request''s organization, with workflows:write.';
+grant insert (run_id, node_key, metric_name, metric_value, metric_meta, created_at) on core.evaluation_metrics to curestry_member;
+
+drop policy if exists delete_own on core.evaluation_metrics;
+create policy delete_own on core.evaluation_metrics for delete to curestry_member
+  using (organization_id = app.organization_if('workflows:write'));
+comment on policy delete_own on core.evaluation_metrics is 'Members delete the rows of their request''s organization, with workflows:write.';
+grant delete on core.evaluation_metrics to curestry_member;
+grant usage on sequence core.evaluation_metrics_id_seq to curestry_member;
+
+drop policy if exists select_granted on core.evaluation_metrics;
+create policy select_granted on core.evaluation_metrics for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
+grant select on core.evaluation_metrics to curestry_analyst;
+
+select app.audit_table('core.evaluation_metrics', inserts => 'summary');
+--! EndIncluded core/tables/evaluation_metrics.sql
+--! Included core/tables/prompt_relations.sql
+comment on table core.prompt_relations is E'@unique id\nHow one prompt relates to another: it depends on it, overrides it or conflicts with it.';
+comment on column core.prompt_relations.id is 'Identifies the relation, a UUID as text; unique across organizations.';
+comment on column core.prompt_relations.source_id is 'The prompt that has the relation.';
+comment on column core.prompt_relations.target_id is 'The prompt that it has it to.';
+comment on column core.prompt_relations.relation_type is 'depends_on, overrides or conflicts_with.';
+comment on column core.prompt_relations.description is 'Why the relation holds.';
+comment on column core.prompt_relations.extra_metadata is 'Anything else, a JSON object.';
+comment on column core.prompt_relations.created_at is 'When the row was written.';
+comment on column core.prompt_relations.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint pk_prompt_relations on core.prompt_relations is 'One row per organization and id.';
+comment on constraint fk_prompt_relations_source_id on core.prompt_relations is 'source_id must name a prompt of the same organization.';
+comment on constraint fk_prompt_relations_target_id on core.prompt_relations is 'target_id must name a prompt of the same organization.';
+comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is 'relation_type must be depends_on, overrides or conflicts_with';
+comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'a prompt cannot have a relation to itself';
+comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object';
+comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
+
+alter table core.prompt_relations alter column organization_id set default app.organization_id();
+
+alter table core.prompt_relations enable row level security;
+alter table core.prompt_relations force row level security;
+revoke all on core.prompt_relations from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.prompt_relations;
+create policy select_own on core.prompt_relations for select to curestry_member
+  using (organization_id = app.organization_if('prompts:read'));
+comment on policy select_own on core.prompt_relations is 'Members read the rows of their request''s organization, with prompts:read.';
+grant select on core.prompt_relations to curestry_member;
+
+drop policy if exists insert_own on core.prompt_relations;
+create policy insert_own on core.prompt_relations for insert to curestry_member
+  with check (organization_id = app.organization_if('prompts:write'));
+comment on policy insert_own on core.prompt_relations is 'Members write to their request''s organization, with prompts:write.';
+grant insert (source_id, target_id, relation_type, description, extra_metadata) on core.prompt_relations to curestry_member;
+
+drop policy if exists update_own on core.prompt_relations;
+create policy update_own on core.prompt_relations for update to curestry_member
+  using (organization_id = app.organization_if('prompts:write'));
+comment on policy update_own on core.prompt_relations is 'Members change the rows of their request''s organization, with prompts:write.';
+grant update (relation_type, description, extra_metadata) on core.prompt_relations to curestry_member;
+
+drop policy if exists delete_own on core.prompt_relations;
+create policy delete_own on core.prompt_relations for delete to curestry_member
+  using (organization_id = app.organization_if('prompts:write'));
+comment on policy delete_own on core.prompt_relations is 'Members delete the rows of their request''s organization, with prompts:write.';
+grant delete on core.prompt_relations to curestry_member;
+
+drop policy if exists select_granted on core.prompt_relations;
+create policy select_granted on core.prompt_relations for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.prompt_relations is 'Analysts read the organizations granted to them.';
+grant select on core.prompt_relations to curestry_analyst;
+
+select app.audit_table('core.prompt_relations');
+--! EndIncluded core/tables/prompt_relations.sql
+--! Included core/tables/prompts.sql
+comment on table core.prompts is E'@unique id\nA prompt: the text that is analysed, under a name.';
+comment on column core.prompts.id is 'Identifies the prompt, a UUID as text; unique across organizations.';
+comment on column core.prompts.name is 'Display name, at most 255 characters.';
+comment on column core.prompts.description is 'What the prompt is for.';
+comment on column core.prompts.content is 'The text of the prompt, at most 1 MiB.';
+comment on column core.prompts.format_type is 'auto, text, markdown or xml.';
+comment on column core.prompts.language is 'Language code such as en or pt-BR; auto: to be detected.';
+comment on column core.prompts.tags is 'Labels, a JSON array of strings; search with promptsByTags.';
+comment on column core.prompts.extra_metadata is 'Anything else, a JSON object.';
+comment on column core.prompts.created_at is 'When the row was written.';
+comment on column core.prompts.updated_at is 'When the row was last changed.';
+comment on column core.prompts.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint pk_prompts on core.prompts is 'One row per organization and id.';
+comment on constraint unq_prompts_id on core.prompts is 'The id of a prompt is unique.';
+comment on constraint fk_prompts_organization_id on core.prompts is 'The organization must exist.';
+comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
+comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';
+comment on constraint chk_prompts_description on core.prompts is 'description must be at most 1 MiB';
+comment on constraint chk_prompts_format_type on core.prompts is 'format_type must be auto, text, markdown or xml';
+comment on constraint chk_prompts_language on core.prompts is 'language must be a language code such as en or pt-BR, or auto';
+comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array';
+comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object';
+
+alter table core.prompts alter column organization_id set default app.organization_id();
+
+alter table core.prompts enable row level security;
+alter table core.prompts force row level security;
+revoke all on core.prompts from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.prompts;
+create policy select_own on core.prompts for select to curestry_member
+  using (organization_id = app.organization_if('prompts:read'));
+comment on policy select_own on core.prompts is 'Members read the rows of their request''s organization, with prompts:read.';
+grant select on core.prompts to curestry_member;
+
+drop policy if exists insert_own on core.prompts;
+create policy insert_own on core.prompts for insert to curestry_member
+  with check (organization_id = app.organization_if('prompts:write'));
+comment on policy insert_own on core.prompts is 'Members write to their request''s organization, with prompts:write.';
+grant insert (name, description, content, format_type, language, tags, extra_metadata) on core.prompts to curestry_member;
+
+drop policy if exists update_own on core.prompts;
+create policy update_own on core.prompts for update to curestry_member
+  using (organization_id = app.organization_if('prompts:write'));
+comment on policy update_own on core.prompts is 'Members change the rows of their request''s organization, with prompts:write.';
+grant update (name, description, content, format_type, language, tags, extra_metadata) on core.prompts to curestry_member;
+
+drop policy if exists delete_own on core.prompts;
+create policy delete_own on core.prompts for delete to curestry_member
+  using (organization_id = app.organization_if('prompts:write'));
+comment on policy delete_own on core.prompts is 'Members delete the rows of their request''s organization, with prompts:write.';
+grant delete on core.prompts to curestry_member;
+
+drop policy if exists select_granted on core.prompts;
+create policy select_granted on core.prompts for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.prompts is 'Analysts read the organizations granted to them.';
+grant select on core.prompts to curestry_analyst;
+
+drop policy if exists definer_all on core.prompts;
+create policy definer_all on core.prompts for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.prompts is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on core.prompts to curestry_definer;
+
+create or replace trigger _100_updated_at before update on core.prompts
+  for each row execute function app.tg__updated_at();
+select app.audit_table('core.prompts');
+--! EndIncluded core/tables/prompts.sql
+--! Included core/tables/sessions.sql
+comment on table core.sessions is 'A session of a user: a token is accepted as long as its session stands here, unexpired and not revoked.';
+comment on column core.sessions.id is 'Identifies the session.';
+comment on column core.sessions.user_id is 'Whose session it is.';
+comment on column core.sessions.jwt_id is E'@behavior -*\nThe jti of the token; secret.';
+comment on column core.sessions.created_at is 'When the row was written.';
+comment on column core.sessions.expires_at is 'Until when the token is accepted.';
+comment on column core.sessions.revoked_at is 'When the session was ended before its time.';
+comment on constraint pk_sessions on core.sessions is 'One row per session.';
+comment on constraint unq_sessions_jwt_id on core.sessions is E'@behavior -*\nThe jti of a token is unique.';
+comment on constraint fk_sessions_user_id on core.sessions is 'The user must exist.';
+comment on constraint chk_sessions_expires_at on core.sessions is 'expires_at must lie after created_at';
+
+alter table core.sessions enable row level security;
+alter table core.sessions force row level security;
+revoke all on core.sessions from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.sessions;
+create policy select_own on core.sessions for select to curestry_member
+  using (user_id = app.user_id());
+comment on policy select_own on core.sessions is 'Users see their own.';
+grant select (id, user_id, created_at, expires_at, revoked_at) on core.sessions to curestry_member;
+
+drop policy if exists definer_all on core.sessions;
+create policy definer_all on core.sessions for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.sessions is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on core.sessions to curestry_definer;
+grant usage on sequence core.sessions_id_seq to curestry_definer;
+
+select app.audit_table('core.sessions', organization_column => '', secrets => 'jwt_id');
+--! EndIncluded core/tables/sessions.sql
+--! Included core/tables/users.sql
+comment on table core.users is 'A person who can sign in. Persons belong to no organization; memberships say what they may do where.';
+comment on column core.users.id is 'Identifies the user.';
+comment on column core.users.email is 'E-mail address, unique without regard to case; null for an anonymous user.';
+comment on column core.users.name is 'Display name.';
+comment on column core.users.avatar_url is 'Address of a picture.';
+comment on column core.users.created_at is 'When the row was written.';
+comment on constraint pk_users on core.users is 'One row per user.';
+comment on constraint unq_users_email on core.users is 'There is a user with this e-mail address already.';
+comment on constraint chk_users_email on core.users is 'email must be an e-mail address';
+comment on index core.unq_users_email_lower is 'there is a user with this e-mail address already';
+
+alter table core.users enable row level security;
+alter table core.users force row level security;
+revoke all on core.users from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.users;
+create policy select_own on core.users for select to curestry_member
+  using (id = any (app.visible_user_ids()));
+comment on policy select_own on core.users is 'Members see themselves and the members of their requests organization.';
+grant select on core.users to curestry_member;
+
+drop policy if exists update_own on core.users;
+create policy update_own on core.users for update to curestry_member
+  using (id = app.user_id());
+comment on policy update_own on core.users is 'Users change their own row.';
+grant update (name, avatar_url) on core.users to curestry_member;
+
+drop policy if exists select_granted on core.users;
+create policy select_granted on core.users for select to curestry_analyst
+  using (id = any (app.analyst_user_ids()));
+comment on policy select_granted on core.users is 'Analysts see the members of the organizations granted to them.';
+grant select (id, email, name, created_at) on core.users to curestry_analyst;
+
+drop policy if exists definer_all on core.users;
+create policy definer_all on core.users for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.users is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on core.users to curestry_definer;
+grant usage on sequence core.users_id_seq to curestry_definer;
+
+select app.audit_table('core.users', organization_column => '');
+--! EndIncluded core/tables/users.sql
+--! Included core/tables/workflow_nodes.sql
+comment on table core.workflow_nodes is E'@unique id\nOne step of a workflow run.';
+comment on column core.workflow_nodes.id is 'Identifies the step; unique across organizations.';
+comment on column core.workflow_nodes.run_id is 'The run that it is a step of.';
+comment on column core.workflow_nodes.key is 'Name of the step, such as detect_language; unique within the run.';
+comment on column core.workflow_nodes.status is 'pending, running, success or failed.';
+comment on column core.workflow_nodes.started_at is 'When it started.';
+comment on column core.workflow_nodes.finished_at is 'When it ended.';
+comment on column core.workflow_nodes.result is 'What came out, as JSON.';
+comment on column core.workflow_nodes.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint pk_workflow_nodes on core.workflow_nodes is 'One row per organization and id.';
+comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'a run has one node per key';
+comment on constraint fk_workflow_nodes_run_id on core.workflow_nodes is 'run_id must name a workflow run of the same organization.';
+comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must not be blank';
+comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
+comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
+
+alter table core.workflow_nodes alter column organization_id set default app.organization_id();
+
+alter table core.workflow_nodes enable row level security;
+alter table core.workflow_nodes force row level security;
+revoke all on core.workflow_nodes from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.workflow_nodes;
+create policy select_own on core.workflow_nodes for select to curestry_member
+  using (organization_id = app.organization_if('workflows:read'));
+comment on policy select_own on core.workflow_nodes is 'Members read the rows of their request''s organization, with workflows:read.';
+grant select on core.workflow_nodes to curestry_member;
+
+drop policy if exists insert_own on core.workflow_nodes;
+create policy insert_own on core.workflow_nodes for insert to curestry_member
+  with check (organization_id = app.organization_if('workflows:write'));
+comment on policy insert_own on core.workflow_nodes is 'Members write to their request''s organization, with workflows:write.';
+grant insert (run_id, key, status, started_at, finished_at, result) on core.workflow_nodes to curestry_member;
+
+drop policy if exists update_own on core.workflow_nodes;
+create policy update_own on core.workflow_nodes for update to curestry_member
+  using (organization_id = app.organization_if('workflows:write'));
+comment on policy update_own on core.workflow_nodes is 'Members change the rows of their request''s organization, with workflows:write.';
+grant update (status, started_at, finished_at, result) on core.workflow_nodes to curestry_member;
+
+drop policy if exists delete_own on core.workflow_nodes;
+create policy delete_own on core.workflow_nodes for delete to curestry_member
+  using (organization_id = app.organization_if('workflows:write'));
+comment on policy delete_own on core.workflow_nodes is 'Members delete the rows of their request''s organization, with workflows:write.';
+grant delete on core.workflow_nodes to curestry_member;
+grant usage on sequence core.workflow_nodes_id_seq to curestry_member;
+
+drop policy if exists select_granted on core.workflow_nodes;
+create policy select_granted on core.workflow_nodes for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.workflow_nodes is 'Analysts read the organizations granted to them.';
+grant select on core.workflow_nodes to curestry_analyst;
+
+select app.audit_table('core.workflow_nodes');
+--! EndIncluded core/tables/workflow_nodes.sql
+--! Included core/tables/workflow_runs.sql
+comment on table core.workflow_runs is E'@unique id\nOne execution of a workflow.';
+comment on column core.workflow_runs.id is 'Identifies the run; unique across organizations.';
+comment on column core.workflow_runs.user_id is 'Who started it.';
+comment on column core.workflow_runs.started_at is 'When it started.';
+comment on column core.workflow_runs.finished_at is 'When it ended; null while it runs.';
+comment on column core.workflow_runs.status is 'running, success, failed or cancelled.';
+comment on column core.workflow_runs.meta is 'Anything else, a JSON object.';
+comment on column core.workflow_runs.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint pk_workflow_runs on core.workflow_runs is 'One row per organization and id.';
+comment on constraint fk_workflow_runs_organization_id on core.workflow_runs is 'The organization must exist.';
+comment on constraint fk_workflow_runs_user_id on core.workflow_runs is 'The user must exist.';
+comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status must be running, success, failed or cancelled';
+comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
+comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
+comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object';
+
+alter table core.workflow_runs alter column organization_id set default app.organization_id();
+
+alter table core.workflow_runs enable row level security;
+alter table core.workflow_runs force row level security;
+revoke all on core.workflow_runs from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on core.workflow_runs;
+create policy select_own on core.workflow_runs for select to curestry_member
+  using (organization_id = app.organization_if('workflows:read'));
+comment on policy select_own on core.workflow_runs is 'Members read the rows of their request''s organization, with workflows:read.';
+grant select on core.workflow_runs to curestry_member;
+
+drop policy if exists insert_own on core.workflow_runs;
+create policy insert_own on core.workflow_runs for insert to curestry_member
+  with check (organization_id = app.organization_if('workflows:write'));
+comment on policy insert_own on core.workflow_runs is 'Members write to their request''s organization, with workflows:write.';
+grant insert (started_at, finished_at, status, meta) on core.workflow_runs to curestry_member;
+
+drop policy if exists update_own on core.workflow_runs;
+create policy update_own on core.workflow_runs for update to curestry_member
+  using (organization_id = app.organization_if('workflows:write'));
+comment on policy update_own on core.workflow_runs is 'Members change the rows of their request''s organization, with workflows:write.';
+grant update (finished_at, status, meta) on core.workflow_runs to curestry_member;
+
+drop policy if exists delete_own on core.workflow_runs;
+create policy delete_own on core.workflow_runs for delete to curestry_member
+  using (organization_id = app.organization_if('workflows:write'));
+comment on policy delete_own on core.workflow_runs is 'Members delete the rows of their request''s organization, with workflows:write.';
+grant delete on core.workflow_runs to curestry_member;
+grant usage on sequence core.workflow_runs_id_seq to curestry_member;
+
+drop policy if exists select_granted on core.workflow_runs;
+create policy select_granted on core.workflow_runs for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on core.workflow_runs is 'Analysts read the organizations granted to them.';
+grant select on core.workflow_runs to curestry_analyst;
+
+select app.audit_table('core.workflow_runs');
+--! EndIncluded core/tables/workflow_runs.sql
+--! Included ops/tables/analysis_metric.sql
+comment on table ops.analysis_metric is E'@unique id\nA measured value of an analysis run: a number, a text or JSON, under a key.';
+comment on column ops.analysis_metric.id is 'Identifies the row; unique across organizations.';
+comment on column ops.analysis_metric.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.analysis_metric.analysis_run_id is 'The run that it is of.';
+comment on column ops.analysis_metric.key is 'What was measured; once per run. The numbers of the document stand under their own names.';
+comment on column ops.analysis_metric.value_num is 'The value, if it is a number.';
+comment on column ops.analysis_metric.value_text is 'The value, if it is a text.';
+comment on column ops.analysis_metric.value_json is 'The value, if it is JSON.';
+comment on column ops.analysis_metric.occurred_at is 'The time that it counts for.';
+comment on column ops.analysis_metric.created_at is 'When the row was written.';
+comment on constraint pk_analysis_metric on ops.analysis_metric is 'One row per organization and id.';
+comment on constraint unq_analysis_metric_key on ops.analysis_metric is 'metrics: a run has one value per key';
+comment on constraint fk_analysis_metric_analysis_run_id on ops.analysis_metric is 'analysis_run_id must name an analysis run of the same organization.';
+comment on constraint chk_analysis_metric_key on ops.analysis_metric is 'metrics: key must not be blank';
+comment on constraint chk_analysis_metric_has_value on ops.analysis_metric is 'metrics: one of value_num, value_text and value_json is required';
+comment on constraint chk_analysis_metric_value_num on ops.analysis_metric is 'metrics: value_num must be a finite number';
+comment on constraint chk_analysis_metric_value_text on ops.analysis_metric is 'metrics: value_text must be at most 1 MiB';
+
+alter table ops.analysis_metric alter column organization_id set default app.organization_id();
+
+alter table ops.analysis_metric enable row level security;
+alter table ops.analysis_metric force row level security;
+revoke all on ops.analysis_metric from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.analysis_metric;
+create policy select_own on ops.analysis_metric for select to curestry_member
+  using (organization_id = app.organization_if('analyses:read'));
+comment on policy select_own on ops.analysis_metric is 'Members read the rows of their request''s organization, with analyses:read.';
+grant select on ops.analysis_metric to curestry_member;
+
+drop policy if exists select_granted on ops.analysis_metric;
+create policy select_granted on ops.analysis_metric for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.analysis_metric is 'Analysts read the organizations granted to them.';
+grant select on ops.analysis_metric to curestry_analyst;
+
+drop policy if exists definer_all on ops.analysis_metric;
+create policy definer_all on ops.analysis_metric for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.analysis_metric is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (value_num, value_text, value_json) on ops.analysis_metric to curestry_definer;
+
+select app.mark_table('ops.analysis_metric');
+select app.audit_table('ops.analysis_metric', inserts => 'summary');
+--! EndIncluded ops/tables/analysis_metric.sql
+--! Included ops/tables/analysis_node_result.sql
+comment on table ops.analysis_node_result is E'@unique id\nWhat one node of the analysis pipeline found.';
+comment on column ops.analysis_node_result.id is 'Identifies the row; unique across organizations.';
+comment on column ops.analysis_node_result.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.analysis_node_result.analysis_run_id is 'The run that it is of.';
+comment on column ops.analysis_node_result.node is 'entropy, llm_judge, rag_oracle, regex_checks or another; once per run.';
+comment on column ops.analysis_node_result.status is 'ok, warn, fail or error.';
+comment on column ops.analysis_node_result.score is '0 to 10.';
+comment on column ops.analysis_node_result.details is 'What was found, a JSON object.';
+comment on column ops.analysis_node_result.occurred_at is 'The time that it counts for.';
+comment on column ops.analysis_node_result.created_at is 'When the row was written.';
+comment on constraint pk_analysis_node_result on ops.analysis_node_result is 'One row per organization and id.';
+comment on constraint unq_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: a run has one result per node';
+comment on constraint fk_analysis_node_result_analysis_run_id on ops.analysis_node_result is 'analysis_run_id must name an analysis run of the same organization.';
+comment on constraint chk_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: node must not be blank';
+comment on constraint chk_analysis_node_result_status on ops.analysis_node_result is 'nodeResults: status must be ok, warn, fail or error';
+comment on constraint chk_analysis_node_result_score on ops.analysis_node_result is 'nodeResults: score must be from 0 to 10';
+
+alter table ops.analysis_node_result alter column organization_id set default app.organization_id();
+
+alter table ops.analysis_node_result enable row level security;
+alter table ops.analysis_node_result force row level security;
+revoke all on ops.analysis_node_result from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.analysis_node_result;
+create policy select_own on ops.analysis_node_result for select to curestry_member
+  using (organization_id = app.organization_if('analyses:read'));
+comment on policy select_own on ops.analysis_node_result is 'Members read the rows of their request''s organization, with analyses:read.';
+grant select on ops.analysis_node_result to curestry_member;
+
+drop policy if exists select_granted on ops.analysis_node_result;
+create policy select_granted on ops.analysis_node_result for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.analysis_node_result is 'Analysts read the organizations granted to them.';
+grant select on ops.analysis_node_result to curestry_analyst;
+
+drop policy if exists definer_all on ops.analysis_node_result;
+create policy definer_all on ops.analysis_node_result for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.analysis_node_result is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on ops.analysis_node_result to curestry_definer;
+
+select app.audit_table('ops.analysis_node_result', inserts => 'summary');
+--! EndIncluded ops/tables/analysis_node_result.sql
+--! Included ops/tables/analysis_run.sql
+comment on table ops.analysis_run is E'@unique id\nThe life of an analysis: queued, running, and how it ended. Recorded by recordAnalyses, or step by step by startAnalysisRun and the like.';
+comment on column ops.analysis_run.id is 'Identifies the row; unique across organizations.';
+comment on column ops.analysis_run.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.analysis_run.user_id is 'Who started it.';
+comment on column ops.analysis_run.prompt_id is 'The prompt that is analysed; null if the text is not a saved prompt.';
+comment on column ops.analysis_run.prompt_content is 'The text that is analysed, if no document holds it.';
+comment on column ops.analysis_run.status is 'queued, running, succeeded, failed or cancelled.';
+comment on column ops.analysis_run.started_at is 'When work on it started.';
+comment on column ops.analysis_run.finished_at is 'When it ended.';
+comment on column ops.analysis_run.meta is 'Anything else, a JSON object.';
+comment on column ops.analysis_run.idempotency_key is 'Chosen by the client: the same key again does not record again.';
+comment on column ops.analysis_run.request_digest is E'@behavior -*\nWhat was sent under the key, to tell a repetition from a conflict; not in the API.';
+comment on column ops.analysis_run.created_at is 'When the row was written.';
+comment on column ops.analysis_run.updated_at is 'When the row was last changed.';
+comment on column ops.analysis_run.occurred_at is 'The time that it counts for: its end, else its start, else when it was written.';
+comment on constraint pk_analysis_run on ops.analysis_run is 'One row per organization and id.';
+comment on constraint unq_analysis_run_idempotency_key on ops.analysis_run is 'this idempotency_key was used before';
+comment on constraint fk_analysis_run_organization_id on ops.analysis_run is 'The organization must exist.';
+comment on constraint fk_analysis_run_user_id on ops.analysis_run is 'The user must exist.';
+comment on constraint fk_analysis_run_prompt_id on ops.analysis_run is 'prompt_id must name a prompt of the same organization.';
+comment on constraint chk_analysis_run_status on ops.analysis_run is 'status must be queued, running, succeeded, failed or cancelled';
+comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'started_at must be given once the run has started, and not while it is queued';
+comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
+comment on constraint chk_analysis_run_times on ops.analysis_run is 'finished_at must not lie before started_at';
+comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
+comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object';
+comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
+
+alter table ops.analysis_run alter column organization_id set default app.organization_id();
+
+alter table ops.analysis_run enable row level security;
+alter table ops.analysis_run force row level security;
+revoke all on ops.analysis_run from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.analysis_run;
+create policy select_own on ops.analysis_run for select to curestry_member
+  using (organization_id = app.organization_if('analyses:read'));
+comment on policy select_own on ops.analysis_run is 'Members read the rows of their request''s organization, with analyses:read.';
+grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_member;
+
+drop policy if exists select_granted on ops.analysis_run;
+create policy select_granted on ops.analysis_run for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.analysis_run is 'Analysts read the organizations granted to them.';
+grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_analyst;
+
+drop policy if exists definer_all on ops.analysis_run;
+create policy definer_all on ops.analysis_run for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.analysis_run is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (status, started_at, finished_at, meta, updated_at) on ops.analysis_run to curestry_definer;
+
+create or replace trigger _100_updated_at before update on ops.analysis_run
+  for each row execute function app.tg__updated_at();
+create or replace trigger _200_life before update of status, started_at, finished_at on ops.analysis_run
+  for each row execute function app.tg_analysis_run__life();
+select app.mark_table('ops.analysis_run');
+select app.audit_table('ops.analysis_run', secrets => 'request_digest');
+--! EndIncluded ops/tables/analysis_run.sql
+--! Included ops/tables/analyst_grant.sql
+comment on table ops.analyst_grant is 'Which analyst''s login may read which organization.';
+comment on column ops.analyst_grant.organization_id is 'The organization that may be read.';
+comment on column ops.analyst_grant.role_name is 'The analyst''s login.';
+comment on column ops.analyst_grant.created_at is 'When the row was written.';
+comment on constraint pk_analyst_grant on ops.analyst_grant is 'An organization is granted to an analyst once.';
+comment on constraint fk_analyst_grant_organization_id on ops.analyst_grant is 'The organization must exist.';
+
+alter table ops.analyst_grant enable row level security;
+alter table ops.analyst_grant force row level security;
+revoke all on ops.analyst_grant from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_granted on ops.analyst_grant;
+create policy select_granted on ops.analyst_grant for select to curestry_analyst
+  using (role_name = session_user);
+comment on policy select_granted on ops.analyst_grant is 'Analysts see what was granted to them.';
+grant select on ops.analyst_grant to curestry_analyst;
+
+drop policy if exists definer_all on ops.analyst_grant;
+create policy definer_all on ops.analyst_grant for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.analyst_grant is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on ops.analyst_grant to curestry_definer;
+
+select app.audit_table('ops.analyst_grant', id_column => 'role_name');
+--! EndIncluded ops/tables/analyst_grant.sql
+--! Included ops/tables/api_key.sql
+comment on table ops.api_key is E'@unique id\nA key for programs. Its text is shown once, when it is made; only its hash is stored, and that is not in the API.';
+comment on column ops.api_key.id is 'Identifies the key; it is part of the key''s text.';
+comment on column ops.api_key.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.api_key.user_id is 'Who made it; it never may more than this user.';
+comment on column ops.api_key.name is 'What it is for.';
+comment on column ops.api_key.key_hash is E'@behavior -*\nSHA-256 of the key, hexadecimal; not in the API.';
+comment on column ops.api_key.scopes is 'What it may do: a JSON array of permissions.';
+comment on column ops.api_key.expires_at is 'Until when it is accepted; null: no end.';
+comment on column ops.api_key.is_revoked is 'Whether it was revoked.';
+comment on column ops.api_key.by_operator is 'Whether an operator made it, on the command line, on behalf of no user.';
+comment on column ops.api_key.revoked_at is 'When it was revoked.';
+comment on column ops.api_key.last_used_at is 'When it was last used, about.';
+comment on column ops.api_key.created_at is 'When the row was written.';
+comment on constraint pk_api_key on ops.api_key is 'One row per organization and id.';
+comment on constraint unq_api_key_key_hash on ops.api_key is E'@behavior -*\nA key is unique.';
+comment on constraint fk_api_key_organization_id on ops.api_key is 'The organization must exist.';
+comment on constraint fk_api_key_user_id on ops.api_key is 'The user must exist.';
+comment on constraint chk_api_key_revoked_at on ops.api_key is 'revoked_at is set when the key is revoked';
+comment on constraint chk_api_key_name on ops.api_key is 'name must not be blank';
+comment on constraint chk_api_key_key_hash on ops.api_key is 'key_hash must be a SHA-256 in hexadecimal';
+comment on constraint chk_api_key_scopes on ops.api_key is 'scopes must be a non-empty array of known permissions';
+
+alter table ops.api_key enable row level security;
+alter table ops.api_key force row level security;
+revoke all on ops.api_key from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.api_key;
+create policy select_own on ops.api_key for select to curestry_member
+  using (organization_id = app.organization_if('keys:write'));
+comment on policy select_own on ops.api_key is 'Members read the rows of their request''s organization, with keys:write.';
+grant select (id, organization_id, user_id, name, scopes, expires_at, is_revoked, by_operator, revoked_at, last_used_at, created_at) on ops.api_key to curestry_member;
+
+drop policy if exists definer_all on ops.api_key;
+create policy definer_all on ops.api_key for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.api_key is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (is_revoked, revoked_at, last_used_at) on ops.api_key to curestry_definer;
+
+select app.audit_table('ops.api_key', secrets => 'key_hash');
+--! EndIncluded ops/tables/api_key.sql
+--! Included ops/tables/audit_log.sql
+comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only.';
+comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
+comment on column ops.audit_log.ts is 'When.';
+comment on column ops.audit_log.actor_user_id is 'Which user, if a request to the API changed it.';
+comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
+comment on column ops.audit_log.actor_role is 'Which login of the database.';
+comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
+comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate.';
+comment on column ops.audit_log.entity_type is 'The table, such as core.prompts.';
+comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
+comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
+comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
+comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be insert, update, delete or truncate';
+
+alter table ops.audit_log enable row level security;
+alter table ops.audit_log force row level security;
+revoke all on ops.audit_log from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.audit_log;
+create policy select_own on ops.audit_log for select to curestry_member
+  using (organization_id = app.organization_if('audit:read'));
+comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
+grant select on ops.audit_log to curestry_member;
+
+drop policy if exists definer_all on ops.audit_log;
+create policy definer_all on ops.audit_log for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
+grant insert on ops.audit_log to curestry_definer;
+--! EndIncluded ops/tables/audit_log.sql
+--! Included ops/tables/feature_event.sql
+comment on table ops.feature_event is E'@unique id\nThat a feature was used.';
+comment on column ops.feature_event.id is 'Identifies the row; unique across organizations.';
+comment on column ops.feature_event.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.feature_event.user_id is 'Who used it.';
+comment on column ops.feature_event.feature_key is 'Which feature.';
+comment on column ops.feature_event.occurred_at is 'When.';
+comment on column ops.feature_event.event_count is 'How many times.';
+comment on column ops.feature_event.created_at is 'When the row was written.';
+comment on constraint pk_feature_event on ops.feature_event is 'One row per organization and id.';
+comment on constraint fk_feature_event_organization_id on ops.feature_event is 'The organization must exist.';
+comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
+comment on constraint chk_feature_event_feature_key on ops.feature_event is 'feature_key must not be blank';
+comment on constraint chk_feature_event_event_count on ops.feature_event is 'count must be from 1 to 1000000';
+
+alter table ops.feature_event alter column organization_id set default app.organization_id();
+
+alter table ops.feature_event enable row level security;
+alter table ops.feature_event force row level security;
+revoke all on ops.feature_event from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.feature_event;
+create policy select_own on ops.feature_event for select to curestry_member
+  using (organization_id = app.organization_if('marts:read'));
+comment on policy select_own on ops.feature_event is 'Members read the rows of their request''s organization, with marts:read.';
+grant select on ops.feature_event to curestry_member;
+
+drop policy if exists select_granted on ops.feature_event;
+create policy select_granted on ops.feature_event for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.feature_event is 'Analysts read the organizations granted to them.';
+grant select on ops.feature_event to curestry_analyst;
+
+drop policy if exists definer_all on ops.feature_event;
+create policy definer_all on ops.feature_event for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.feature_event is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on ops.feature_event to curestry_definer;
+
+select app.mark_table('ops.feature_event');
+select app.audit_table('ops.feature_event', inserts => 'summary');
+--! EndIncluded ops/tables/feature_event.sql
+--! Included ops/tables/judge_criterion.sql
+comment on table ops.judge_criterion is E'@unique id\nOne criterion of a rubric.';
+comment on column ops.judge_criterion.id is 'Identifies the row; unique across organizations.';
+comment on column ops.judge_criterion.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.judge_criterion.rubric_id is 'The rubric that it belongs to.';
+comment on column ops.judge_criterion.key is 'Short name, unique within the rubric; scores name the criterion by it.';
+comment on column ops.judge_criterion.title is 'Display name.';
+comment on column ops.judge_criterion.description is 'What is judged, and how.';
+comment on column ops.judge_criterion.weight is 'Its share in the total, at least 0.';
+comment on column ops.judge_criterion.created_at is 'When the row was written.';
+comment on constraint pk_judge_criterion on ops.judge_criterion is 'One row per organization and id.';
+comment on constraint unq_judge_criterion_key on ops.judge_criterion is 'the rubric has a criterion with this key already';
+comment on constraint fk_judge_criterion_rubric_id on ops.judge_criterion is 'rubric_id must name a rubric of the same organization.';
+comment on constraint chk_judge_criterion_key on ops.judge_criterion is 'key must not be blank';
+comment on constraint chk_judge_criterion_title on ops.judge_criterion is 'title must not be blank';
+comment on constraint chk_judge_criterion_weight on ops.judge_criterion is 'weight must be from 0 to 1000000';
+
+alter table ops.judge_criterion alter column organization_id set default app.organization_id();
+
+alter table ops.judge_criterion enable row level security;
+alter table ops.judge_criterion force row level security;
+revoke all on ops.judge_criterion from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.judge_criterion;
+create policy select_own on ops.judge_criterion for select to curestry_member
+  using (organization_id = app.organization_if('rubrics:read'));
+comment on policy select_own on ops.judge_criterion is 'Members read the rows of their request''s organization, with rubrics:read.';
+grant select on ops.judge_criterion to curestry_member;
+
+drop policy if exists insert_own on ops.judge_criterion;
+create policy insert_own on ops.judge_criterion for insert to curestry_member
+  with check (organization_id = app.organization_if('rubrics:write'));
+comment on policy insert_own on ops.judge_criterion is 'Members write to their request''s organization, with rubrics:write.';
+grant insert (rubric_id, key, title, description, weight) on ops.judge_criterion to curestry_member;
+
+drop policy if exists update_own on ops.judge_criterion;
+create policy update_own on ops.judge_criterion for update to curestry_member
+  using (organization_id = app.organization_if('rubrics:write'));
+comment on policy update_own on ops.judge_criterion is 'Members change the rows of their request''s organization, with rubrics:write.';
+grant update (key, title, description, weight) on ops.judge_criterion to curestry_member;
+
+drop policy if exists delete_own on ops.judge_criterion;
+create policy delete_own on ops.judge_criterion for delete to curestry_member
+  using (organization_id = app.organization_if('rubrics:write'));
+comment on policy delete_own on ops.judge_criterion is 'Members delete the rows of their request''s organization, with rubrics:write.';
+grant delete on ops.judge_criterion to curestry_member;
+
+drop policy if exists select_granted on ops.judge_criterion;
+create policy select_granted on ops.judge_criterion for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.judge_criterion is 'Analysts read the organizations granted to them.';
+grant select on ops.judge_criterion to curestry_analyst;
+
+drop policy if exists definer_all on ops.judge_criterion;
+create policy definer_all on ops.judge_criterion for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.judge_criterion is 'The functions that look past row level security; the grants say what they may.';
+grant select on ops.judge_criterion to curestry_definer;
+
+select app.audit_table('ops.judge_criterion');
+--! EndIncluded ops/tables/judge_criterion.sql
+--! Included ops/tables/judge_rubric.sql
+comment on table ops.judge_rubric is E'@unique id\nWhat judges go by: a named set of criteria.';
+comment on column ops.judge_rubric.id is 'Identifies the row; unique across organizations.';
+comment on column ops.judge_rubric.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.judge_rubric.name is 'Display name; scores name the rubric by it.';
+comment on column ops.judge_rubric.version is 'Several versions may bear one name; scores go to the newest.';
+comment on column ops.judge_rubric.description is 'What it is for.';
+comment on column ops.judge_rubric.meta is 'Anything else, a JSON object.';
+comment on column ops.judge_rubric.created_at is 'When the row was written.';
+comment on column ops.judge_rubric.updated_at is 'When the row was last changed.';
+comment on constraint pk_judge_rubric on ops.judge_rubric is 'One row per organization and id.';
+comment on constraint unq_judge_rubric_name_version on ops.judge_rubric is 'there is a rubric with this name and version already';
+comment on constraint fk_judge_rubric_organization_id on ops.judge_rubric is 'The organization must exist.';
+comment on constraint chk_judge_rubric_name on ops.judge_rubric is 'name must not be blank';
+comment on constraint chk_judge_rubric_version on ops.judge_rubric is 'version must be at least 1';
+comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object';
+
+alter table ops.judge_rubric alter column organization_id set default app.organization_id();
+
+alter table ops.judge_rubric enable row level security;
+alter table ops.judge_rubric force row level security;
+revoke all on ops.judge_rubric from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.judge_rubric;
+create policy select_own on ops.judge_rubric for select to curestry_member
+  using (organization_id = app.organization_if('rubrics:read'));
+comment on policy select_own on ops.judge_rubric is 'Members read the rows of their request''s organization, with rubrics:read.';
+grant select on ops.judge_rubric to curestry_member;
+
+drop policy if exists insert_own on ops.judge_rubric;
+create policy insert_own on ops.judge_rubric for insert to curestry_member
+  with check (organization_id = app.organization_if('rubrics:write'));
+comment on policy insert_own on ops.judge_rubric is 'Members write to their request''s organization, with rubrics:write.';
+grant insert (name, version, description, meta) on ops.judge_rubric to curestry_member;
+
+drop policy if exists update_own on ops.judge_rubric;
+create policy update_own on ops.judge_rubric for update to curestry_member
+  using (organization_id = app.organization_if('rubrics:write'));
+comment on policy update_own on ops.judge_rubric is 'Members change the rows of their request''s organization, with rubrics:write.';
+grant update (name, description, meta) on ops.judge_rubric to curestry_member;
+
+drop policy if exists delete_own on ops.judge_rubric;
+create policy delete_own on ops.judge_rubric for delete to curestry_member
+  using (organization_id = app.organization_if('rubrics:write'));
+comment on policy delete_own on ops.judge_rubric is 'Members delete the rows of their request''s organization, with rubrics:write.';
+grant delete on ops.judge_rubric to curestry_member;
+
+drop policy if exists select_granted on ops.judge_rubric;
+create policy select_granted on ops.judge_rubric for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.judge_rubric is 'Analysts read the organizations granted to them.';
+grant select on ops.judge_rubric to curestry_analyst;
+
+drop policy if exists definer_all on ops.judge_rubric;
+create policy definer_all on ops.judge_rubric for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.judge_rubric is 'The functions that look past row level security; the grants say what they may.';
+grant select on ops.judge_rubric to curestry_definer;
+
+create or replace trigger _100_updated_at before update on ops.judge_rubric
+  for each row execute function app.tg__updated_at();
+select app.audit_table('ops.judge_rubric');
+--! EndIncluded ops/tables/judge_rubric.sql
+--! Included ops/tables/judge_score.sql
+comment on table ops.judge_score is E'@unique id\nWhat a judge gave an analysis run by one criterion.';
+comment on column ops.judge_score.id is 'Identifies the row; unique across organizations.';
+comment on column ops.judge_score.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.judge_score.analysis_run_id is 'The run that was judged.';
+comment on column ops.judge_score.criterion_id is 'By which criterion.';
+comment on column ops.judge_score.score is '0 to 10.';
+comment on column ops.judge_score.comment is 'Why, in the words of the judge.';
+comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON object.';
+comment on column ops.judge_score.occurred_at is 'The time that it counts for.';
+comment on column ops.judge_score.created_at is 'When the row was written.';
+comment on constraint pk_judge_score on ops.judge_score is 'One row per organization and id.';
+comment on constraint unq_judge_score_criterion_id on ops.judge_score is 'scores: a run has one score per criterion';
+comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is 'analysis_run_id must name an analysis run of the same organization.';
+comment on constraint fk_judge_score_criterion_id on ops.judge_score is 'criterion_id must name a criterion of the same organization.';
+comment on constraint chk_judge_score_score on ops.judge_score is 'scores: score must be from 0 to 10';
+comment on constraint chk_judge_score_comment on ops.judge_score is 'scores: comment must be at most 1 MiB';
+
+alter table ops.judge_score alter column organization_id set default app.organization_id();
+
+alter table ops.judge_score enable row level security;
+alter table ops.judge_score force row level security;
+revoke all on ops.judge_score from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.judge_score;
+create policy select_own on ops.judge_score for select to curestry_member
+  using (organization_id = app.organization_if('analyses:read'));
+comment on policy select_own on ops.judge_score is 'Members read the rows of their request''s organization, with analyses:read.';
+grant select on ops.judge_score to curestry_member;
+
+drop policy if exists select_granted on ops.judge_score;
+create policy select_granted on ops.judge_score for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.judge_score is 'Analysts read the organizations granted to them.';
+grant select on ops.judge_score to curestry_analyst;
+
+drop policy if exists definer_all on ops.judge_score;
+create policy definer_all on ops.judge_score for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.judge_score is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on ops.judge_score to curestry_definer;
+
+select app.audit_table('ops.judge_score');
+--! EndIncluded ops/tables/judge_score.sql
+--! Included ops/tables/organization.sql
+comment on table ops.organization is 'A tenant: a team or company, or the personal organization of a user.';
+comment on column ops.organization.id is 'Identifies the organization.';
+comment on column ops.organization.name is 'Display name.';
+comment on column ops.organization.slug is 'Short name for addresses and headers: lower-case letters, digits and hyphens; unique.';
+comment on column ops.organization.personal_user_id is 'The user whose personal organization this is; null for teams.';
+comment on column ops.organization.created_at is 'When the row was written.';
+comment on column ops.organization.updated_at is 'When the row was last changed.';
+comment on constraint pk_organization on ops.organization is 'One row per organization.';
+comment on constraint unq_organization_slug on ops.organization is 'there is an organization with this slug already';
+comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
+comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
+comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
+comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
+
+alter table ops.organization enable row level security;
+alter table ops.organization force row level security;
+revoke all on ops.organization from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.organization;
+create policy select_own on ops.organization for select to curestry_member
+  using (id = app.organization_id());
+comment on policy select_own on ops.organization is 'Members see their request''s organization.';
+grant select on ops.organization to curestry_member;
+
+drop policy if exists update_own on ops.organization;
+create policy update_own on ops.organization for update to curestry_member
+  using (id = app.organization_if('organization:write'));
+comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
+grant update (name, slug) on ops.organization to curestry_member;
+
+drop policy if exists select_granted on ops.organization;
+create policy select_granted on ops.organization for select to curestry_analyst
+  using (id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.organization is 'Analysts read the organizations granted to them.';
+grant select on ops.organization to curestry_analyst;
+
+drop policy if exists definer_all on ops.organization;
+create policy definer_all on ops.organization for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.organization is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (name) on ops.organization to curestry_definer;
+
+create or replace trigger _100_updated_at before update on ops.organization
+  for each row execute function app.tg__updated_at();
+select app.audit_table('ops.organization', organization_column => 'id');
+--! EndIncluded ops/tables/organization.sql
+--! Included ops/tables/organization_user.sql
+comment on table ops.organization_user is E'@unique id\nA membership: a user, an organization, and what the user may do there.';
+comment on column ops.organization_user.id is 'Identifies the row; unique across organizations.';
+comment on column ops.organization_user.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.organization_user.user_id is 'The member.';
+comment on column ops.organization_user.role is 'owner, admin, member or viewer.';
+comment on column ops.organization_user.status is 'active, invited or removed; only active has rights.';
+comment on column ops.organization_user.created_at is 'When the row was written.';
+comment on constraint pk_organization_user on ops.organization_user is 'One row per organization and id.';
+comment on constraint unq_organization_user_user_id on ops.organization_user is 'a user is a member of an organization once';
+comment on constraint fk_organization_user_organization_id on ops.organization_user is 'The organization must exist.';
+comment on constraint fk_organization_user_user_id on ops.organization_user is 'The user must exist.';
+comment on constraint chk_organization_user_role on ops.organization_user is 'role must be owner, admin, member or viewer';
+comment on constraint chk_organization_user_status on ops.organization_user is 'status must be active, invited or removed';
+
+alter table ops.organization_user enable row level security;
+alter table ops.organization_user force row level security;
+revoke all on ops.organization_user from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.organization_user;
+create policy select_own on ops.organization_user for select to curestry_member
+  using (organization_id = app.organization_if('members:read'));
+comment on policy select_own on ops.organization_user is 'Members read the rows of their request''s organization, with members:read.';
+grant select on ops.organization_user to curestry_member;
+
+drop policy if exists select_granted on ops.organization_user;
+create policy select_granted on ops.organization_user for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.organization_user is 'Analysts read the organizations granted to them.';
+grant select on ops.organization_user to curestry_analyst;
+
+drop policy if exists definer_all on ops.organization_user;
+create policy definer_all on ops.organization_user for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.organization_user is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (role, status) on ops.organization_user to curestry_definer;
+
+select app.audit_table('ops.organization_user');
+--! EndIncluded ops/tables/organization_user.sql
+--! Included ops/tables/provider_credential.sql
+comment on table ops.provider_credential is E'@unique id\nA credential for an LLM provider or an integration. The secret itself is encrypted and not in the API.';
+comment on column ops.provider_credential.id is 'Identifies the row; unique across organizations.';
+comment on column ops.provider_credential.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.provider_credential.provider is 'openai, anthropic, slack, github or another.';
+comment on column ops.provider_credential.name is 'Tells several credentials for one provider apart.';
+comment on column ops.provider_credential.credential_ref is E'@behavior -*\nThe encrypted credential, or a reference to it; not in the API.';
+comment on column ops.provider_credential.encryption_key_id is E'@behavior -*\nWhich key it is encrypted with.';
+comment on column ops.provider_credential.meta is 'Anything else, a JSON object.';
+comment on column ops.provider_credential.created_at is 'When the row was written.';
+comment on column ops.provider_credential.updated_at is 'When the row was last changed.';
+comment on constraint pk_provider_credential on ops.provider_credential is 'One row per organization and id.';
+comment on constraint unq_provider_credential_provider_name on ops.provider_credential is 'there is a credential with this name for this provider already';
+comment on constraint fk_provider_credential_organization_id on ops.provider_credential is 'The organization must exist.';
+comment on constraint chk_provider_credential_provider on ops.provider_credential is 'provider must be lower-case letters, digits, dots, hyphens and underscores';
+comment on constraint chk_provider_credential_name on ops.provider_credential is 'name must not be blank';
+comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object';
+
+alter table ops.provider_credential alter column organization_id set default app.organization_id();
+
+alter table ops.provider_credential enable row level security;
+alter table ops.provider_credential force row level security;
+revoke all on ops.provider_credential from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.provider_credential;
+create policy select_own on ops.provider_credential for select to curestry_member
+  using (organization_id = app.organization_if('credentials:write'));
+comment on policy select_own on ops.provider_credential is 'Members read the rows of their request''s organization, with credentials:write.';
+grant select (id, organization_id, provider, name, meta, created_at, updated_at) on ops.provider_credential to curestry_member;
+
+create or replace trigger _100_updated_at before update on ops.provider_credential
+  for each row execute function app.tg__updated_at();
+select app.audit_table('ops.provider_credential', secrets => 'credential_ref');
+--! EndIncluded ops/tables/provider_credential.sql
+--! Included mart/tables/analysis_daily.sql
+comment on table mart.analysis_daily is E'@unique id\nThe analyses of each day (UTC) on which they ended, and their quality.';
+comment on column mart.analysis_daily.id is 'Identifies the row; unique across organizations.';
+comment on column mart.analysis_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column mart.analysis_daily.day is 'The day, UTC.';
+comment on column mart.analysis_daily.analyses is 'How many runs ended, whatever their end.';
+comment on column mart.analysis_daily.avg_overall is 'Mean overall score of those with a document.';
+comment on column mart.analysis_daily.avg_entropy is 'Mean semantic entropy of those with a document.';
+comment on column mart.analysis_daily.scored is 'How many have a document.';
+comment on column mart.analysis_daily.sum_overall is 'Sum of the overall scores, to merge days.';
+comment on column mart.analysis_daily.sum_entropy is 'Sum of the semantic entropies, to merge days.';
+comment on constraint pk_analysis_daily on mart.analysis_daily is 'One row per organization and id.';
+comment on constraint unq_analysis_daily_day on mart.analysis_daily is 'One row per day.';
+comment on constraint fk_analysis_daily_organization_id on mart.analysis_daily is 'The organization must exist.';
+comment on constraint chk_analysis_daily_analyses on mart.analysis_daily is 'analyses must be at least 0';
+comment on constraint chk_analysis_daily_scored on mart.analysis_daily is 'scored must be from 0 to analyses';
+
+alter table mart.analysis_daily enable row level security;
+alter table mart.analysis_daily force row level security;
+revoke all on mart.analysis_daily from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on mart.analysis_daily;
+create policy select_own on mart.analysis_daily for select to curestry_member
+  using (organization_id = app.organization_if('marts:read'));
+comment on policy select_own on mart.analysis_daily is 'Members read the rows of their request''s organization, with marts:read.';
+grant select on mart.analysis_daily to curestry_member;
+
+drop policy if exists select_granted on mart.analysis_daily;
+create policy select_granted on mart.analysis_daily for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on mart.analysis_daily is 'Analysts read the organizations granted to them.';
+grant select on mart.analysis_daily to curestry_analyst;
+
+drop policy if exists definer_all on mart.analysis_daily;
+create policy definer_all on mart.analysis_daily for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on mart.analysis_daily is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, delete, update on mart.analysis_daily to curestry_definer;
+--! EndIncluded mart/tables/analysis_daily.sql
+--! Included mart/tables/feature_daily.sql
+comment on table mart.feature_daily is E'@unique id\nThe use of features by day (UTC).';
+comment on column mart.feature_daily.id is 'Identifies the row; unique across organizations.';
+comment on column mart.feature_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column mart.feature_daily.day is 'The day, UTC.';
+comment on column mart.feature_daily.feature_key is 'The feature.';
+comment on column mart.feature_daily.events is 'How many times it was used.';
+comment on column mart.feature_daily.unique_users is 'By how many users.';
+comment on constraint pk_feature_daily on mart.feature_daily is 'One row per organization and id.';
+comment on constraint unq_feature_daily_day_feature_key on mart.feature_daily is 'One row per day and feature.';
+comment on constraint fk_feature_daily_organization_id on mart.feature_daily is 'The organization must exist.';
+comment on constraint chk_feature_daily_events on mart.feature_daily is 'events must be at least 0';
+comment on constraint chk_feature_daily_unique_users on mart.feature_daily is 'unique_users must be from 0 to events';
+
+alter table mart.feature_daily enable row level security;
+alter table mart.feature_daily force row level security;
+revoke all on mart.feature_daily from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on mart.feature_daily;
+create policy select_own on mart.feature_daily for select to curestry_member
+  using (organization_id = app.organization_if('marts:read'));
+comment on policy select_own on mart.feature_daily is 'Members read the rows of their request''s organization, with marts:read.';
+grant select on mart.feature_daily to curestry_member;
+
+drop policy if exists select_granted on mart.feature_daily;
+create policy select_granted on mart.feature_daily for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on mart.feature_daily is 'Analysts read the organizations granted to them.';
+grant select on mart.feature_daily to curestry_analyst;
+
+drop policy if exists definer_all on mart.feature_daily;
+create policy definer_all on mart.feature_daily for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on mart.feature_daily is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, delete, update on mart.feature_daily to curestry_definer;
+--! EndIncluded mart/tables/feature_daily.sql
+--! Included mart/tables/metric_timeseries.sql
+comment on table mart.metric_timeseries is E'@unique id\nThe metrics of analyses by hour and by day (UTC).';
+comment on column mart.metric_timeseries.id is 'Identifies the row; unique across organizations.';
+comment on column mart.metric_timeseries.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column mart.metric_timeseries.metric_key is 'The key of the metric.';
+comment on column mart.metric_timeseries.granularity is 'hour or day.';
+comment on column mart.metric_timeseries.ts_bucket is 'Start of the hour or day.';
+comment on column mart.metric_timeseries.value_num is 'Mean of the numbers.';
+comment on column mart.metric_timeseries.value_json is 'For texts and JSON: how often each value occurred, under "counts".';
+comment on column mart.metric_timeseries.sample_count is 'How many values.';
+comment on column mart.metric_timeseries.numeric_count is 'How many of them are numbers.';
+comment on column mart.metric_timeseries.value_sum is 'Sum of the numbers.';
+comment on column mart.metric_timeseries.value_min is 'Smallest number.';
+comment on column mart.metric_timeseries.value_max is 'Largest number.';
+comment on constraint pk_metric_timeseries on mart.metric_timeseries is 'One row per organization and id.';
+comment on constraint unq_metric_timeseries_bucket on mart.metric_timeseries is 'One row per metric, granularity and bucket.';
+comment on constraint fk_metric_timeseries_organization_id on mart.metric_timeseries is 'The organization must exist.';
+comment on constraint chk_metric_timeseries_granularity on mart.metric_timeseries is 'granularity must be hour or day';
+comment on constraint chk_metric_timeseries_sample_count on mart.metric_timeseries is 'sample_count must be more than 0';
+comment on constraint chk_metric_timeseries_numeric_count on mart.metric_timeseries is 'numeric_count must be from 0 to sample_count';
+
+alter table mart.metric_timeseries enable row level security;
+alter table mart.metric_timeseries force row level security;
+revoke all on mart.metric_timeseries from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on mart.metric_timeseries;
+create policy select_own on mart.metric_timeseries for select to curestry_member
+  using (organization_id = app.organization_if('marts:read'));
+comment on policy select_own on mart.metric_timeseries is 'Members read the rows of their request''s organization, with marts:read.';
+grant select on mart.metric_timeseries to curestry_member;
+
+drop policy if exists select_granted on mart.metric_timeseries;
+create policy select_granted on mart.metric_timeseries for select to curestry_analyst
+  using (organization_id = any (app.analyst_organizations()));
+comment on policy select_granted on mart.metric_timeseries is 'Analysts read the organizations granted to them.';
+grant select on mart.metric_timeseries to curestry_analyst;
+
+drop policy if exists definer_all on mart.metric_timeseries;
+create policy definer_all on mart.metric_timeseries for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on mart.metric_timeseries is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, delete, update on mart.metric_timeseries to curestry_definer;
+--! EndIncluded mart/tables/metric_timeseries.sql
+--! Included core/functions/high_entropy_analyses.sql
+create or replace function core.high_entropy_analyses(threshold double precision) returns setof core.analysis_results
+language plpgsql stable security definer set search_path = '' rows 100 as $$
+declare
+  v_organization constant uuid := app.organization_if('analyses:read');
+begin
+  return query
+    select r.* from core.analysis_results r
+     where r.organization_id = v_organization and r.semantic_entropy > threshold
+     order by r.semantic_entropy desc, r.created_at desc;
+end;
+$$;
+alter function core.high_entropy_analyses(double precision) owner to curestry_definer;
+revoke execute on function core.high_entropy_analyses(double precision) from public;
+grant execute on function core.high_entropy_analyses(double precision) to curestry_member;
+comment on function core.high_entropy_analyses(double precision) is
+  'The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';
+--! EndIncluded core/functions/high_entropy_analyses.sql
+--! Included core/functions/prompts_by_tags.sql
+/*
+ * A definer function that filters by organization itself: jsonb operators are not leakproof, and under row level security
+ * they do not use their index. plpgsql, so that each of the two conditions gets the plan with the index.
+ */
+create or replace function core.prompts_by_tags(tags text[], match core.tag_match default 'ANY') returns setof core.prompts
+language plpgsql stable security definer set search_path = '' rows 100 as $$
+declare
+  v_organization constant uuid := app.organization_if('prompts:read');
+begin
+  if match = 'ALL' then
+    return query
+      select p.* from core.prompts p
+       where p.organization_id = v_organization and p.tags operator(pg_catalog.@>) to_jsonb(prompts_by_tags.tags)
+       order by p.created_at desc, p.id desc;
+  else
+    return query
+      select p.* from core.prompts p
+       where p.organization_id = v_organization and p.tags operator(pg_catalog.?|) prompts_by_tags.tags
+       order by p.created_at desc, p.id desc;
+  end if;
+end;
+$$;
+alter function core.prompts_by_tags(text[], core.tag_match) owner to curestry_definer;
+revoke execute on function core.prompts_by_tags(text[], core.tag_match) from public;
+grant execute on function core.prompts_by_tags(text[], core.tag_match) to curestry_member;
+comment on function core.prompts_by_tags(text[], core.tag_match) is
+  'The prompts that bear any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
+--! EndIncluded core/functions/prompts_by_tags.sql
+--! Included ops/functions/cancel_analysis_run.sql
+create or replace function ops.cancel_analysis_run(id uuid, reason text default null) returns ops.analysis_run
+language sql volatile security definer set search_path = '' as $$
+  select * from app.end_analysis_run(id, 'cancelled', case when reason is not null then jsonb_build_object('reason', reason) end);
+$$;
+alter function ops.cancel_analysis_run(uuid, text) owner to curestry_definer;
+revoke execute on function ops.cancel_analysis_run(uuid, text) from public;
+grant execute on function ops.cancel_analysis_run(uuid, text) to curestry_member;
+comment on function ops.cancel_analysis_run(uuid, text) is
+  'Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';
+--! EndIncluded ops/functions/cancel_analysis_run.sql
+--! Included ops/functions/fail_analysis_run.sql
+create or replace function ops.fail_analysis_run(id uuid, message text default null) returns ops.analysis_run
+language sql volatile security definer set search_path = '' as $$
+  select * from app.end_analysis_run(id, 'failed', case when message is not null then jsonb_build_object('error', message) end);
+$$;
+alter function ops.fail_analysis_run(uuid, text) owner to curestry_definer;
+revoke execute on function ops.fail_analysis_run(uuid, text) from public;
+grant execute on function ops.fail_analysis_run(uuid, text) to curestry_member;
+comment on function ops.fail_analysis_run(uuid, text) is
+  'Ends a queued or running analysis as failed; the message is kept in meta.error. Needs analyses:write.';
+--! EndIncluded ops/functions/fail_analysis_run.sql
+--! Included ops/functions/finish_analysis_run.sql
+create or replace function ops.finish_analysis_run(
+  id uuid, result ops.analysis_result_item default null, metrics ops.analysis_metric_item[] default null,
+  node_results ops.analysis_node_result_item[] default null, scores ops.judge_score_item[] default null
+) returns ops.analysis_run
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_item constant ops.analysis_item := row(
+    null, v_run.prompt_id, v_run.prompt_content, null, null, null, null, result, metrics, node_results, scores);
+  v_problem constant text := app.analysis_item_problem(v_run.organization_id, v_item);
+begin
+  if v_problem is not null then
+    perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
+  end if;
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_item]);
+  return v_run;
+end;
+$$;
+alter function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) owner to curestry_definer;
+revoke execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) from public;
+grant execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) to curestry_member;
+comment on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) is
+  'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';
+--! EndIncluded ops/functions/finish_analysis_run.sql
+--! Included ops/functions/record_analyses.sql
+create or replace function ops.record_analyses(items ops.analysis_item[]) returns setof ops.record_outcome
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+begin
+  if coalesce(cardinality(items), 0) = 0 then
+    perform app.refuse('CU004', 'items: at least one is required', 'items', 'record_analyses_items');
+  end if;
+  if cardinality(items) > 1000 then
+    perform app.refuse('CU006', format('items: at most 1000 in one call, and these are %s; send them in batches', cardinality(items)), 'items', 'record_analyses_items');
+  end if;
+  if array_position(items, null) is not null then
+    perform app.refuse('CU004', 'items: null is not an item', 'items', 'record_analyses_items');
+  end if;
+  return query select * from unnest(app.record_analyses(v_organization, app.user_id(), items));
+end;
+$$;
+alter function ops.record_analyses(ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function ops.record_analyses(ops.analysis_item[]) from public;
+grant execute on function ops.record_analyses(ops.analysis_item[]) to curestry_member;
+comment on function ops.record_analyses(ops.analysis_item[]) is
+  'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Answers, in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
+--! EndIncluded ops/functions/record_analyses.sql
+--! Included ops/functions/record_feature_events.sql
+create or replace function ops.record_feature_events(events ops.feature_event_item[]) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('features:write');
+  v_count integer;
+begin
+  if coalesce(cardinality(events), 0) not between 1 and 10000 then
+    perform app.refuse('CU006', 'events: from 1 to 10000 in one call', 'events', 'record_feature_events_events');
+  end if;
+  insert into ops.feature_event (organization_id, user_id, feature_key, occurred_at, event_count)
+  select v_organization, app.user_id(), e.feature_key, coalesce(e.occurred_at, now()), coalesce(e.count, 1)
+    from unnest(events) as e;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+alter function ops.record_feature_events(ops.feature_event_item[]) owner to curestry_definer;
+revoke execute on function ops.record_feature_events(ops.feature_event_item[]) from public;
+grant execute on function ops.record_feature_events(ops.feature_event_item[]) to curestry_member;
+comment on function ops.record_feature_events(ops.feature_event_item[]) is
+  'Records uses of features, all or nothing; answers how many rows were written. Needs features:write.';
+--! EndIncluded ops/functions/record_feature_events.sql
+--! Included ops/functions/start_analysis_run.sql
+create or replace function ops.start_analysis_run(
+  id uuid default null, prompt_id text default null, prompt_content text default null, meta jsonb default '{}', idempotency_key text default null
+) returns ops.analysis_run
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+  v_run ops.analysis_run;
+begin
+  if id is not null then
+    update ops.analysis_run r set status = 'running', started_at = now()
+     where r.organization_id = v_organization and r.id = start_analysis_run.id
+    returning r.* into v_run;
+    if not found then
+      perform app.refuse('CU003', format('There is no analysis run %s in this organization', id), 'id');
+    end if;
+    return v_run;
+  end if;
+  if prompt_id is null and prompt_content is null then
+    perform app.refuse('CU004', 'promptId or promptContent is required', 'promptId');
+  end if;
+  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
+  select v_organization, app.user_id(), start_analysis_run.prompt_id,
+         coalesce(start_analysis_run.prompt_content,
+                  (select p.content from core.prompts p where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
+         'running', now(), coalesce(start_analysis_run.meta, '{}'), start_analysis_run.idempotency_key,
+         sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8'))
+  on conflict on constraint unq_analysis_run_idempotency_key do nothing
+  returning * into v_run;
+  if not found then
+    select r.* into v_run from ops.analysis_run r
+     where r.organization_id = v_organization and r.idempotency_key = start_analysis_run.idempotency_key;
+    if v_run.request_digest is distinct from
+       sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8')) then
+      perform app.refuse('CU005', format('idempotencyKey %s was used before, for another content', idempotency_key), 'idempotencyKey', 'unq_analysis_run_idempotency_key');
+    end if;
+  end if;
+  return v_run;
+end;
+$$;
+alter function ops.start_analysis_run(uuid, text, text, jsonb, text) owner to curestry_definer;
+revoke execute on function ops.start_analysis_run(uuid, text, text, jsonb, text) from public;
+grant execute on function ops.start_analysis_run(uuid, text, text, jsonb, text) to curestry_member;
+comment on function ops.start_analysis_run(uuid, text, text, jsonb, text) is
+  'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey answers the same run. Needs analyses:write.';
+--! EndIncluded ops/functions/start_analysis_run.sql
+--! Included ops/functions/viewer.sql
+create or replace function ops.viewer() returns ops.viewer
+language sql stable security definer set search_path = '' as $$
+  select row(
+           u.id, u.email::text, u.name::text, nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           o.id, o.slug::text,
+           (select m.role::text from ops.organization_user m where m.organization_id = o.id and m.user_id = u.id and m.status = 'active'),
+           string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '),
+           -- A key sees its own organization only.
+           (select array_agg(row(i.id, i.slug::text, i.name::text, m.role::text, i.personal_user_id is not distinct from u.id)::ops.viewer_organization order by i.slug)
+              from ops.organization_user m
+              join ops.organization i on i.id = m.organization_id
+             where m.user_id = u.id and m.status = 'active'
+               and (nullif(current_setting('curestry.api_key_id', true), '') is null or i.id = o.id)))::ops.viewer
+    from (values (1)) as one (row)
+    left join core.users u on u.id = app.user_id()
+    left join ops.organization o on o.id = app.organization_id()
+   where app.user_id() is not null or app.organization_id() is not null;
+$$;
+alter function ops.viewer() owner to curestry_definer;
+revoke execute on function ops.viewer() from public;
+grant execute on function ops.viewer() to curestry_member, curestry_anonymous;
+comment on function ops.viewer() is
+  'Who am I: the user or API key of this request, its organization, role and permissions, and all organizations of the user. Null without credentials.';
+--! EndIncluded ops/functions/viewer.sql
+--! EndIncluded all.sql

@@ -1,0 +1,16 @@
+/*
+ * The one way in which our functions say no. The SQLSTATEs are ours (class CU) and are listed here and in the gateway's
+ * src/gateway/errors.ts, which turns them into extensions.code; a test compares the two.
+ *
+ *   CU001 UNAUTHENTICATED   CU002 FORBIDDEN   CU003 NOT_FOUND   CU004 INVALID   CU005 CONFLICT   CU006 LIMIT   CU007 UNAVAILABLE
+ */
+create or replace function app.refuse(code text, message text, field text default null, rule text default null) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  raise exception using errcode = code, message = message, column = coalesce(field, ''), constraint = coalesce(rule, '');
+end;
+$$;
+revoke execute on function app.refuse(text, text, text, text) from public;
+grant execute on function app.refuse(text, text, text, text) to curestry_member, curestry_definer;
+comment on function app.refuse(text, text, text, text) is
+  'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';

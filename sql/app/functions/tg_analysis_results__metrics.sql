@@ -1,0 +1,23 @@
+/*
+ * The numbers of a document stand as metrics of its run too, written in the same transaction, so that the two cannot
+ * disagree. The keys are reserved: app.store_analysis_facts refuses a metric under one of them that says otherwise.
+ */
+create or replace function app.tg_analysis_results__metrics() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
+  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, r.occurred_at
+    from new_rows d
+    join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id,
+         lateral (values
+           ('overall_score', d.overall_score), ('judge_score', d.judge_score), ('semantic_entropy', d.semantic_entropy),
+           ('complexity_score', d.complexity_score), ('length_chars', d.length_chars), ('length_words', d.length_words)
+         ) as m (key, value_num)
+  on conflict (organization_id, analysis_run_id, key) do update
+    set value_num = excluded.value_num, value_text = null, value_json = null;
+  return null;
+end;
+$$;
+alter function app.tg_analysis_results__metrics() owner to curestry_definer;
+revoke execute on function app.tg_analysis_results__metrics() from public;
+comment on function app.tg_analysis_results__metrics() is 'Trigger: mirrors the numbers of an analysis document into the metrics of its run.';

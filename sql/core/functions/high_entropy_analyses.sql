@@ -1,0 +1,16 @@
+create or replace function core.high_entropy_analyses(threshold double precision) returns setof core.analysis_results
+language plpgsql stable security definer set search_path = '' rows 100 as $$
+declare
+  v_organization constant uuid := app.organization_if('analyses:read');
+begin
+  return query
+    select r.* from core.analysis_results r
+     where r.organization_id = v_organization and r.semantic_entropy > threshold
+     order by r.semantic_entropy desc, r.created_at desc;
+end;
+$$;
+alter function core.high_entropy_analyses(double precision) owner to curestry_definer;
+revoke execute on function core.high_entropy_analyses(double precision) from public;
+grant execute on function core.high_entropy_analyses(double precision) to curestry_member;
+comment on function core.high_entropy_analyses(double precision) is
+  'The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';

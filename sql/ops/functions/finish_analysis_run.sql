@@ -1,0 +1,23 @@
+create or replace function ops.finish_analysis_run(
+  id uuid, result ops.analysis_result_item default null, metrics ops.analysis_metric_item[] default null,
+  node_results ops.analysis_node_result_item[] default null, scores ops.judge_score_item[] default null
+) returns ops.analysis_run
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_item constant ops.analysis_item := row(
+    null, v_run.prompt_id, v_run.prompt_content, null, null, null, null, result, metrics, node_results, scores);
+  v_problem constant text := app.analysis_item_problem(v_run.organization_id, v_item);
+begin
+  if v_problem is not null then
+    perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
+  end if;
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_item]);
+  return v_run;
+end;
+$$;
+alter function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) owner to curestry_definer;
+revoke execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) from public;
+grant execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) to curestry_member;
+comment on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) is
+  'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';

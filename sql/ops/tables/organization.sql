@@ -1,0 +1,46 @@
+comment on table ops.organization is 'A tenant: a team or company, or the personal organization of a user.';
+comment on column ops.organization.id is 'Identifies the organization.';
+comment on column ops.organization.name is 'Display name.';
+comment on column ops.organization.slug is 'Short name for addresses and headers: lower-case letters, digits and hyphens; unique.';
+comment on column ops.organization.personal_user_id is 'The user whose personal organization this is; null for teams.';
+comment on column ops.organization.created_at is 'When the row was written.';
+comment on column ops.organization.updated_at is 'When the row was last changed.';
+comment on constraint pk_organization on ops.organization is 'One row per organization.';
+comment on constraint unq_organization_slug on ops.organization is 'there is an organization with this slug already';
+comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
+comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
+comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
+comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
+
+alter table ops.organization enable row level security;
+alter table ops.organization force row level security;
+revoke all on ops.organization from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.organization;
+create policy select_own on ops.organization for select to curestry_member
+  using (id = app.organization_id());
+comment on policy select_own on ops.organization is 'Members see their request''s organization.';
+grant select on ops.organization to curestry_member;
+
+drop policy if exists update_own on ops.organization;
+create policy update_own on ops.organization for update to curestry_member
+  using (id = app.organization_if('organization:write'));
+comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
+grant update (name, slug) on ops.organization to curestry_member;
+
+drop policy if exists select_granted on ops.organization;
+create policy select_granted on ops.organization for select to curestry_analyst
+  using (id = any (app.analyst_organizations()));
+comment on policy select_granted on ops.organization is 'Analysts read the organizations granted to them.';
+grant select on ops.organization to curestry_analyst;
+
+drop policy if exists definer_all on ops.organization;
+create policy definer_all on ops.organization for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.organization is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (name) on ops.organization to curestry_definer;
+
+create or replace trigger _100_updated_at before update on ops.organization
+  for each row execute function app.tg__updated_at();
+select app.audit_table('ops.organization', organization_column => 'id');
