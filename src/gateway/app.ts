@@ -157,7 +157,10 @@ function readOrganization(c: GatewayContext): string | null {
   const slug = c.req.header("x-curestry-organization");
   if (slug === undefined) return null;
   if (slug.length === 0 || slug.length > longestSlug) {
-    throw new GatewayError("FORBIDDEN", "X-Curestry-Organization must be the slug of your organization");
+    throw new GatewayError(
+      "FORBIDDEN",
+      "X-Curestry-Organization must be the slug of your organization",
+    );
   }
   return slug;
 }

@@ -1,8 +1,10 @@
+import "./graphile_env.ts";
 import pg from "pg";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
+import { refused } from "./credentials.ts";
 import { makeExpiringCache } from "./expiring_cache.ts";
 import { type ErrorCode, GatewayError } from "./gateway_error.ts";
 
@@ -66,6 +68,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 /** Messages that take the place of PostgreSQL's, which name tables or say nothing to a client. */
 const messages: Readonly<Record<string, string>> = {
+  // Unknown, expired, revoked: the same words.
+  CU001: refused().message,
   "40001": "Another change came in between; try again",
   "40P01": "Another change came in between; try again",
   "42501": "The credential does not permit this",
@@ -83,6 +87,8 @@ const keptConstraints = 2_000;
  */
 export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
   const sentences = makeExpiringCache<string>(keptConstraints);
+  /** One failure can be the end of several fields; it is logged once. */
+  const logged = new WeakSet<object>();
 
   /** The comment of a constraint, or "" when it has none or cannot be read now. */
   async function sentenceOf(error: pg.DatabaseError): Promise<string> {
@@ -134,13 +140,14 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
       if (graphqlError?.path) answer.path = graphqlError.path;
       if (known?.field !== undefined) answer.extensions.field = known.field;
       if (known?.constraint !== undefined) answer.extensions.constraint = known.constraint;
-      const where = { requestId, path: graphqlError?.path, err: cause };
-      if (known === null) {
-        answer.extensions.requestId = requestId;
-        log.error(where, "Internal error");
-      } else if (known.code === "UNAVAILABLE") {
-        log.warn(where, "Unavailable");
+      if (known === null) answer.extensions.requestId = requestId;
+      if (typeof cause === "object" && cause !== null) {
+        if (logged.has(cause)) return answer;
+        logged.add(cause);
       }
+      const where = { requestId, path: graphqlError?.path, err: cause };
+      if (known === null) log.error(where, "Internal error");
+      else if (known.code === "UNAVAILABLE") log.warn(where, "Unavailable");
       return answer;
     },
   };

@@ -1,3 +1,4 @@
+import "./graphile_env.ts";
 import { maxAliasesRule } from "@escape.tech/graphql-armor-max-aliases";
 import { maxDepthRule } from "@escape.tech/graphql-armor-max-depth";
 import { maxDirectivesRule } from "@escape.tech/graphql-armor-max-directives";
@@ -29,7 +30,7 @@ export const limits = {
   /** Fields after fragments are spread, however often each is. */
   fields: 2_000,
   /** Of those, the ones with a selection of their own: each is a step to plan. */
-  objects: 300,
+  objects: 200,
   /** `first` and `last`. */
   pageSize: 100,
 } as const;
@@ -39,6 +40,7 @@ export type Checked =
   | { document: DocumentNode; errors?: undefined }
   | { document?: undefined; errors: readonly GraphQLErrorType[] };
 
+const mostErrors = 20;
 const rememberedDocuments = 500;
 /** Longer documents are checked each time: 500 of them would fill the memory. */
 const longestRemembered = 20_000;
@@ -57,6 +59,16 @@ export function makeCheckDocument(
   const remembered = makeExpiringCache<Checked>(rememberedDocuments);
 
   function check(text: string): Checked {
+    try {
+      return parseAndValidate(text);
+    } catch (error) {
+      // Nested deeper than the parser's recursion can follow: thousands of levels.
+      if (!(error instanceof RangeError)) throw error;
+      return { errors: [tooMuch("levels", limits.depth, "many more")] };
+    }
+  }
+
+  function parseAndValidate(text: string): Checked {
     let document: DocumentNode;
     try {
       document = parse(new Source(text, "GraphQL request"), { maxTokens: limits.tokens });
@@ -67,9 +79,9 @@ export function makeCheckDocument(
         errors: [tooLong ? tooMuch("tokens", limits.tokens, `over ${limits.tokens}`) : error],
       };
     }
-    const excesses = validate(schema, document, limitRules, { maxErrors: 1 });
-    if (excesses.length > 0) return { errors: excesses };
-    const errors = validate(schema, document, specifiedRules, { maxErrors: 20 });
+    const excesses = validate(schema, document, limitRules);
+    if (excesses.length > 0) return { errors: excesses.slice(0, mostErrors) };
+    const errors = validate(schema, document, specifiedRules, { maxErrors: mostErrors });
     if (errors.length === 0) return { document };
     return { errors: options.suggestions ? errors : errors.map(withoutSuggestion) };
   }

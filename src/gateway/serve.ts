@@ -1,3 +1,4 @@
+import "./graphile_env.ts";
 import type { JWK } from "jose";
 import pg from "pg";
 import type { Logger } from "pino";

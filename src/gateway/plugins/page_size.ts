@@ -13,7 +13,7 @@ export const PageSizePlugin: GraphileConfig.Plugin = {
   schema: {
     hooks: {
       GraphQLObjectType_fields_field(field, _build, context) {
-        const { isPgFieldConnection, fieldName } = context.scope;
+        const { isPgFieldConnection } = context.scope;
         const { plan, args } = field;
         if (!isPgFieldConnection || !plan || !args?.["first"]) return field;
         const { applyPlan: _applied, ...first } = args["first"];
