@@ -1,5 +1,5 @@
 --! Previous: sha1:d3c7e8fe491e6189e94651e9a1fedc57331626d4
---! Hash: sha1:52e8540ba36897b1e71a2bb157fbe5206056f952
+--! Hash: sha1:d0b93d1ed2188daa250673d73b5afd4d131ac9d2
 --! Message: rules
 
 /*
@@ -740,10 +740,10 @@ begin
   end if;
   select array_agg(
            case
-             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)
-             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)
-             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))
-           end::ops.record_outcome order by i.ordinality)
+             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)::ops.record_outcome
+             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)::ops.record_outcome
+             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))::ops.record_outcome
+           end order by i.ordinality)
     into v_answer
     from unnest(items) with ordinality as i
     left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
@@ -1899,7 +1899,7 @@ drop policy if exists select_granted on core.users;
 create policy select_granted on core.users for select to curestry_analyst
   using (id = any (app.analyst_user_ids()));
 comment on policy select_granted on core.users is 'Analysts see the members of the organizations granted to them.';
-grant select (id, email, name, created_at) on core.users to curestry_analyst;
+grant select on core.users to curestry_analyst;
 
 drop policy if exists definer_all on core.users;
 create policy definer_all on core.users for all to curestry_definer
@@ -2154,13 +2154,13 @@ drop policy if exists select_own on ops.analysis_run;
 create policy select_own on ops.analysis_run for select to curestry_member
   using (organization_id = app.organization_if('analyses:read'));
 comment on policy select_own on ops.analysis_run is 'Members read the rows of their request''s organization, with analyses:read.';
-grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_member;
+grant select on ops.analysis_run to curestry_member;
 
 drop policy if exists select_granted on ops.analysis_run;
 create policy select_granted on ops.analysis_run for select to curestry_analyst
   using (organization_id = any (app.analyst_organizations()));
 comment on policy select_granted on ops.analysis_run is 'Analysts read the organizations granted to them.';
-grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_analyst;
+grant select on ops.analysis_run to curestry_analyst;
 
 drop policy if exists definer_all on ops.analysis_run;
 create policy definer_all on ops.analysis_run for all to curestry_definer

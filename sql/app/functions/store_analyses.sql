@@ -47,10 +47,10 @@ begin
   end if;
   select array_agg(
            case
-             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)
-             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)
-             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))
-           end::ops.record_outcome order by i.ordinality)
+             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)::ops.record_outcome
+             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)::ops.record_outcome
+             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))::ops.record_outcome
+           end order by i.ordinality)
     into v_answer
     from unnest(items) with ordinality as i
     left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;

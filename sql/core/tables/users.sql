@@ -29,7 +29,7 @@ drop policy if exists select_granted on core.users;
 create policy select_granted on core.users for select to curestry_analyst
   using (id = any (app.analyst_user_ids()));
 comment on policy select_granted on core.users is 'Analysts see the members of the organizations granted to them.';
-grant select (id, email, name, created_at) on core.users to curestry_analyst;
+grant select on core.users to curestry_analyst;
 
 drop policy if exists definer_all on core.users;
 create policy definer_all on core.users for all to curestry_definer

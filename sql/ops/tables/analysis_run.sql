@@ -36,13 +36,13 @@ drop policy if exists select_own on ops.analysis_run;
 create policy select_own on ops.analysis_run for select to curestry_member
   using (organization_id = app.organization_if('analyses:read'));
 comment on policy select_own on ops.analysis_run is 'Members read the rows of their request''s organization, with analyses:read.';
-grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_member;
+grant select on ops.analysis_run to curestry_member;
 
 drop policy if exists select_granted on ops.analysis_run;
 create policy select_granted on ops.analysis_run for select to curestry_analyst
   using (organization_id = any (app.analyst_organizations()));
 comment on policy select_granted on ops.analysis_run is 'Analysts read the organizations granted to them.';
-grant select (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta, idempotency_key, created_at, updated_at, occurred_at) on ops.analysis_run to curestry_analyst;
+grant select on ops.analysis_run to curestry_analyst;
 
 drop policy if exists definer_all on ops.analysis_run;
 create policy definer_all on ops.analysis_run for all to curestry_definer
