@@ -13,6 +13,7 @@ async function main(): Promise<void> {
     settings,
     log,
     (adminUrl) => migrateFor(settings, adminUrl, log),
+    { migrate: false },
   );
   console.log(describeSummary(summary));
 }

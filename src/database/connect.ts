@@ -9,18 +9,20 @@ import { databaseName, databaseUrl } from "./urls.ts";
  * running already; if not, it is started and migrated for this call, and stopped after it.
  *
  * @param use gets the administrator's connection string
+ * @param options `migrate: false` leaves an embedded database that was not running as it is
  * @throws {Error} if there is no database to be had, saying what to do; what `use` throws
  */
 export async function withDatabase<T>(
   settings: Settings,
   log: Log,
   use: (adminUrl: string) => Promise<T>,
+  options: { migrate?: boolean } = {},
 ): Promise<T> {
   const found = await findDatabase(settings);
   if (found !== null) return await use(found);
   const database = await startEmbedded(settings, "call", log);
   try {
-    await migrateFor(settings, database.adminUrl, log);
+    if (options.migrate ?? true) await migrateFor(settings, database.adminUrl, log);
     return await use(database.adminUrl);
   } finally {
     await database.stop();

@@ -75,9 +75,10 @@ export async function startEmbedded(
     const adminUrl = databaseUrl(cluster.url, "curestry");
     await writeUrl(dataDir, adminUrl);
     if (account) {
-      log.info(
+      const isElsewhere = clusterDir !== join(dataDir, "postgres");
+      log[cluster.firstTime || (isElsewhere && kind === "start") ? "info" : "debug"](
         { account: account.name, directory: clusterDir },
-        "PostgreSQL does not run as root: it runs under another account",
+        "PostgreSQL does not run as root: it runs under another account, on this directory",
       );
     }
     return {
@@ -155,7 +156,7 @@ async function waitForLock(dataDir: string, kind: Holder["kind"], log: Log) {
           "stop that one first, or name another directory in CURESTRY_DATA_DIR",
       );
     }
-    if (holder && holder.pid !== 0 && !told) {
+    if (holder?.kind === "call" && holder.pid !== 0 && !told) {
       log.info({ pid: holder.pid }, "Waiting for a command that uses the embedded database");
       told = true;
     }
