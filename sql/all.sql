@@ -7,6 +7,7 @@
 --!include app/functions/organization_if.sql
 --!include app/functions/organization_id.sql
 --!include app/functions/user_id.sql
+--!include app/functions/session_user_id.sql
 --!include app/functions/role_permissions.sql
 --!include app/functions/refuse.sql
 --!include app/functions/require.sql

@@ -1,5 +1,5 @@
 --! Previous: sha1:475cc0c0f3defb5e4fe8595427f23969bba40ba6
---! Hash: sha1:d3c7e8fe491e6189e94651e9a1fedc57331626d4
+--! Hash: sha1:576b5e700fbe8fc6289221ab35c9b41cd171847f
 --! Message: move to core
 
 /*
@@ -283,7 +283,22 @@ begin
   end if;
 end;
 $$;
-create unique index unq_users_email_lower on core.users (lower(email));
+do $$
+declare
+  v_doubles bigint;
+begin
+  select count(*) into v_doubles from (select from core.users group by lower(email) having count(*) > 1 and lower(email) is not null) d;
+  if v_doubles = 0 then
+    create unique index unq_users_email_lower on core.users (lower(email));
+  else
+    execute format('create unique index unq_users_email_lower on core.users (lower(email)) where created_at > %L', now());
+    update app.legacy_account
+       set note = concat_ws('; ', note, format('%s e-mail addresses stand more than once but for case and are kept; unq_users_email_lower holds for newer users', v_doubles))
+     where source_table = 'users';
+  end if;
+end;
+$$;
+create index idx_users_email_lower on core.users (lower(email));
 
 create index idx_prompts_created_at on core.prompts (organization_id, created_at, id);
 create index idx_prompts_updated_at on core.prompts (organization_id, updated_at, id);

@@ -1,5 +1,5 @@
---! Previous: sha1:d3c7e8fe491e6189e94651e9a1fedc57331626d4
---! Hash: sha1:d0b93d1ed2188daa250673d73b5afd4d131ac9d2
+--! Previous: sha1:576b5e700fbe8fc6289221ab35c9b41cd171847f
+--! Hash: sha1:b90dd2595c2804a83e90d615729fac31e0997309
 --! Message: rules
 
 /*
@@ -163,6 +163,15 @@ grant execute on function app.user_id() to curestry_member, curestry_anonymous, 
 comment on function app.user_id() is
   'The user of the current request (with an API key: the user who made it), else null.';
 --! EndIncluded app/functions/user_id.sql
+--! Included app/functions/session_user_id.sql
+create or replace function app.session_user_id() returns integer
+language sql stable parallel safe
+return case when coalesce(current_setting('curestry.api_key_id', true), '') = '' then app.user_id() end;
+revoke execute on function app.session_user_id() from public;
+grant execute on function app.session_user_id() to curestry_member, curestry_definer;
+comment on function app.session_user_id() is
+  'The user who makes the current request in person; null for an API key, which does not act for its maker as a person.';
+--! EndIncluded app/functions/session_user_id.sql
 --! Included app/functions/role_permissions.sql
 create or replace function app.role_permissions(role text) returns text[]
 language sql immutable parallel safe
@@ -323,13 +332,13 @@ comment on function app.begin_request(text, text, text, text) is
 create or replace function app.visible_user_ids() returns integer[]
 language sql stable security definer set search_path = '' as $$
   select array(select m.user_id from ops.organization_user m where m.organization_id = app.organization_if('members:read')
-               union select app.user_id() where app.user_id() is not null);
+               union select app.session_user_id() where app.session_user_id() is not null);
 $$;
 alter function app.visible_user_ids() owner to curestry_definer;
 revoke execute on function app.visible_user_ids() from public;
 grant execute on function app.visible_user_ids() to curestry_member;
 comment on function app.visible_user_ids() is
-  'The users whom the current request may see: its own, and the members of its organization if it may read members.';
+  'The users whom the current request may see: the one who makes it in person, and the members of its organization if it may read members.';
 --! EndIncluded app/functions/visible_user_ids.sql
 --! Included app/functions/analyst_organizations.sql
 /* Reads session_user and no setting: whoever has SQL can set settings, nobody can set who has logged in. */
@@ -1652,7 +1661,7 @@ revoke all on core.auth_accounts from curestry_anonymous, curestry_member, cures
 
 drop policy if exists select_own on core.auth_accounts;
 create policy select_own on core.auth_accounts for select to curestry_member
-  using (user_id = app.user_id());
+  using (user_id = app.session_user_id());
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
 
@@ -1853,7 +1862,7 @@ revoke all on core.sessions from curestry_anonymous, curestry_member, curestry_a
 
 drop policy if exists select_own on core.sessions;
 create policy select_own on core.sessions for select to curestry_member
-  using (user_id = app.user_id());
+  using (user_id = app.session_user_id());
 comment on policy select_own on core.sessions is 'Users see their own.';
 grant select (id, user_id, created_at, expires_at, revoked_at) on core.sessions to curestry_member;
 
@@ -1891,7 +1900,7 @@ grant select on core.users to curestry_member;
 
 drop policy if exists update_own on core.users;
 create policy update_own on core.users for update to curestry_member
-  using (id = app.user_id());
+  using (id = app.session_user_id());
 comment on policy update_own on core.users is 'Users change their own row.';
 grant update (name, avatar_url) on core.users to curestry_member;
 

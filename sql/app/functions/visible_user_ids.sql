@@ -1,10 +1,10 @@
 create or replace function app.visible_user_ids() returns integer[]
 language sql stable security definer set search_path = '' as $$
   select array(select m.user_id from ops.organization_user m where m.organization_id = app.organization_if('members:read')
-               union select app.user_id() where app.user_id() is not null);
+               union select app.session_user_id() where app.session_user_id() is not null);
 $$;
 alter function app.visible_user_ids() owner to curestry_definer;
 revoke execute on function app.visible_user_ids() from public;
 grant execute on function app.visible_user_ids() to curestry_member;
 comment on function app.visible_user_ids() is
-  'The users whom the current request may see: its own, and the members of its organization if it may read members.';
+  'The users whom the current request may see: the one who makes it in person, and the members of its organization if it may read members.';

@@ -18,7 +18,7 @@ revoke all on core.auth_accounts from curestry_anonymous, curestry_member, cures
 
 drop policy if exists select_own on core.auth_accounts;
 create policy select_own on core.auth_accounts for select to curestry_member
-  using (user_id = app.user_id());
+  using (user_id = app.session_user_id());
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
 

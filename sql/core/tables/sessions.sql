@@ -16,7 +16,7 @@ revoke all on core.sessions from curestry_anonymous, curestry_member, curestry_a
 
 drop policy if exists select_own on core.sessions;
 create policy select_own on core.sessions for select to curestry_member
-  using (user_id = app.user_id());
+  using (user_id = app.session_user_id());
 comment on policy select_own on core.sessions is 'Users see their own.';
 grant select (id, user_id, created_at, expires_at, revoked_at) on core.sessions to curestry_member;
 

@@ -21,7 +21,7 @@ grant select on core.users to curestry_member;
 
 drop policy if exists update_own on core.users;
 create policy update_own on core.users for update to curestry_member
-  using (id = app.user_id());
+  using (id = app.session_user_id());
 comment on policy update_own on core.users is 'Users change their own row.';
 grant update (name, avatar_url) on core.users to curestry_member;
 
