@@ -48,7 +48,7 @@ export interface Gateway {
  */
 export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
-  const pool = makePool(options);
+  const { pool, connections } = makePool(options);
   try {
     await connectFirst(pool, options.connectWaitMs ?? 15_000, log);
     const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
@@ -68,23 +68,20 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       health: makeHealth(pool, log),
       readCredential: await makeReadCredential(options.jwtKeys),
     });
-    const abort = new AbortController();
-    const server = Deno.serve({
-      hostname: options.host,
-      port: options.port,
-      signal: abort.signal,
-      onListen: () => {},
-    }, app.fetch);
+    const server = listen(options, app.fetch);
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     return {
       url: `http://${host}:${server.addr.port}`,
       async stop() {
-        const timer = setTimeout(() => abort.abort(), options.stopWaitMs ?? 10_000);
-        await server.shutdown().catch((error: unknown) => {
-          log.warn({ err: error }, "Requests under way were cut off");
-        });
-        clearTimeout(timer);
-        await pool.end();
+        const finished = server.shutdown();
+        if (!await within(options.stopWaitMs ?? 10_000, finished)) {
+          log.warn("Requests under way are cut off: they took too long to finish");
+          // Deno cannot close a server that is shutting down (its signal then raises an error that
+          // nobody can catch). Without the database the requests end by themselves.
+          for (const connection of connections) connection.stream.destroy();
+          await within(1_000, finished);
+        }
+        await within(1_000, pool.end());
       },
     };
   } catch (error) {
@@ -93,7 +90,13 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-function makePool(options: GatewayOptions): pg.Pool {
+interface PoolWithConnections {
+  pool: pg.Pool;
+  /** The connections that are open, idle or not. */
+  connections: ReadonlySet<pg.Connection>;
+}
+
+function makePool(options: GatewayOptions): PoolWithConnections {
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
     application_name: "curestry gateway",
@@ -107,8 +110,41 @@ function makePool(options: GatewayOptions): pg.Pool {
   // Without listeners, a connection that breaks ends the process.
   const warn = (error: Error) => options.log.warn({ err: error }, "A database connection broke");
   pool.on("error", warn);
-  pool.on("connect", (client) => client.on("error", warn));
-  return pool;
+  const connections = new Set<pg.Connection>();
+  pool.on("connect", (client) => {
+    client.on("error", warn);
+    const { connection } = client as unknown as { connection: pg.Connection };
+    connections.add(connection);
+    connection.on("end", () => connections.delete(connection));
+  });
+  return { pool, connections };
+}
+
+function listen(
+  { host, port }: GatewayOptions,
+  handler: (request: Request) => Response | Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ hostname: host, port, onListen: () => {} }, handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    const message = `Port ${port} of ${host} is in use by another program: ` +
+      "stop that program, or set PORT to a free port";
+    throw new Error(message, { cause: error });
+  }
+}
+
+/** Waits for something, but not for ever: whether it came to pass in time. */
+async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
+  });
+  try {
+    return await Promise.race([event.then(() => true, () => true), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Tries until the database answers: it may be starting just now. */
@@ -119,6 +155,11 @@ async function connectFirst(pool: pg.Pool, waitMs: number, log: Logger): Promise
       await pool.query("select 1");
       return;
     } catch (error) {
+      if (error instanceof pg.DatabaseError && /^(28|3D)/.test(error.code ?? "")) {
+        const message = `The database refuses the gateway's login: ${error.message}; ` +
+          "run `deno task migrate`, which makes the login and sets its password";
+        throw new Error(message, { cause: error });
+      }
       if (Date.now() + pause > deadline) {
         const message = `The database does not answer after ${waitMs / 1000} s; is it running?`;
         throw new Error(message, { cause: error });
