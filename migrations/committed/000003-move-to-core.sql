@@ -1,5 +1,5 @@
 --! Previous: sha1:475cc0c0f3defb5e4fe8595427f23969bba40ba6
---! Hash: sha1:576b5e700fbe8fc6289221ab35c9b41cd171847f
+--! Hash: sha1:003d71b17849ce323d42c3bbe9278081bd4053a5
 --! Message: move to core
 
 /*
@@ -115,7 +115,6 @@ alter table core.prompts
   alter column tags set not null,
   alter column extra_metadata set not null,
   add constraint pk_prompts primary key (organization_id, id),
-  add constraint unq_prompts_id unique (id),
   add constraint fk_prompts_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade;
 alter table core.prompt_relations
   alter column id set default gen_random_uuid()::text,
@@ -292,13 +291,13 @@ begin
     create unique index unq_users_email_lower on core.users (lower(email));
   else
     execute format('create unique index unq_users_email_lower on core.users (lower(email)) where created_at > %L', now());
+    create index idx_users_email_lower on core.users (lower(email));
     update app.legacy_account
        set note = concat_ws('; ', note, format('%s e-mail addresses stand more than once but for case and are kept; unq_users_email_lower holds for newer users', v_doubles))
      where source_table = 'users';
   end if;
 end;
 $$;
-create index idx_users_email_lower on core.users (lower(email));
 
 create index idx_prompts_created_at on core.prompts (organization_id, created_at, id);
 create index idx_prompts_updated_at on core.prompts (organization_id, updated_at, id);

@@ -1,5 +1,5 @@
---! Previous: sha1:576b5e700fbe8fc6289221ab35c9b41cd171847f
---! Hash: sha1:b90dd2595c2804a83e90d615729fac31e0997309
+--! Previous: sha1:003d71b17849ce323d42c3bbe9278081bd4053a5
+--! Hash: sha1:1156d796b94d1a9428f37e12e2b8b844cdf2f074
 --! Message: rules
 
 /*
@@ -1786,7 +1786,6 @@ comment on column core.prompts.created_at is 'When the row was written.';
 comment on column core.prompts.updated_at is 'When the row was last changed.';
 comment on column core.prompts.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint pk_prompts on core.prompts is 'One row per organization and id.';
-comment on constraint unq_prompts_id on core.prompts is 'The id of a prompt is unique.';
 comment on constraint fk_prompts_organization_id on core.prompts is 'The organization must exist.';
 comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
 comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';

@@ -11,7 +11,6 @@ comment on column core.prompts.created_at is 'When the row was written.';
 comment on column core.prompts.updated_at is 'When the row was last changed.';
 comment on column core.prompts.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint pk_prompts on core.prompts is 'One row per organization and id.';
-comment on constraint unq_prompts_id on core.prompts is 'The id of a prompt is unique.';
 comment on constraint fk_prompts_organization_id on core.prompts is 'The organization must exist.';
 comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
 comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';
