@@ -51,8 +51,11 @@ export const NamesPlugin: GraphileConfig.Plugin = {
         return previous!(own.length > 0 ? own : keys);
       },
 
-      /** Not "timeserieses". */
+      /** Many series are called as one is: not "timeserieses", nor "a timesery". */
       distinctPluralize(previous, _options, word) {
+        return /series$/i.test(word) ? word : previous!(word);
+      },
+      singularize(previous, _options, word) {
         return /series$/i.test(word) ? word : previous!(word);
       },
 

@@ -58,7 +58,12 @@ export const PrivilegesPlugin: GraphileConfig.Plugin = {
             if (hidden) return [behavior, ...noUnique, ...noNode];
             // The id alone finds the row; a key with the tenant in it would ask for the tenant.
             if (unique.attributes.includes(tenantKey)) return [behavior, ...noUnique];
-            return behavior;
+            // "@unique id" in a table's comment, beside a constraint that says the same.
+            const key = unique.attributes.join();
+            const twin = resource.uniques.find((other: typeof unique) =>
+              other.attributes.join() === key
+            );
+            return twin === unique ? behavior : [behavior, ...noUnique, ...noNode];
           },
         },
       },
