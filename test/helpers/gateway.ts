@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, inject } from "vitest";
+import { readJwtKeys } from "../../src/database/secrets.ts";
+import { type Gateway, type GatewayOptions, makeGateway } from "../../src/gateway/serve.ts";
+import { makeLog } from "../../src/log.ts";
+import { readSettings } from "../../src/settings.ts";
+import type { TestDatabase } from "./database.ts";
+
+/**
+ * Starts the real gateway on a free port.
+ *
+ * @param options replace ours; `log` to look at what it logs
+ */
+export async function startGateway(
+  database: TestDatabase,
+  options: Partial<GatewayOptions> = {},
+): Promise<Gateway> {
+  const jwtKeys = await readJwtKeys(
+    readSettings({ CURESTRY_DATA_DIR: inject("server").dataDir }),
+  );
+  return await makeGateway({
+    databaseUrl: database.gatewayUrl,
+    host: "127.0.0.1",
+    port: 0,
+    jwtKeys: jwtKeys.map((key) => ({ ...key })),
+    log: makeLog("silent"),
+    poolSize: 4,
+    ...options,
+  });
+}
+
+/**
+ * Gives this test file a gateway of its own, from before its first test until after its last. Call
+ * it at the top of the file, after `withTestDatabase`.
+ *
+ * @returns an object whose `url` can be read inside tests
+ */
+export function withGateway(
+  database: TestDatabase,
+  options: Partial<GatewayOptions> = {},
+): { readonly url: string } {
+  let gateway: Gateway | null = null;
+  beforeAll(async () => {
+    gateway = await startGateway(database, options);
+  });
+  afterAll(() => gateway?.stop());
+  return {
+    get url() {
+      if (gateway === null) throw new Error("The gateway runs only inside tests");
+      return gateway.url;
+    },
+  };
+}
