@@ -19,14 +19,14 @@
 --!include app/functions/analyst_user_ids.sql
 --!include app/functions/tg__updated_at.sql
 --!include app/functions/tg__audit.sql
+--!include app/functions/tg__audit_summary.sql
 --!include app/functions/audit_table.sql
 --!include app/functions/tg__mart_marks.sql
---!include app/functions/tg_analysis_results__marks.sql
 --!include app/functions/mark_table.sql
 --!include app/functions/tg_analysis_results__metrics.sql
 --!include app/functions/tg_analysis_run__life.sql
---!include app/functions/criterion_id.sql
---!include app/functions/analysis_item_problem.sql
+--!include app/functions/resolve_scores.sql
+--!include app/functions/analysis_item_problems.sql
 --!include app/functions/store_analysis_facts.sql
 --!include app/functions/store_analyses.sql
 --!include app/functions/record_analyses.sql

@@ -1,5 +1,5 @@
 --! Previous: sha1:475cc0c0f3defb5e4fe8595427f23969bba40ba6
---! Hash: sha1:003d71b17849ce323d42c3bbe9278081bd4053a5
+--! Hash: sha1:75a785b5aba289ab5396868b912a89b3876912c3
 --! Message: move to core
 
 /*
@@ -84,6 +84,7 @@ alter table core.prompts add column organization_id uuid;
 alter table core.prompt_relations add column organization_id uuid;
 alter table core.analysis_results add column organization_id uuid;
 alter table core.analysis_results add column analysis_run_id uuid;
+alter table core.analysis_results add column occurred_at timestamptz;
 alter table core.workflow_runs add column organization_id uuid;
 alter table core.workflow_nodes add column organization_id uuid;
 alter table core.evaluation_metrics add column organization_id uuid;
@@ -92,6 +93,7 @@ update core.prompts set organization_id = (select id from ops.organization where
 update core.prompt_relations set organization_id = (select id from ops.organization where slug = 'legacy');
 update core.analysis_results
    set organization_id = (select o.id from ops.organization o where o.slug = 'legacy'),
+       occurred_at = created_at,
        analysis_run_id = case when id ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then id::uuid else md5('analysis_results/' || id)::uuid end;
 update core.workflow_runs r
    set organization_id = coalesce(
@@ -173,6 +175,8 @@ alter table core.analysis_results
   alter column id set default gen_random_uuid()::text,
   alter column organization_id set not null,
   alter column analysis_run_id set not null,
+  alter column occurred_at set default now(),
+  alter column occurred_at set not null,
   alter column contradictions set not null,
   alter column patches set not null,
   alter column clarify_questions set not null,
@@ -307,6 +311,7 @@ create index idx_prompt_relations_source_id on core.prompt_relations (organizati
 create index idx_prompt_relations_target_id on core.prompt_relations (organization_id, target_id, relation_type);
 create index idx_analysis_results_prompt_id on core.analysis_results (organization_id, prompt_id);
 create index idx_analysis_results_created_at on core.analysis_results (organization_id, created_at, id);
+create index idx_analysis_results_occurred_at on core.analysis_results (organization_id, occurred_at);
 create index idx_analysis_results_overall_score on core.analysis_results (organization_id, overall_score);
 create index idx_analysis_results_semantic_entropy on core.analysis_results (organization_id, semantic_entropy);
 create index idx_analysis_results_detected_language on core.analysis_results (organization_id, detected_language);

@@ -1,5 +1,5 @@
---! Previous: sha1:003d71b17849ce323d42c3bbe9278081bd4053a5
---! Hash: sha1:1156d796b94d1a9428f37e12e2b8b844cdf2f074
+--! Previous: sha1:75a785b5aba289ab5396868b912a89b3876912c3
+--! Hash: sha1:44b9d4938fa98ee53ca8fd2d2c2d1cbda7fd239a
 --! Message: rules
 
 /*
@@ -381,8 +381,7 @@ comment on function app.tg__updated_at() is 'Trigger: updated_at is the time of 
 /*
  * Writes the audit log, once per statement. Arguments: the table's own name (not TG_TABLE_NAME, which on a distributed
  * table is the shard's), the column with the organization (empty: rows of no organization), the column that identifies a
- * row, the secret columns that are left out, and how inserts are recorded: "rows", each with its state, or "summary", one
- * row for all of a statement (append-only facts, which are their own evidence).
+ * row, and the secret columns that are left out.
  *
  * Rows that belong to no organization (users, sessions, accounts) stand under the nil organization.
  */
@@ -398,17 +397,7 @@ declare
   v_request constant text := nullif(current_setting('curestry.request_id', true), '');
   v_nil constant uuid := '00000000-0000-0000-0000-000000000000';
 begin
-  if TG_OP = 'INSERT' and TG_ARGV[4] = 'summary' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, r.organization_id, 'insert', v_entity,
-           case when count(*) = 1 then min(r.id) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
-             || case when min(r.run) is null then '{}' else jsonb_build_object('analysis_run_ids', jsonb_agg(distinct r.run)) end
-      from (select coalesce((j ->> v_organization_column)::uuid, v_nil) as organization_id, j ->> v_id_column as id, j ->> 'analysis_run_id' as run
-              from (select to_jsonb(n) as j from new_rows n) s) r
-     group by r.organization_id;
-
-  elsif TG_OP = 'INSERT' then
+  if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'insert', v_entity, j ->> v_id_column, j - v_secrets
       from (select to_jsonb(n) as j from new_rows n) s;
@@ -441,10 +430,34 @@ alter function app.tg__audit() owner to curestry_definer;
 revoke execute on function app.tg__audit() from public;
 comment on function app.tg__audit() is 'Trigger: records each insert, update, delete and truncate in ops.audit_log, without secret columns.';
 --! EndIncluded app/functions/tg__audit.sql
+--! Included app/functions/tg__audit_summary.sql
+/*
+ * For append-only facts, which are their own evidence: one audit row for all that a statement inserted. Argument: the
+ * table's own name. Updates and deletes of such rows are recorded row by row, by app.tg__audit.
+ */
+create or replace function app.tg__audit_summary() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+  select nullif(current_setting('curestry.user_id', true), '')::integer,
+         nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+         nullif(current_setting('curestry.request_id', true), ''),
+         n.organization_id, 'insert', TG_ARGV[0],
+         case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
+         jsonb_build_object('rows', count(*))
+    from new_rows n
+   group by n.organization_id;
+  return null;
+end;
+$$;
+alter function app.tg__audit_summary() owner to curestry_definer;
+revoke execute on function app.tg__audit_summary() from public;
+comment on function app.tg__audit_summary() is 'Trigger: records in ops.audit_log how many facts a statement inserted.';
+--! EndIncluded app/functions/tg__audit_summary.sql
 --! Included app/functions/audit_table.sql
 create or replace function app.audit_table(
   audited regclass, organization_column text default 'organization_id', id_column text default 'id',
-  secrets text default '', inserts text default 'rows'
+  secrets text default '', summarize_inserts boolean default false
 ) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -455,17 +468,18 @@ declare
 begin
   foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
     execute format(
-      'create or replace trigger %I after %s on %s %s for each statement execute function app.tg__audit(%L, %L, %L, %L, %L)',
+      'create or replace trigger %I after %s on %s %s for each statement execute function '
+        || case when v_event = 'insert' and summarize_inserts then 'app.tg__audit_summary(%L)' else 'app.tg__audit(%L, %L, %L, %L)' end,
       '_900_audit_' || v_event, v_event, audited,
       case v_event when 'insert' then 'referencing new table as new_rows'
                    when 'update' then 'referencing old table as old_rows new table as new_rows'
                    when 'delete' then 'referencing old table as old_rows' else '' end,
-      v_name, organization_column, id_column, secrets, inserts);
+      v_name, organization_column, id_column, secrets);
   end loop;
 end;
 $$;
-revoke execute on function app.audit_table(regclass, text, text, text, text) from public;
-comment on function app.audit_table(regclass, text, text, text, text) is
+revoke execute on function app.audit_table(regclass, text, text, text, boolean) from public;
+comment on function app.audit_table(regclass, text, text, text, boolean) is
   'Puts the audit triggers on a table; called in the file of each table.';
 --! EndIncluded app/functions/audit_table.sql
 --! Included app/functions/tg__mart_marks.sql
@@ -488,62 +502,36 @@ alter function app.tg__mart_marks() owner to curestry_definer;
 revoke execute on function app.tg__mart_marks() from public;
 comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date.';
 --! EndIncluded app/functions/tg__mart_marks.sql
---! Included app/functions/tg_analysis_results__marks.sql
-/* A document counts in the hour of its run. */
-create or replace function app.tg_analysis_results__marks() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  if TG_OP <> 'INSERT' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct r.organization_id, date_trunc('hour', r.occurred_at, 'UTC')
-      from old_rows d
-      join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id;
-  end if;
-  if TG_OP <> 'DELETE' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct r.organization_id, date_trunc('hour', r.occurred_at, 'UTC')
-      from new_rows d
-      join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id;
-  end if;
-  return null;
-end;
-$$;
-alter function app.tg_analysis_results__marks() owner to curestry_definer;
-revoke execute on function app.tg_analysis_results__marks() from public;
-comment on function app.tg_analysis_results__marks() is 'Trigger: marks the hours of the runs whose documents changed.';
---! EndIncluded app/functions/tg_analysis_results__marks.sql
 --! Included app/functions/mark_table.sql
-create or replace function app.mark_table(marked regclass, trigger_function regproc default 'app.tg__mart_marks') returns void
+create or replace function app.mark_table(marked regclass) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_event text;
 begin
   foreach v_event in array array['insert', 'update', 'delete'] loop
-    execute format('create or replace trigger %I after %s on %s %s for each statement execute function %s()',
+    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.tg__mart_marks()',
       '_800_mart_marks_' || v_event, v_event, marked,
       case v_event when 'insert' then 'referencing new table as new_rows'
                    when 'update' then 'referencing old table as old_rows new table as new_rows'
-                   else 'referencing old table as old_rows' end,
-      trigger_function);
+                   else 'referencing old table as old_rows' end);
   end loop;
 end;
 $$;
-revoke execute on function app.mark_table(regclass, regproc) from public;
-comment on function app.mark_table(regclass, regproc) is
+revoke execute on function app.mark_table(regclass) from public;
+comment on function app.mark_table(regclass) is
   'Puts the triggers on a table that mark what the marts have to take up; called in the file of each table with facts.';
 --! EndIncluded app/functions/mark_table.sql
 --! Included app/functions/tg_analysis_results__metrics.sql
 /*
  * The numbers of a document stand as metrics of its run too, written in the same transaction, so that the two cannot
- * disagree. The keys are reserved: app.store_analysis_facts refuses a metric under one of them that says otherwise.
+ * disagree. The keys are reserved: app.analysis_item_problems refuses a metric under one of them that says otherwise.
  */
 create or replace function app.tg_analysis_results__metrics() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
-  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, r.occurred_at
-    from new_rows d
-    join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id,
+  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, d.occurred_at
+    from new_rows d,
          lateral (values
            ('overall_score', d.overall_score), ('judge_score', d.judge_score), ('semantic_entropy', d.semantic_entropy),
            ('complexity_score', d.complexity_score), ('length_chars', d.length_chars), ('length_words', d.length_words)
@@ -578,125 +566,130 @@ revoke execute on function app.tg_analysis_run__life() from public;
 comment on function app.tg_analysis_run__life() is
   'Trigger: queued to running, cancelled or failed; running to succeeded, failed or cancelled; nothing else.';
 --! EndIncluded app/functions/tg_analysis_run__life.sql
---! Included app/functions/criterion_id.sql
-create or replace function app.criterion_id(organization uuid, rubric text, criterion text) returns uuid
+--! Included app/functions/resolve_scores.sql
+/* The judge scores of items, one row each, with the criterion that rubric name and key mean; null if there is none. */
+create or replace function app.resolve_scores(organization uuid, items ops.analysis_item[])
+returns table (n bigint, rubric text, criterion text, criterion_id uuid, score numeric, comment text, evidence jsonb)
 language sql stable security definer set search_path = '' as $$
-  select c.id
-    from ops.judge_rubric r
-    join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
-   where r.organization_id = organization and r.name = rubric and c.key = criterion
-   order by r.version desc
-   limit 1;
+  select i.ordinality, s.rubric, s.criterion, c.id, s.score, s.comment, s.evidence
+    from unnest(items) with ordinality as i, lateral unnest(i.scores) as s
+    left join lateral (
+      select c.id
+        from ops.judge_rubric r
+        join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
+       where r.organization_id = organization and r.name = s.rubric and c.key = s.criterion
+       order by r.version desc
+       limit 1) c on true;
 $$;
-alter function app.criterion_id(uuid, text, text) owner to curestry_definer;
-revoke execute on function app.criterion_id(uuid, text, text) from public;
-comment on function app.criterion_id(uuid, text, text) is
-  'The criterion with this key of the newest version of the rubric with this name, else null.';
---! EndIncluded app/functions/criterion_id.sql
---! Included app/functions/analysis_item_problem.sql
+alter function app.resolve_scores(uuid, ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.resolve_scores(uuid, ops.analysis_item[]) from public;
+comment on function app.resolve_scores(uuid, ops.analysis_item[]) is
+  'The judge scores of items with the criterion that they mean: of the newest version of the rubric with that name.';
+--! EndIncluded app/functions/resolve_scores.sql
+--! Included app/functions/analysis_item_problems.sql
 /*
- * What constraints cannot say, or not in words that name the field. The bounds of numbers, lengths and statuses are the
- * constraints' own; app.record_one_analysis reports them with the comment of the constraint.
+ * What constraints cannot say, or not in words that name the field: an array as long as items, null where nothing is wrong.
+ * The bounds of numbers, lengths and statuses are the constraints' own, and are reported with the constraint's comment.
  */
-create or replace function app.analysis_item_problem(organization uuid, item ops.analysis_item) returns text
-language plpgsql stable security definer set search_path = '' as $$
-declare
-  v_problem text;
-begin
-  if item.prompt_id is not null and not exists (
-       select from core.prompts p where p.organization_id = organization and p.id = item.prompt_id) then
-    return format('promptId: there is no prompt %s in this organization', item.prompt_id);
-  end if;
-  if item.prompt_id is null and item.prompt_content is null then
-    return 'promptId or promptContent is required';
-  end if;
-
-  select format('metrics: %s must be %s, as result has it', m.key, r.value)
-    into v_problem
-    from unnest(item.metrics) m
-    join (values
-      ('overall_score', (item.result).overall_score::numeric), ('judge_score', (item.result).judge_score::numeric),
-      ('semantic_entropy', (item.result).semantic_entropy::numeric), ('complexity_score', (item.result).complexity_score::numeric),
-      ('length_chars', (item.result).length_chars::numeric), ('length_words', (item.result).length_words::numeric)
-    ) as r (key, value) on r.key = m.key
-   where item.result is distinct from null and r.value is not null
-     and (m.value_num is distinct from r.value or m.value_text is not null or m.value_json is not null)
-   limit 1;
-  if v_problem is not null then
-    return v_problem;
-  end if;
-
-  select case
-           when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
-           when not exists (select from ops.judge_rubric r where r.organization_id = organization and r.name = s.rubric)
-             then format('scores: there is no rubric %L in this organization', s.rubric)
-           else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
-         end
-    into v_problem
-    from unnest(item.scores) s
-   where app.criterion_id(organization, s.rubric, s.criterion) is null
-   limit 1;
-  return v_problem;
-end;
+create or replace function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) returns text[]
+language sql stable security definer set search_path = '' as $$
+  with item as materialized (
+    select * from unnest(items) with ordinality as i
+  ), problem (n, problem) as (
+    select i.ordinality, 'promptId or promptContent is required'
+      from item i
+     where i.prompt_id is null and i.prompt_content is null
+    union all
+    select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
+      from item i
+     where i.prompt_id is not null
+       and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
+    union all
+    select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
+      from item i
+     where i.status in ('queued', 'running') and i.result is distinct from null
+    union all
+    select i.ordinality, format('metrics: %s must be %s, as result has it', m.key, r.value)
+      from item i, lateral unnest(i.metrics) as m,
+           lateral (select case m.key when 'overall_score' then (i.result).overall_score when 'judge_score' then (i.result).judge_score
+                      when 'semantic_entropy' then (i.result).semantic_entropy when 'complexity_score' then (i.result).complexity_score
+                      when 'length_chars' then (i.result).length_chars when 'length_words' then (i.result).length_words end::numeric) as r (value)
+     where m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')
+       and r.value is not null
+       and (m.value_num is distinct from r.value or m.value_text is not null or m.value_json is not null)
+    union all
+    select s.n,
+           case
+             when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
+             when not exists (select from ops.judge_rubric r where r.organization_id = organization and r.name = s.rubric)
+               then format('scores: there is no rubric %L in this organization', s.rubric)
+             else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
+           end
+      from app.resolve_scores(organization, items) as s
+     where s.criterion_id is null
+  )
+  select array_agg(p.problem order by i.ordinality)
+    from item i
+    left join lateral (select min(p.problem) as problem from problem p where p.n = i.ordinality) p
+      -- A known key is unchanged or in conflict, whatever has become of the prompt since.
+      on not exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = i.idempotency_key);
 $$;
-alter function app.analysis_item_problem(uuid, ops.analysis_item) owner to curestry_definer;
-revoke execute on function app.analysis_item_problem(uuid, ops.analysis_item) from public;
-comment on function app.analysis_item_problem(uuid, ops.analysis_item) is
-  'What is wrong with an item of recordAnalyses, in words that name the field; null if nothing is.';
---! EndIncluded app/functions/analysis_item_problem.sql
+alter function app.analysis_item_problems(uuid, ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.analysis_item_problems(uuid, ops.analysis_item[]) from public;
+comment on function app.analysis_item_problems(uuid, ops.analysis_item[]) is
+  'What is wrong with each item of recordAnalyses, in words that name the field; null where nothing is.';
+--! EndIncluded app/functions/analysis_item_problems.sql
 --! Included app/functions/store_analysis_facts.sql
 /*
  * The facts of runs that stand in ops.analysis_run already: document, metrics, node results, judge scores. Set-based: one
- * statement a table for any number of runs. items[n] belongs to run_ids[n]; a null run id is passed over.
+ * statement a table for any number of runs. The arrays go together: items[n] belongs to run_ids[n], whose text is contents[n]
+ * and whose time is times[n].
  */
-create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], items ops.analysis_item[]) returns void
+create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamptz[], items ops.analysis_item[])
+returns void
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into core.analysis_results
     (organization_id, analysis_run_id, prompt_id, prompt_content, detected_language, translated, format_valid,
      overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
-     contradictions, patches, clarify_questions, analysis_extra_metadata)
-  select organization, run.id, run.prompt_id, coalesce(i.prompt_content, run.prompt_content, p.content),
+     contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
+  select organization, i.run_id, i.prompt_id, i.content,
          (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
          (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
-         coalesce((i.result).length_chars, char_length(content.text)),
-         coalesce((i.result).length_words, (select count(*) from regexp_matches(content.text, '\S+', 'g'))),
+         coalesce((i.result).length_chars, char_length(i.content)),
+         coalesce((i.result).length_words, (select count(*) from regexp_matches(i.content, '\S+', 'g'))),
          coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
-         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}')
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id
-    left join core.prompts p on p.organization_id = organization and p.id = run.prompt_id,
-         lateral (select coalesce(i.prompt_content, run.prompt_content, p.content)) as content (text)
+         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), i.occurred_at
+    from rows from (unnest(run_ids), unnest(contents), unnest(times), unnest(items))
+           as i (run_id, content, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores)
    where i.result is distinct from null;
 
   insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
-  select organization, run.id, m.key, m.value_num, m.value_text, m.value_json, run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+  select organization, i.run_id, m.key, m.value_num, m.value_text, m.value_json, i.occurred_at
+    from rows from (unnest(run_ids), unnest(times), unnest(items))
+           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores),
          lateral unnest(i.metrics) as m
    where i.result is not distinct from null
-      or m.key not in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words');
+      -- The document's numbers are mirrored by its trigger.
+      or (m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')) is not true;
 
   insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
-  select organization, run.id, m.node, m.status, m.score, coalesce(m.details, '{}'), run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+  select organization, i.run_id, m.node, m.status, m.score, coalesce(m.details, '{}'), i.occurred_at
+    from rows from (unnest(run_ids), unnest(times), unnest(items))
+           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores),
          lateral unnest(i.node_results) as m;
 
   insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
-  select organization, run.id, app.criterion_id(organization, m.rubric, m.criterion), m.score, m.comment, coalesce(m.evidence, '{}'), run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
-         lateral unnest(i.scores) as m;
+  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
+    from app.resolve_scores(organization, items) as s;
 end;
 $$;
-alter function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) owner to curestry_definer;
-revoke execute on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) from public;
-comment on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) is
+alter function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) from public;
+comment on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) is
   'Writes the document, metrics, node results and judge scores of runs.';
 --! EndIncluded app/functions/store_analysis_facts.sql
 --! Included app/functions/store_analyses.sql
@@ -711,50 +704,66 @@ create or replace function app.store_analyses(organization uuid, user_id integer
 returns ops.record_outcome[]
 language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' as $$
 declare
-  v_ids constant uuid[] := array(select gen_random_uuid() from generate_series(1, cardinality(items)));
-  v_digests constant bytea[] := array(
-    select sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) from unnest(items) with ordinality as i order by i.ordinality);
-  v_inserted uuid[];
+  v_ids uuid[];
+  v_digests bytea[];
+  v_contents text[];
+  v_new uuid[];
+  v_new_at integer[];
+  v_times timestamptz[];
   v_answer ops.record_outcome[];
 begin
+  select array_agg(gen_random_uuid() order by i.ordinality),
+         array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) order by i.ordinality),
+         array_agg(coalesce(i.prompt_content,
+                            (select p.content from core.prompts p where p.organization_id = organization and p.id = i.prompt_id))
+                   order by i.ordinality)
+    into v_ids, v_digests, v_contents
+    from unnest(items) with ordinality as i;
+
   with run as (
     insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta,
                                   idempotency_key, request_digest)
-    select v_ids[i.ordinality], organization, store_analyses.user_id, i.prompt_id,
+    select i.id, organization, store_analyses.user_id, i.prompt_id,
            -- The document holds the content; a run without one holds it itself.
-           case when i.result is not distinct from null then coalesce(i.prompt_content, p.content) end,
+           case when i.result is not distinct from null then i.content end,
            s.status,
            case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
            case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
-           coalesce(i.meta, '{}'), i.idempotency_key, v_digests[i.ordinality]
-      from unnest(items) with ordinality as i
-      left join core.prompts p on p.organization_id = organization and p.id = i.prompt_id,
+           coalesce(i.meta, '{}'), i.idempotency_key, i.digest
+      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_digests), unnest(items))
+             as i (id, content, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                   result, metrics, node_results, scores),
            lateral (select coalesce(i.status, 'succeeded')) as s (status)
      order by i.idempotency_key -- one order of locks for all writers
     on conflict (organization_id, idempotency_key) do nothing
-    returning id
+    returning id, occurred_at
   )
-  select coalesce(array_agg(run.id), '{}') into v_inserted from run;
+  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
+    into v_new, v_times, v_new_at
+    from run
+    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
 
-  perform app.store_analysis_facts(organization,
-    array(select case when id = any (v_inserted) then id end from unnest(v_ids) with ordinality as n (id, at) order by at), items);
-
-  if cardinality(v_inserted) > 0 then
+  if v_new is not null then
+    if cardinality(v_new) = cardinality(items) then
+      perform app.store_analysis_facts(organization, v_new, v_contents, v_times, items);
+    else
+      perform app.store_analysis_facts(organization, v_new,
+        array(select v_contents[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
+    end if;
     insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
-    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_inserted));
+    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
   end if;
 
-  if cardinality(v_inserted) = cardinality(items) then
-    return array(select row('inserted', id, null)::ops.record_outcome from unnest(v_ids) with ordinality as n (id, at) order by at);
-  end if;
   select array_agg(
            case
-             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)::ops.record_outcome
-             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)::ops.record_outcome
+             when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome
+             when r.request_digest = i.digest then row('unchanged', r.id, null)::ops.record_outcome
              else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))::ops.record_outcome
-           end order by i.ordinality)
+           end order by i.n)
     into v_answer
-    from unnest(items) with ordinality as i
+    from rows from (unnest(v_ids), unnest(v_digests), unnest(items)) with ordinality
+           as i (id, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores, n)
     left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
   return v_answer;
 end;
@@ -769,14 +778,12 @@ create or replace function app.record_analyses(organization uuid, user_id intege
 returns ops.record_outcome[]
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_item ops.analysis_item;
-  v_known ops.analysis_run;
-  v_problem text;
-  v_answer ops.record_outcome[] := '{}';
+  v_problems constant text[] := app.analysis_item_problems(organization, items);
+  v_answer ops.record_outcome[];
   v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
 begin
-  -- The whole batch at once, if nothing is wrong with it.
-  if not exists (select from unnest(items) as i where app.analysis_item_problem(organization, i) is not null)
+  -- The whole batch at once, if it looks good: no known problem, no key twice.
+  if array_remove(v_problems, null) = '{}'
      and not exists (select from unnest(items) as i where i.idempotency_key is not null group by i.idempotency_key having count(*) > 1) then
     begin
       return app.store_analyses(organization, record_analyses.user_id, items);
@@ -785,21 +792,17 @@ begin
     end;
   end if;
 
-  foreach v_item in array items loop
+  for n in 1 .. cardinality(items) loop
     begin
-      v_problem := case
-        when exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = v_item.idempotency_key)
-          then null -- known: unchanged or conflict, whatever became of the prompt since
-        else app.analysis_item_problem(organization, v_item) end;
-      if v_problem is not null then
-        v_answer := v_answer || row('invalid', null, v_problem)::ops.record_outcome;
+      if v_problems[n] is not null then
+        v_answer[n] := row('invalid', null, v_problems[n])::ops.record_outcome;
       else
-        v_answer := v_answer || app.store_analyses(organization, record_analyses.user_id, array[v_item]);
+        v_answer[n] := (app.store_analyses(organization, record_analyses.user_id, items[n:n]))[1];
       end if;
     exception when integrity_constraint_violation or data_exception then
       get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
         v_table = table_name, v_constraint = constraint_name, v_column = column_name;
-      v_answer := v_answer || row('invalid', null,
+      v_answer[n] := row('invalid', null,
         app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column))::ops.record_outcome;
     end;
   end loop;
@@ -1592,6 +1595,7 @@ comment on column core.analysis_results.analysis_extra_metadata is 'Anything els
 comment on column core.analysis_results.created_at is 'When the row was written.';
 comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
+comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
 comment on constraint pk_analysis_results on core.analysis_results is 'One row per organization and id.';
 comment on constraint unq_analysis_results_analysis_run_id on core.analysis_results is 'A run has one document.';
 comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
@@ -1637,7 +1641,7 @@ create or replace trigger _500_metrics_insert after insert on core.analysis_resu
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
 create or replace trigger _500_metrics_update after update on core.analysis_results
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
-select app.mark_table('core.analysis_results', 'app.tg_analysis_results__marks');
+select app.mark_table('core.analysis_results');
 select app.audit_table('core.analysis_results');
 --! EndIncluded core/tables/analysis_results.sql
 --! Included core/tables/auth_accounts.sql
@@ -1714,7 +1718,7 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
 grant select on core.evaluation_metrics to curestry_analyst;
 
-select app.audit_table('core.evaluation_metrics', inserts => 'summary');
+select app.audit_table('core.evaluation_metrics', summarize_inserts => true);
 --! EndIncluded core/tables/evaluation_metrics.sql
 --! Included core/tables/prompt_relations.sql
 comment on table core.prompt_relations is E'@unique id\nHow one prompt relates to another: it depends on it, overrides it or conflicts with it.';
@@ -2076,7 +2080,7 @@ comment on policy definer_all on ops.analysis_metric is 'The functions that look
 grant select, insert, update (value_num, value_text, value_json) on ops.analysis_metric to curestry_definer;
 
 select app.mark_table('ops.analysis_metric');
-select app.audit_table('ops.analysis_metric', inserts => 'summary');
+select app.audit_table('ops.analysis_metric', summarize_inserts => true);
 --! EndIncluded ops/tables/analysis_metric.sql
 --! Included ops/tables/analysis_node_result.sql
 comment on table ops.analysis_node_result is E'@unique id\nWhat one node of the analysis pipeline found.';
@@ -2121,7 +2125,7 @@ create policy definer_all on ops.analysis_node_result for all to curestry_define
 comment on policy definer_all on ops.analysis_node_result is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert on ops.analysis_node_result to curestry_definer;
 
-select app.audit_table('ops.analysis_node_result', inserts => 'summary');
+select app.audit_table('ops.analysis_node_result', summarize_inserts => true);
 --! EndIncluded ops/tables/analysis_node_result.sql
 --! Included ops/tables/analysis_run.sql
 comment on table ops.analysis_run is E'@unique id\nThe life of an analysis: queued, running, and how it ended. Recorded by recordAnalyses, or step by step by startAnalysisRun and the like.';
@@ -2329,7 +2333,7 @@ comment on policy definer_all on ops.feature_event is 'The functions that look p
 grant select, insert on ops.feature_event to curestry_definer;
 
 select app.mark_table('ops.feature_event');
-select app.audit_table('ops.feature_event', inserts => 'summary');
+select app.audit_table('ops.feature_event', summarize_inserts => true);
 --! EndIncluded ops/tables/feature_event.sql
 --! Included ops/tables/judge_criterion.sql
 comment on table ops.judge_criterion is E'@unique id\nOne criterion of a rubric.';
@@ -2822,14 +2826,16 @@ create or replace function ops.finish_analysis_run(
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_content constant text := coalesce(v_run.prompt_content,
+    (select p.content from core.prompts p where p.organization_id = v_run.organization_id and p.id = v_run.prompt_id));
   v_item constant ops.analysis_item := row(
-    null, v_run.prompt_id, v_run.prompt_content, null, null, null, null, result, metrics, node_results, scores);
-  v_problem constant text := app.analysis_item_problem(v_run.organization_id, v_item);
+    null, v_run.prompt_id, v_content, null, null, null, null, result, metrics, node_results, scores);
+  v_problem constant text := (app.analysis_item_problems(v_run.organization_id, array[v_item]))[1];
 begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_item]);
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
 $$;

@@ -2,14 +2,12 @@ create or replace function app.record_analyses(organization uuid, user_id intege
 returns ops.record_outcome[]
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_item ops.analysis_item;
-  v_known ops.analysis_run;
-  v_problem text;
-  v_answer ops.record_outcome[] := '{}';
+  v_problems constant text[] := app.analysis_item_problems(organization, items);
+  v_answer ops.record_outcome[];
   v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
 begin
-  -- The whole batch at once, if nothing is wrong with it.
-  if not exists (select from unnest(items) as i where app.analysis_item_problem(organization, i) is not null)
+  -- The whole batch at once, if it looks good: no known problem, no key twice.
+  if array_remove(v_problems, null) = '{}'
      and not exists (select from unnest(items) as i where i.idempotency_key is not null group by i.idempotency_key having count(*) > 1) then
     begin
       return app.store_analyses(organization, record_analyses.user_id, items);
@@ -18,21 +16,17 @@ begin
     end;
   end if;
 
-  foreach v_item in array items loop
+  for n in 1 .. cardinality(items) loop
     begin
-      v_problem := case
-        when exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = v_item.idempotency_key)
-          then null -- known: unchanged or conflict, whatever became of the prompt since
-        else app.analysis_item_problem(organization, v_item) end;
-      if v_problem is not null then
-        v_answer := v_answer || row('invalid', null, v_problem)::ops.record_outcome;
+      if v_problems[n] is not null then
+        v_answer[n] := row('invalid', null, v_problems[n])::ops.record_outcome;
       else
-        v_answer := v_answer || app.store_analyses(organization, record_analyses.user_id, array[v_item]);
+        v_answer[n] := (app.store_analyses(organization, record_analyses.user_id, items[n:n]))[1];
       end if;
     exception when integrity_constraint_violation or data_exception then
       get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
         v_table = table_name, v_constraint = constraint_name, v_column = column_name;
-      v_answer := v_answer || row('invalid', null,
+      v_answer[n] := row('invalid', null,
         app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column))::ops.record_outcome;
     end;
   end loop;

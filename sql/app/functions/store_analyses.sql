@@ -9,50 +9,66 @@ create or replace function app.store_analyses(organization uuid, user_id integer
 returns ops.record_outcome[]
 language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' as $$
 declare
-  v_ids constant uuid[] := array(select gen_random_uuid() from generate_series(1, cardinality(items)));
-  v_digests constant bytea[] := array(
-    select sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) from unnest(items) with ordinality as i order by i.ordinality);
-  v_inserted uuid[];
+  v_ids uuid[];
+  v_digests bytea[];
+  v_contents text[];
+  v_new uuid[];
+  v_new_at integer[];
+  v_times timestamptz[];
   v_answer ops.record_outcome[];
 begin
+  select array_agg(gen_random_uuid() order by i.ordinality),
+         array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) order by i.ordinality),
+         array_agg(coalesce(i.prompt_content,
+                            (select p.content from core.prompts p where p.organization_id = organization and p.id = i.prompt_id))
+                   order by i.ordinality)
+    into v_ids, v_digests, v_contents
+    from unnest(items) with ordinality as i;
+
   with run as (
     insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta,
                                   idempotency_key, request_digest)
-    select v_ids[i.ordinality], organization, store_analyses.user_id, i.prompt_id,
+    select i.id, organization, store_analyses.user_id, i.prompt_id,
            -- The document holds the content; a run without one holds it itself.
-           case when i.result is not distinct from null then coalesce(i.prompt_content, p.content) end,
+           case when i.result is not distinct from null then i.content end,
            s.status,
            case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
            case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
-           coalesce(i.meta, '{}'), i.idempotency_key, v_digests[i.ordinality]
-      from unnest(items) with ordinality as i
-      left join core.prompts p on p.organization_id = organization and p.id = i.prompt_id,
+           coalesce(i.meta, '{}'), i.idempotency_key, i.digest
+      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_digests), unnest(items))
+             as i (id, content, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                   result, metrics, node_results, scores),
            lateral (select coalesce(i.status, 'succeeded')) as s (status)
      order by i.idempotency_key -- one order of locks for all writers
     on conflict (organization_id, idempotency_key) do nothing
-    returning id
+    returning id, occurred_at
   )
-  select coalesce(array_agg(run.id), '{}') into v_inserted from run;
+  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
+    into v_new, v_times, v_new_at
+    from run
+    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
 
-  perform app.store_analysis_facts(organization,
-    array(select case when id = any (v_inserted) then id end from unnest(v_ids) with ordinality as n (id, at) order by at), items);
-
-  if cardinality(v_inserted) > 0 then
+  if v_new is not null then
+    if cardinality(v_new) = cardinality(items) then
+      perform app.store_analysis_facts(organization, v_new, v_contents, v_times, items);
+    else
+      perform app.store_analysis_facts(organization, v_new,
+        array(select v_contents[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
+    end if;
     insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
-    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_inserted));
+    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
   end if;
 
-  if cardinality(v_inserted) = cardinality(items) then
-    return array(select row('inserted', id, null)::ops.record_outcome from unnest(v_ids) with ordinality as n (id, at) order by at);
-  end if;
   select array_agg(
            case
-             when v_ids[i.ordinality] = any (v_inserted) then row('inserted', v_ids[i.ordinality], null)::ops.record_outcome
-             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)::ops.record_outcome
+             when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome
+             when r.request_digest = i.digest then row('unchanged', r.id, null)::ops.record_outcome
              else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))::ops.record_outcome
-           end order by i.ordinality)
+           end order by i.n)
     into v_answer
-    from unnest(items) with ordinality as i
+    from rows from (unnest(v_ids), unnest(v_digests), unnest(items)) with ordinality
+           as i (id, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores, n)
     left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
   return v_answer;
 end;

@@ -1,53 +1,51 @@
 /*
  * The facts of runs that stand in ops.analysis_run already: document, metrics, node results, judge scores. Set-based: one
- * statement a table for any number of runs. items[n] belongs to run_ids[n]; a null run id is passed over.
+ * statement a table for any number of runs. The arrays go together: items[n] belongs to run_ids[n], whose text is contents[n]
+ * and whose time is times[n].
  */
-create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], items ops.analysis_item[]) returns void
+create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamptz[], items ops.analysis_item[])
+returns void
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into core.analysis_results
     (organization_id, analysis_run_id, prompt_id, prompt_content, detected_language, translated, format_valid,
      overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
-     contradictions, patches, clarify_questions, analysis_extra_metadata)
-  select organization, run.id, run.prompt_id, coalesce(i.prompt_content, run.prompt_content, p.content),
+     contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
+  select organization, i.run_id, i.prompt_id, i.content,
          (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
          (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
-         coalesce((i.result).length_chars, char_length(content.text)),
-         coalesce((i.result).length_words, (select count(*) from regexp_matches(content.text, '\S+', 'g'))),
+         coalesce((i.result).length_chars, char_length(i.content)),
+         coalesce((i.result).length_words, (select count(*) from regexp_matches(i.content, '\S+', 'g'))),
          coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
-         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}')
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id
-    left join core.prompts p on p.organization_id = organization and p.id = run.prompt_id,
-         lateral (select coalesce(i.prompt_content, run.prompt_content, p.content)) as content (text)
+         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), i.occurred_at
+    from rows from (unnest(run_ids), unnest(contents), unnest(times), unnest(items))
+           as i (run_id, content, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores)
    where i.result is distinct from null;
 
   insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
-  select organization, run.id, m.key, m.value_num, m.value_text, m.value_json, run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+  select organization, i.run_id, m.key, m.value_num, m.value_text, m.value_json, i.occurred_at
+    from rows from (unnest(run_ids), unnest(times), unnest(items))
+           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores),
          lateral unnest(i.metrics) as m
    where i.result is not distinct from null
-      or m.key not in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words');
+      -- The document's numbers are mirrored by its trigger.
+      or (m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')) is not true;
 
   insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
-  select organization, run.id, m.node, m.status, m.score, coalesce(m.details, '{}'), run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
+  select organization, i.run_id, m.node, m.status, m.score, coalesce(m.details, '{}'), i.occurred_at
+    from rows from (unnest(run_ids), unnest(times), unnest(items))
+           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+                 result, metrics, node_results, scores),
          lateral unnest(i.node_results) as m;
 
   insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
-  select organization, run.id, app.criterion_id(organization, m.rubric, m.criterion), m.score, m.comment, coalesce(m.evidence, '{}'), run.occurred_at
-    from unnest(run_ids) with ordinality as r (id, n)
-    join unnest(items) with ordinality as i on i.ordinality = r.n
-    join ops.analysis_run run on run.organization_id = organization and run.id = r.id,
-         lateral unnest(i.scores) as m;
+  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
+    from app.resolve_scores(organization, items) as s;
 end;
 $$;
-alter function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) owner to curestry_definer;
-revoke execute on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) from public;
-comment on function app.store_analysis_facts(uuid, uuid[], ops.analysis_item[]) is
+alter function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) from public;
+comment on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) is
   'Writes the document, metrics, node results and judge scores of runs.';

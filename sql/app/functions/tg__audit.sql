@@ -1,8 +1,7 @@
 /*
  * Writes the audit log, once per statement. Arguments: the table's own name (not TG_TABLE_NAME, which on a distributed
  * table is the shard's), the column with the organization (empty: rows of no organization), the column that identifies a
- * row, the secret columns that are left out, and how inserts are recorded: "rows", each with its state, or "summary", one
- * row for all of a statement (append-only facts, which are their own evidence).
+ * row, and the secret columns that are left out.
  *
  * Rows that belong to no organization (users, sessions, accounts) stand under the nil organization.
  */
@@ -18,17 +17,7 @@ declare
   v_request constant text := nullif(current_setting('curestry.request_id', true), '');
   v_nil constant uuid := '00000000-0000-0000-0000-000000000000';
 begin
-  if TG_OP = 'INSERT' and TG_ARGV[4] = 'summary' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, r.organization_id, 'insert', v_entity,
-           case when count(*) = 1 then min(r.id) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
-             || case when min(r.run) is null then '{}' else jsonb_build_object('analysis_run_ids', jsonb_agg(distinct r.run)) end
-      from (select coalesce((j ->> v_organization_column)::uuid, v_nil) as organization_id, j ->> v_id_column as id, j ->> 'analysis_run_id' as run
-              from (select to_jsonb(n) as j from new_rows n) s) r
-     group by r.organization_id;
-
-  elsif TG_OP = 'INSERT' then
+  if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'insert', v_entity, j ->> v_id_column, j - v_secrets
       from (select to_jsonb(n) as j from new_rows n) s;

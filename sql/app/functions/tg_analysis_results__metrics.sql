@@ -1,14 +1,13 @@
 /*
  * The numbers of a document stand as metrics of its run too, written in the same transaction, so that the two cannot
- * disagree. The keys are reserved: app.store_analysis_facts refuses a metric under one of them that says otherwise.
+ * disagree. The keys are reserved: app.analysis_item_problems refuses a metric under one of them that says otherwise.
  */
 create or replace function app.tg_analysis_results__metrics() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
-  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, r.occurred_at
-    from new_rows d
-    join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id,
+  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, d.occurred_at
+    from new_rows d,
          lateral (values
            ('overall_score', d.overall_score), ('judge_score', d.judge_score), ('semantic_entropy', d.semantic_entropy),
            ('complexity_score', d.complexity_score), ('length_chars', d.length_chars), ('length_words', d.length_words)

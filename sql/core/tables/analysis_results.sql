@@ -18,6 +18,7 @@ comment on column core.analysis_results.analysis_extra_metadata is 'Anything els
 comment on column core.analysis_results.created_at is 'When the row was written.';
 comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
+comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
 comment on constraint pk_analysis_results on core.analysis_results is 'One row per organization and id.';
 comment on constraint unq_analysis_results_analysis_run_id on core.analysis_results is 'A run has one document.';
 comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
@@ -63,5 +64,5 @@ create or replace trigger _500_metrics_insert after insert on core.analysis_resu
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
 create or replace trigger _500_metrics_update after update on core.analysis_results
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
-select app.mark_table('core.analysis_results', 'app.tg_analysis_results__marks');
+select app.mark_table('core.analysis_results');
 select app.audit_table('core.analysis_results');

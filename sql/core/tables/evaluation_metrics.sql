@@ -44,4 +44,4 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
 grant select on core.evaluation_metrics to curestry_analyst;
 
-select app.audit_table('core.evaluation_metrics', inserts => 'summary');
+select app.audit_table('core.evaluation_metrics', summarize_inserts => true);

@@ -5,14 +5,16 @@ create or replace function ops.finish_analysis_run(
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_content constant text := coalesce(v_run.prompt_content,
+    (select p.content from core.prompts p where p.organization_id = v_run.organization_id and p.id = v_run.prompt_id));
   v_item constant ops.analysis_item := row(
-    null, v_run.prompt_id, v_run.prompt_content, null, null, null, null, result, metrics, node_results, scores);
-  v_problem constant text := app.analysis_item_problem(v_run.organization_id, v_item);
+    null, v_run.prompt_id, v_content, null, null, null, null, result, metrics, node_results, scores);
+  v_problem constant text := (app.analysis_item_problems(v_run.organization_id, array[v_item]))[1];
 begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_item]);
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
 $$;

@@ -42,4 +42,4 @@ comment on policy definer_all on ops.analysis_metric is 'The functions that look
 grant select, insert, update (value_num, value_text, value_json) on ops.analysis_metric to curestry_definer;
 
 select app.mark_table('ops.analysis_metric');
-select app.audit_table('ops.analysis_metric', inserts => 'summary');
+select app.audit_table('ops.analysis_metric', summarize_inserts => true);

@@ -38,4 +38,4 @@ comment on policy definer_all on ops.feature_event is 'The functions that look p
 grant select, insert on ops.feature_event to curestry_definer;
 
 select app.mark_table('ops.feature_event');
-select app.audit_table('ops.feature_event', inserts => 'summary');
+select app.audit_table('ops.feature_event', summarize_inserts => true);

@@ -1,0 +1,51 @@
+/*
+ * What constraints cannot say, or not in words that name the field: an array as long as items, null where nothing is wrong.
+ * The bounds of numbers, lengths and statuses are the constraints' own, and are reported with the constraint's comment.
+ */
+create or replace function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) returns text[]
+language sql stable security definer set search_path = '' as $$
+  with item as materialized (
+    select * from unnest(items) with ordinality as i
+  ), problem (n, problem) as (
+    select i.ordinality, 'promptId or promptContent is required'
+      from item i
+     where i.prompt_id is null and i.prompt_content is null
+    union all
+    select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
+      from item i
+     where i.prompt_id is not null
+       and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
+    union all
+    select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
+      from item i
+     where i.status in ('queued', 'running') and i.result is distinct from null
+    union all
+    select i.ordinality, format('metrics: %s must be %s, as result has it', m.key, r.value)
+      from item i, lateral unnest(i.metrics) as m,
+           lateral (select case m.key when 'overall_score' then (i.result).overall_score when 'judge_score' then (i.result).judge_score
+                      when 'semantic_entropy' then (i.result).semantic_entropy when 'complexity_score' then (i.result).complexity_score
+                      when 'length_chars' then (i.result).length_chars when 'length_words' then (i.result).length_words end::numeric) as r (value)
+     where m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')
+       and r.value is not null
+       and (m.value_num is distinct from r.value or m.value_text is not null or m.value_json is not null)
+    union all
+    select s.n,
+           case
+             when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
+             when not exists (select from ops.judge_rubric r where r.organization_id = organization and r.name = s.rubric)
+               then format('scores: there is no rubric %L in this organization', s.rubric)
+             else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
+           end
+      from app.resolve_scores(organization, items) as s
+     where s.criterion_id is null
+  )
+  select array_agg(p.problem order by i.ordinality)
+    from item i
+    left join lateral (select min(p.problem) as problem from problem p where p.n = i.ordinality) p
+      -- A known key is unchanged or in conflict, whatever has become of the prompt since.
+      on not exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = i.idempotency_key);
+$$;
+alter function app.analysis_item_problems(uuid, ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.analysis_item_problems(uuid, ops.analysis_item[]) from public;
+comment on function app.analysis_item_problems(uuid, ops.analysis_item[]) is
+  'What is wrong with each item of recordAnalyses, in words that name the field; null where nothing is.';
