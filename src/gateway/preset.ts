@@ -8,6 +8,7 @@ import type {} from "postgraphile/grafserv";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 import type { Adaptor, RequestRole, WithClient } from "./adaptor.ts";
+import { BehaviorCachePlugin } from "./plugins/behavior_cache.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
 import { PageSizePlugin } from "./plugins/page_size.ts";
@@ -56,7 +57,7 @@ export function makePreset(
       PostGraphileConnectionFilterPreset,
       PgSimplifyInflectionPreset,
     ],
-    plugins: [NamesPlugin, PrivilegesPlugin, NumbersPlugin, PageSizePlugin],
+    plugins: [BehaviorCachePlugin, NamesPlugin, PrivilegesPlugin, NumbersPlugin, PageSizePlugin],
     disablePlugins: [
       // Query.query: for Relay 1, and a way to nest without end.
       "QueryQueryPlugin",
