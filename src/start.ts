@@ -133,7 +133,7 @@ async function start(
   const adminUrl = await openDatabase(settings, log, running);
   const summary = await migrateFor(settings, adminUrl, log);
   if (summary.applied.length > 0) log.info({ applied: summary.applied }, "Migrated the database");
-  for (const note of summary.notes) log.warn(note);
+  for (const note of summary.notes) log[note === summary.server.warning ? "warn" : "info"](note);
   await running.database?.setReady();
   const [jwtKeys, gatewayUrl, workerUrl, [{ makeGateway }, { startWorker }, demo]] = await Promise
     .all([

@@ -37,7 +37,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     max: concurrentJobs + 2,
     application_name: "curestry worker",
   });
-  pool.on("error", (error) => log.warn({ err: error }, "A connection of the worker broke"));
+  let stopping = false;
+  pool.on("error", (error) => {
+    // A pool counts as ended before its connections are closed; the server may be faster
+    if (!stopping) log.warn({ err: error }, "A connection of the worker broke");
+  });
   pool.on("connect", (client) => client.on("error", () => {}));
   try {
     const runner = await run({
@@ -64,6 +68,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
         // Both fail if it has ended by itself meanwhile
         await runner.stop().catch(() => {});
         await runner.promise.catch(() => {});
+        stopping = true;
         await pool.end();
       },
     };

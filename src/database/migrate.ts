@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import type { Log } from "../log.ts";
 import { checkServer, type ServerVersion } from "./check_server.ts";
@@ -8,6 +7,7 @@ import { MIGRATIONS_FOLDER, pendingMigrations } from "./committed_migrations.ts"
 import { makeDatabase } from "./make_database.ts";
 import { errorCode, openClient, withClient } from "./open_client.ts";
 import { retryCatalogRace } from "./retry_catalog_race.ts";
+import { runCommitted } from "./run_committed.ts";
 import type { LoginPasswords } from "./secrets.ts";
 import { setPasswords } from "./set_passwords.ts";
 import { databaseName, databaseUrl } from "./urls.ts";
@@ -118,7 +118,7 @@ async function bringUpToDate(
   const { migrateWorker } = await import("./migrate_worker.ts");
   await migrateWorker(url);
   const applied = await pendingMigrations(client);
-  if (applied.length > 0) await runMigrations(url, options.log);
+  if (applied.length > 0) await runCommitted(url, options.log);
   return { applied, notes, legacy: await readLegacyAccounts(client) };
 }
 
@@ -135,24 +135,6 @@ async function install(client: Client, server: ServerVersion): Promise<string[]>
   await retryCatalogRace(() => client.query(sql));
   client.removeAllListeners("notice");
   return notes;
-}
-
-async function runMigrations(url: string, log: Log | undefined): Promise<void> {
-  const { Logger, migrate } = await import("graphile-migrate");
-  await migrate({
-    connectionString: url,
-    // Not used by migrate(), but its default may equal connectionString, which is refused
-    rootConnectionString: databaseUrl(url, "postgres"),
-    migrationsFolder: MIGRATIONS_FOLDER,
-    pgSettings: { role: "curestry_owner" },
-    logger: new Logger(() => (level, message) => {
-      if (level === "error") log?.error(message);
-      else log?.debug(message);
-    }),
-  });
-  // graphile-migrate keeps its connections for 200 ms, and ends the process if the server goes away
-  // before that
-  await sleep(300);
 }
 
 async function readLegacyAccounts(client: Client): Promise<LegacyAccount[]> {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Log } from "../log.ts";
-import { redactUrl } from "./urls.ts";
 
 /** SQLSTATEs of a server that is there, but not ready yet: starting, stopping, out of connections. */
 const PASSING_STATES = new Set(["57P03", "57P01", "57P02", "53300"]);
@@ -72,7 +71,7 @@ export async function openClient(url: string, options: ConnectOptions = {}): Pro
     } catch (error) {
       await client.end().catch(() => {});
       if (!isPassing(error) || Date.now() >= giveUp) throw explain(url, error);
-      if (attempt === 3) log?.info({ database: redactUrl(url) }, "Waiting for the database");
+      if (attempt === 3) log?.info(`Waiting for ${describeServer(url)}`);
       await sleep(Math.min(100 * attempt, 1000));
     }
   }
@@ -99,7 +98,13 @@ function explain(url: string, error: unknown): Error {
     ? "check the user and the password in DATABASE_URL, and the server's pg_hba.conf"
     : "check that the server runs and that DATABASE_URL names its host and port";
   return Object.assign(
-    new Error(`Cannot connect to ${redactUrl(url)}: ${reason}; ${advice}`, { cause: error }),
+    new Error(`Cannot connect to ${describeServer(url)}: ${reason}; ${advice}`, { cause: error }),
     { code: errorCode(inner) },
   );
+}
+
+function describeServer(url: string): string {
+  const { username, hostname, port, searchParams } = new URL(url);
+  const host = `${hostname || searchParams.get("host")}:${port || 5432}`;
+  return `the database server ${host}${username ? ` as ${decodeURIComponent(username)}` : ""}`;
 }
