@@ -1,4 +1,4 @@
-import { readFile, readlink, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runProgram } from "./run_program.ts";
@@ -39,12 +39,12 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
  */
 export async function stopOrphan(clusterDir: string): Promise<number | null> {
   const postmaster = await readPostmaster(clusterDir);
-  if (postmaster === null) return null;
-  const { pid } = postmaster;
-  if (!(await isServing(pid, clusterDir))) {
+  if (postmaster === null || !(await isServing(postmaster.pid, clusterDir))) {
+    await stopSessions(clusterDir);
     await rm(join(clusterDir, "postmaster.pid"), { force: true });
     return null;
   }
+  const { pid } = postmaster;
   process.kill(pid, "SIGINT");
   for (let waited = 0; waited < 30_000; waited += 50) {
     await sleep(50);
@@ -54,6 +54,39 @@ export async function stopOrphan(clusterDir: string): Promise<number | null> {
     `A PostgreSQL (process ${pid}) that an earlier start left in ${clusterDir} does not stop: ` +
       `end it with \`kill -QUIT ${pid}\`, then start again`,
   );
+}
+
+/**
+ * Stops the sessions of a server that was killed. They end by themselves once they look up from their
+ * work, but a long query may not do so for minutes, and until then no new server starts. Only on
+ * Linux, where a process can be asked for its directory.
+ */
+async function stopSessions(clusterDir: string): Promise<void> {
+  if (process.platform !== "linux") return;
+  const directory = await realpath(clusterDir).catch(() => null);
+  if (directory === null) return;
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    for (let waited = 0; waited < 2000; waited += 100) {
+      const sessions: number[] = [];
+      for (const name of await readdir("/proc")) {
+        const cwd = /^\d+$/.test(name) && await readlink(`/proc/${name}/cwd`).catch(() => "");
+        const isOurs = cwd === directory &&
+          (await readFile(`/proc/${name}/comm`, "utf8").catch(() => "")).startsWith("postgres");
+        if (isOurs) sessions.push(Number(name));
+      }
+      if (sessions.length === 0) return;
+      if (waited === 0) sessions.forEach((pid) => tryKill(pid, signal));
+      await sleep(100);
+    }
+  }
+}
+
+function tryKill(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended meanwhile
+  }
 }
 
 /** Whether a process is alive and is the server of this cluster, not a later user of its number. */
