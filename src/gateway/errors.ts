@@ -160,8 +160,13 @@ async function explainSql(
   const state = error.code ?? "";
   const code = codes[state] ?? codes[state.slice(0, 3)] ?? codes[state.slice(0, 2)];
   if (code === undefined) return null;
-  const field = fieldOf(error);
   const constraint = error.constraint || undefined;
+  if (state === "23503" && /^update or delete|still referenced/.test(error.message)) {
+    // The constraint's sentence is about the other side: the rows that refer.
+    const message = `Rows of ${camelCase(error.table ?? "another table")} refer to this one`;
+    return { code, message, constraint };
+  }
+  const field = fieldOf(error);
   if (state.startsWith("23")) {
     const sentence = await sentenceOf(error);
     return { code, message: sentence || brokenRule(error, field), field, constraint };
@@ -179,9 +184,7 @@ function brokenRule(error: pg.DatabaseError, field: string | undefined): string 
     case "23502":
       return `${name} must not be null`;
     case "23503":
-      return /still referenced/.test(error.detail ?? "")
-        ? `Other rows still refer to this one (${error.constraint})`
-        : `${name} refers to a row that does not exist`;
+      return `${name} refers to a row that does not exist`;
     case "23505":
       return `There is a row with this ${name} already`;
     case "23P01":

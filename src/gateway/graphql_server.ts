@@ -12,7 +12,7 @@ import {
 } from "postgraphile/grafserv";
 import type { RequestDatabase } from "./adaptor.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
-import type { ErrorCode } from "./gateway_error.ts";
+import { type ErrorCode, GatewayError } from "./gateway_error.ts";
 import { checkPageSizes, makeCheckDocument } from "./limits.ts";
 
 declare global {
@@ -141,7 +141,8 @@ const run: typeof execute = async function run(args: GrafastExecutionArgs) {
       pgSettings: {},
       withPgClient: database.withPgClient,
     });
-    return await execute(args);
+    const result = await execute(args);
+    return operation?.operation === "mutation" ? withMissingRows(result) : result;
   } catch (error) {
     const originalError = error instanceof Error ? error : new Error(String(error));
     return { errors: [new GraphQLError("internal error", { originalError })] };
@@ -149,6 +150,24 @@ const run: typeof execute = async function run(args: GrafastExecutionArgs) {
     database.finish();
   }
 };
+
+/**
+ * A mutation's field is null without an error when its node id is none, or is one of another type.
+ * Nothing was changed, and the client is told so.
+ */
+function withMissingRows(result: Awaited<ReturnType<typeof execute>>): typeof result {
+  if (!("data" in result) || !result.data) return result;
+  const failed = new Set(result.errors?.map((error) => error.path?.[0]));
+  const missing = Object.entries(result.data)
+    .filter(([key, value]) => value === null && !failed.has(key))
+    .map(([key]) => {
+      const originalError = new GatewayError("NOT_FOUND", "There is no such row");
+      return new GraphQLError(originalError.message, { path: [key], originalError });
+    });
+  return missing.length === 0
+    ? result
+    : { ...result, errors: [...result.errors ?? [], ...missing] };
+}
 
 /**
  * The HTTP status: that of the media type's rules, unless the whole answer is that the service, or

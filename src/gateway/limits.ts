@@ -31,6 +31,8 @@ export const limits = {
   fields: 2_000,
   /** Of those, the ones with a selection of their own: each is a step to plan. */
   objects: 200,
+  /** Levels of a value, in the document or in variables: filters, JSON. */
+  valueDepth: 50,
   /** `first` and `last`. */
   pageSize: 100,
 } as const;
@@ -160,6 +162,7 @@ const limitRules: readonly ValidationRule[] = [
   ),
   armor("directives", limits.directives, (options) => maxDirectivesRule(options)),
   countFields,
+  measureValues,
 ];
 
 interface ArmorOptions {
@@ -225,6 +228,20 @@ function countFields(context: ValidationContext): ASTVisitor {
       }
     },
   };
+}
+
+/** Refuses literals that are nested too deep. */
+function measureValues(context: ValidationContext): ASTVisitor {
+  let depth = 0;
+  const enter = () => {
+    if (++depth === limits.valueDepth + 1) {
+      context.reportError(tooMuch("levels in a value", limits.valueDepth, "more"));
+    }
+  };
+  const leave = () => {
+    depth--;
+  };
+  return { ObjectValue: { enter, leave }, ListValue: { enter, leave } };
 }
 
 function tooMuch(what: string, most: number, found: string): GraphQLErrorType {

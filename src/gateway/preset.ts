@@ -8,6 +8,7 @@ import type {} from "postgraphile/grafserv";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 import type { Adaptor, RequestRole, WithClient } from "./adaptor.ts";
+import { ArgumentsPlugin } from "./plugins/arguments.ts";
 import { BehaviorCachePlugin } from "./plugins/behavior_cache.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
@@ -57,7 +58,14 @@ export function makePreset(
       PostGraphileConnectionFilterPreset,
       PgSimplifyInflectionPreset,
     ],
-    plugins: [BehaviorCachePlugin, NamesPlugin, PrivilegesPlugin, NumbersPlugin, PageSizePlugin],
+    plugins: [
+      ArgumentsPlugin,
+      BehaviorCachePlugin,
+      NamesPlugin,
+      NumbersPlugin,
+      PageSizePlugin,
+      PrivilegesPlugin,
+    ],
     disablePlugins: [
       // Query.query: for Relay 1, and a way to nest without end.
       "QueryQueryPlugin",
@@ -78,6 +86,7 @@ export function makePreset(
       // Masked in errors.ts, which has to ask the database and so cannot be called from here.
       maskError: (error) => error,
     },
+    gather: { pgStrictFunctions: true },
     grafast: { explain: false, timeouts },
   };
 }

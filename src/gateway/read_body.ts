@@ -1,5 +1,6 @@
 import { type ErrorCode, GatewayError } from "./gateway_error.ts";
 import type { GraphqlBody } from "./graphql_server.ts";
+import { limits } from "./limits.ts";
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
@@ -21,7 +22,7 @@ export async function readBody(request: Request): Promise<GraphqlBody> {
   if (mediaType !== "application/json") {
     throw new BodyError(415, "INVALID", "Send the operation as application/json");
   }
-  const body = parseJson(await request.text());
+  const body = parseJson(await request.arrayBuffer());
   if (Array.isArray(body)) {
     throw new BodyError(400, "LIMIT", "Send one operation per request, not a list of them");
   }
@@ -39,14 +40,33 @@ export async function readBody(request: Request): Promise<GraphqlBody> {
   if (extensions != null && !isRecord(extensions)) {
     throw new BodyError(400, "INVALID", "extensions must be an object or null");
   }
+  checkValue(query, 0);
+  checkValue(variables, limits.valueDepth);
   return { query, operationName: operationName ?? null, variables: variables ?? null };
 }
 
-function parseJson(text: string): unknown {
+function parseJson(bytes: ArrayBuffer): unknown {
   try {
-    return JSON.parse(text);
+    // Fatal: a byte that is no character must not be stored as another one.
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new BodyError(400, "INVALID", "The body is not valid JSON");
+    throw new BodyError(400, "INVALID", "The body is not valid JSON in UTF-8");
+  }
+}
+
+/** Refuses what would be stored otherwise than it was sent, or is too deep to handle. */
+function checkValue(value: unknown, levels: number): void {
+  if (typeof value === "string") {
+    if (value.isWellFormed()) return;
+    throw new BodyError(400, "INVALID", "A text contains half of a surrogate pair");
+  }
+  if (typeof value !== "object" || value === null) return;
+  if (levels === 0) {
+    throw new BodyError(400, "LIMIT", `variables may be nested ${limits.valueDepth} deep`);
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    checkValue(key, levels);
+    checkValue(inner, levels - 1);
   }
 }
 
