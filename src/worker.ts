@@ -1,3 +1,4 @@
+import process from "node:process";
 import { startWorker } from "../worker/main.ts";
 import { findDatabase } from "./database/connect.ts";
 import { openClient } from "./database/open_client.ts";
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
         "which brings its own database and worker",
     );
   }
-  const databaseUrl = settings.workerUrl ?? await readWorkerUrl(settings, adminUrl!);
+  const databaseUrl = await readWorkerUrl(settings, adminUrl ?? "");
   // Waits for a database that starts at the same moment
   await (await openClient(databaseUrl, { log })).end();
   const worker = await startWorker({ databaseUrl, log });
