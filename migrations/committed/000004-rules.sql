@@ -1,5 +1,5 @@
 --! Previous: sha1:75a785b5aba289ab5396868b912a89b3876912c3
---! Hash: sha1:44b9d4938fa98ee53ca8fd2d2c2d1cbda7fd239a
+--! Hash: sha1:490c3a56ef3b9c77569ec50989218968c2fd142a
 --! Message: rules
 
 /*
@@ -555,9 +555,11 @@ begin
        ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled')) then
     perform app.refuse('CU005', format('An analysis run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'analysis_run_life');
   end if;
-  if OLD.status in ('succeeded', 'failed', 'cancelled')
-     and (NEW.started_at, NEW.finished_at) is distinct from (OLD.started_at, OLD.finished_at) then
-    perform app.refuse('CU005', 'The times of an analysis run that has ended cannot change', 'finishedAt', 'analysis_run_life');
+  if OLD.started_at is not null and NEW.started_at is distinct from OLD.started_at then
+    perform app.refuse('CU005', format('An analysis run starts once, and this one is %s', OLD.status), 'startedAt', 'analysis_run_life');
+  end if;
+  if OLD.finished_at is not null and NEW.finished_at is distinct from OLD.finished_at then
+    perform app.refuse('CU005', format('An analysis run ends once, and this one is %s', OLD.status), 'finishedAt', 'analysis_run_life');
   end if;
   return NEW;
 end;
@@ -1645,7 +1647,7 @@ select app.mark_table('core.analysis_results');
 select app.audit_table('core.analysis_results');
 --! EndIncluded core/tables/analysis_results.sql
 --! Included core/tables/auth_accounts.sql
-comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The providers tokens are encrypted and not in the API.';
+comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The provider''s tokens are encrypted and not in the API.';
 comment on column core.auth_accounts.id is 'Identifies the account.';
 comment on column core.auth_accounts.user_id is 'Whose account it is.';
 comment on column core.auth_accounts.provider is 'google, github or another provider.';

@@ -7,9 +7,11 @@ begin
        ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled')) then
     perform app.refuse('CU005', format('An analysis run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'analysis_run_life');
   end if;
-  if OLD.status in ('succeeded', 'failed', 'cancelled')
-     and (NEW.started_at, NEW.finished_at) is distinct from (OLD.started_at, OLD.finished_at) then
-    perform app.refuse('CU005', 'The times of an analysis run that has ended cannot change', 'finishedAt', 'analysis_run_life');
+  if OLD.started_at is not null and NEW.started_at is distinct from OLD.started_at then
+    perform app.refuse('CU005', format('An analysis run starts once, and this one is %s', OLD.status), 'startedAt', 'analysis_run_life');
+  end if;
+  if OLD.finished_at is not null and NEW.finished_at is distinct from OLD.finished_at then
+    perform app.refuse('CU005', format('An analysis run ends once, and this one is %s', OLD.status), 'finishedAt', 'analysis_run_life');
   end if;
   return NEW;
 end;

@@ -1,4 +1,4 @@
-comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The providers tokens are encrypted and not in the API.';
+comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The provider''s tokens are encrypted and not in the API.';
 comment on column core.auth_accounts.id is 'Identifies the account.';
 comment on column core.auth_accounts.user_id is 'Whose account it is.';
 comment on column core.auth_accounts.provider is 'google, github or another provider.';

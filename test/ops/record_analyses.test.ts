@@ -1,0 +1,298 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { withTestDatabase } from "../helpers/database.ts";
+import { withGateway } from "../helpers/gateway.ts";
+import { graphql, graphqlData } from "../helpers/graphql.ts";
+import { recordAnalyses, RESULT } from "../helpers/graphql_analyses.ts";
+import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+
+const database = withTestDatabase();
+const gateway = withGateway(database);
+
+let organization: TestOrganization;
+let key: string;
+let promptId: string;
+
+beforeAll(async () => {
+  organization = await makeOrganization(database);
+  key = await makeKey(database, organization, [
+    "prompts:read",
+    "prompts:write",
+    "analyses:read",
+    "analyses:write",
+    "rubrics:read",
+    "rubrics:write",
+  ]);
+  const { createPrompt, createJudgeRubric } = await graphqlData<
+    { createPrompt: { prompt: { id: string } }; createJudgeRubric: { judgeRubric: { id: string } } }
+  >(gateway.url, {
+    key,
+    query: `mutation {
+      createPrompt(input: { prompt: { name: "Greeting", content: "Say hello, nicely." } }) { prompt { id } }
+      createJudgeRubric(input: { judgeRubric: { name: "Quality" } }) { judgeRubric { id } }
+    }`,
+  });
+  promptId = createPrompt.prompt.id;
+  await graphqlData(gateway.url, {
+    key,
+    query: `mutation ($rubric: UUID!) {
+      a: createJudgeCriterion(input: { judgeCriterion: { rubricId: $rubric, key: "clarity", title: "Clarity" } }) { clientMutationId }
+      b: createJudgeCriterion(input: { judgeCriterion: { rubricId: $rubric, key: "safety", title: "Safety" } }) { clientMutationId }
+    }`,
+    variables: { rubric: createJudgeRubric.judgeRubric.id },
+  });
+});
+
+async function runs(): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    "select count(*)::int as n from ops.analysis_run where organization_id = $1",
+    [organization.id],
+  );
+  return row?.n ?? 0;
+}
+
+test("writes the run, its document, metrics, node results and scores in one call, and reads them back", async () => {
+  const [outcome] = await recordAnalyses(gateway.url, key, [{
+    idempotencyKey: "whole",
+    promptId,
+    startedAt: "2026-03-01T10:00:00Z",
+    finishedAt: "2026-03-01T10:00:05Z",
+    meta: { model: "m" },
+    result: {
+      ...RESULT,
+      contradictions: [{ a: 1 }],
+      patches: [],
+      clarifyQuestions: ["Who?"],
+      extraMetadata: { k: "v" },
+    },
+    metrics: [
+      { key: "latency_ms", valueNum: 120.25 },
+      { key: "model", valueText: "judge-1" },
+      { key: "trace", valueJson: { steps: 3 } },
+    ],
+    nodeResults: [{ node: "entropy", status: "warn", score: 4.5, details: { n: 5 } }],
+    scores: [
+      { rubric: "Quality", criterion: "clarity", score: 9.5, comment: "Clear", evidence: { q: 1 } },
+      { rubric: "Quality", criterion: "safety", score: 0 },
+    ],
+  }]);
+  expect(outcome).toMatchObject({ outcome: "inserted", message: null });
+
+  const { analysisRun } = await graphqlData<{ analysisRun: Record<string, unknown> }>(gateway.url, {
+    key,
+    query: `query ($id: UUID!) {
+      analysisRun(id: $id) {
+        status startedAt finishedAt meta idempotencyKey
+        prompt { name }
+        analysisResult { promptContent overallScore lengthChars lengthWords translated formatValid clarifyQuestions analysisExtraMetadata }
+        analysisMetrics(orderBy: KEY_ASC) { nodes { key valueNum valueText valueJson } }
+        analysisNodeResults { nodes { node status score details } }
+        judgeScores(orderBy: CRITERION_ID_ASC) { nodes { score comment evidence criterion { key rubric { name } } } }
+      }
+    }`,
+    variables: { id: outcome?.analysisRunId },
+  });
+  expect(analysisRun).toMatchObject({
+    status: "succeeded",
+    idempotencyKey: "whole",
+    meta: { model: "m" },
+    prompt: { name: "Greeting" },
+    analysisResult: {
+      promptContent: "Say hello, nicely.",
+      overallScore: 8,
+      lengthChars: 18,
+      lengthWords: 3,
+      translated: false,
+      formatValid: true,
+      clarifyQuestions: ["Who?"],
+      analysisExtraMetadata: { k: "v" },
+    },
+    analysisNodeResults: {
+      nodes: [{ node: "entropy", status: "warn", score: "4.5", details: { n: 5 } }],
+    },
+  });
+  expect(Date.parse(String(analysisRun.startedAt))).toBe(Date.parse("2026-03-01T10:00:00Z"));
+  expect(Date.parse(String(analysisRun.finishedAt))).toBe(Date.parse("2026-03-01T10:00:05Z"));
+  const { nodes } = analysisRun.analysisMetrics as { nodes: Record<string, unknown>[] };
+  expect(Object.fromEntries(nodes.map((m) => [m.key, m.valueNum ?? m.valueText ?? m.valueJson])))
+    .toEqual({
+      complexity_score: "3",
+      judge_score: "7.5",
+      latency_ms: "120.25",
+      length_chars: "18",
+      length_words: "3",
+      model: "judge-1",
+      overall_score: "8",
+      semantic_entropy: "0.5",
+      trace: { steps: 3 },
+    });
+  const scores = (analysisRun.judgeScores as {
+    nodes: { score: string; comment: string | null; criterion: unknown }[];
+  }).nodes;
+  expect(scores).toHaveLength(2);
+  expect(scores).toContainEqual(expect.objectContaining({
+    score: "9.5",
+    comment: "Clear",
+    criterion: { key: "clarity", rubric: { name: "Quality" } },
+  }));
+});
+
+test("a repeated call changes nothing; another content under the key is a conflict", async () => {
+  const items = [1, 2, 3].map((n) => ({
+    idempotencyKey: `again-${n}`,
+    promptContent: `text ${n}`,
+    result: RESULT,
+  }));
+  const first = await recordAnalyses(gateway.url, key, items);
+  expect(first.map(({ outcome }) => outcome)).toEqual(["inserted", "inserted", "inserted"]);
+  const before = await runs();
+  const second = await recordAnalyses(gateway.url, key, [
+    ...items,
+    { idempotencyKey: "again-1", promptContent: "another text" },
+  ]);
+  expect(second.map(({ outcome }) => outcome)).toEqual([
+    "unchanged",
+    "unchanged",
+    "unchanged",
+    "conflict",
+  ]);
+  expect(second.slice(0, 3).map((o) => o.analysisRunId)).toEqual(
+    first.map((o) => o.analysisRunId),
+  );
+  expect(second[3]?.message).toMatch(/again-1/);
+  expect(await runs()).toBe(before);
+});
+
+test("the same batch sent ten times at once is recorded once", async () => {
+  const items = Array.from({ length: 20 }, (_, n) => ({
+    idempotencyKey: `race-${n}`,
+    promptContent: "x",
+    result: RESULT,
+  }));
+  const before = await runs();
+  const answers = await Promise.all(
+    Array.from(
+      { length: 10 },
+      (_, n) => recordAnalyses(gateway.url, key, n % 2 ? items : items.toReversed()),
+    ),
+  );
+  expect(await runs()).toBe(before + 20);
+  const outcomes = answers.flat().map(({ outcome }) => outcome);
+  expect(outcomes.filter((o) => o === "inserted")).toHaveLength(20);
+  expect(outcomes.filter((o) => o === "unchanged")).toHaveLength(180);
+});
+
+describe("one bad item does not stop the others", () => {
+  const good = () => ({ promptContent: "x", result: RESULT });
+  const bad: [string, Record<string, unknown>, RegExp][] = [
+    ["neither prompt nor text", { result: RESULT }, /promptId or promptContent is required/],
+    ["an unknown prompt", { promptId: "nope" }, /promptId: there is no prompt nope/],
+    ["a score above 10", { ...good(), result: { ...RESULT, overallScore: 10.1 } }, /overall_score/],
+    ["a score below 0", { ...good(), result: { ...RESULT, judgeScore: -1 } }, /judge_score/],
+    [
+      "a negative entropy",
+      { ...good(), result: { ...RESULT, semanticEntropy: -0.1 } },
+      /semantic_entropy/,
+    ],
+    [
+      "a result without a required field",
+      { ...good(), result: { overallScore: 1 } },
+      /detected_language is required/,
+    ],
+    ["an unknown status", { ...good(), status: "done" }, /status must be queued, running/],
+    ["a document before the end", { ...good(), status: "running" }, /result/],
+    [
+      "an end before the start",
+      { ...good(), startedAt: "2026-01-02T00:00:00Z", finishedAt: "2026-01-01T00:00:00Z" },
+      /finished_at must not lie before started_at/,
+    ],
+    ["an unknown rubric", {
+      ...good(),
+      scores: [{ rubric: "Nope", criterion: "clarity", score: 1 }],
+    }, /no rubric 'Nope'/],
+    ["an unknown criterion", {
+      ...good(),
+      scores: [{ rubric: "Quality", criterion: "nope", score: 1 }],
+    }, /no criterion 'nope'/],
+    ["a judge's score of -1", {
+      ...good(),
+      scores: [{ rubric: "Quality", criterion: "clarity", score: -1 }],
+    }, /score must be from 0 to 10/],
+    ["two scores for one criterion", {
+      ...good(),
+      scores: [1, 2].map((score) => ({ rubric: "Quality", criterion: "clarity", score })),
+    }, /one score per criterion/],
+    ["a metric without a value", { ...good(), metrics: [{ key: "k" }] }, /value_num, value_text/],
+    ["a metric without a key", { ...good(), metrics: [{ valueNum: 1 }] }, /key is required/],
+    ["a metric twice", {
+      ...good(),
+      metrics: [1, 2].map((valueNum) => ({ key: "k", valueNum })),
+    }, /one value per key/],
+    ["a metric that contradicts the result", {
+      ...good(),
+      metrics: [{ key: "overall_score", valueNum: 1 }],
+    }, /overall_score must be 8/],
+    ["an unknown node status", {
+      ...good(),
+      nodeResults: [{ node: "n", status: "great" }],
+    }, /status must be ok, warn, fail or error/],
+    ["a text above 1 MiB", { promptContent: "x".repeat(1048577) }, /at most 1 MiB/],
+    ["a meta that is no object", { ...good(), meta: [1] }, /meta must be a JSON object/],
+  ];
+
+  test.each(bad)("%s", async (_, item, reason) => {
+    const before = await runs();
+    const outcomes = await recordAnalyses(gateway.url, key, [good(), item, good()]);
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(["inserted", "invalid", "inserted"]);
+    expect(outcomes[1]?.message).toMatch(reason);
+    expect(outcomes[1]?.analysisRunId).toBeNull();
+    expect(await runs()).toBe(before + 2);
+  });
+});
+
+test("a metric that repeats a number of the result is welcome", async () => {
+  const [outcome] = await recordAnalyses(gateway.url, key, [{
+    promptContent: "x",
+    result: { ...RESULT, lengthChars: 1 },
+    metrics: [{ key: "length_chars", valueNum: 1 }, { key: "overall_score", valueNum: 8 }],
+  }]);
+  expect(outcome?.outcome).toBe("inserted");
+});
+
+test("an ingest-only key records, and reads nothing", async () => {
+  const ingest = await makeKey(database, organization, ["analyses:write"]);
+  const [outcome] = await recordAnalyses(gateway.url, ingest, [{ promptId, result: RESULT }]);
+  expect(outcome?.outcome).toBe("inserted");
+  const { analysisRuns } = await graphqlData<{ analysisRuns: { totalCount: number } }>(
+    gateway.url,
+    { key: ingest, query: "{ analysisRuns { totalCount } }" },
+  );
+  expect(analysisRuns.totalCount).toBe(0);
+});
+
+test("a key without analyses:write is refused, and nothing is written", async () => {
+  const reader = await makeKey(database, organization, ["analyses:read"]);
+  const before = await runs();
+  const { errors } = await graphql(gateway.url, {
+    key: reader,
+    query:
+      `mutation { recordAnalyses(input: { items: [{ promptContent: "x" }] }) { result { outcome } } }`,
+  });
+  expect(errors?.[0]?.extensions?.code).toBe("FORBIDDEN");
+  expect(errors?.[0]?.message).toContain("analyses:write");
+  expect(await runs()).toBe(before);
+});
+
+test("no items and too many items are refused", async () => {
+  for (
+    const [items, code] of [[[], "INVALID"], [Array(1001).fill({ promptContent: "x" }), "LIMIT"]]
+  ) {
+    const { errors } = await graphql(gateway.url, {
+      key,
+      query:
+        `mutation ($items: [AnalysisItemInput!]!) { recordAnalyses(input: { items: $items }) { result { outcome } } }`,
+      variables: { items },
+    });
+    expect(errors?.[0]?.extensions?.code).toBe(code);
+    expect(errors?.[0]?.extensions?.field).toBe("items");
+  }
+});
