@@ -10,29 +10,32 @@ import { limits } from "../limits.ts";
 export const PageSizePlugin: GraphileConfig.Plugin = {
   name: "CurestryPageSizePlugin",
   version: "1.0.0",
+  after: ["PgFirstLastBeforeAfterArgsPlugin"],
   schema: {
     hooks: {
+      GraphQLObjectType_fields_field_args(args, _build, context) {
+        const first = args["first"];
+        if (!context.scope.isPgFieldConnection || !first) return args;
+        // The field's plan, below, applies it together with the default.
+        delete first.applyPlan;
+        first.description = `Only read the first \`n\` values of the set: at most ` +
+          `${limits.pageSize}, which is also the default.`;
+        return args;
+      },
+
       GraphQLObjectType_fields_field(field, _build, context) {
-        const { isPgFieldConnection } = context.scope;
-        const { plan, args } = field;
-        if (!isPgFieldConnection || !plan || !args?.["first"]) return field;
-        const { applyPlan: _applied, ...first } = args["first"];
+        const { plan } = field;
+        if (!context.scope.isPgFieldConnection || !plan) return field;
         return {
           ...field,
-          args: {
-            ...args,
-            first: {
-              ...first,
-              description: `${
-                first.description ?? ""
-              }\n\nAt most ${limits.pageSize}, which is also the default.`.trim(),
-            },
-          },
-          plan($parent, fieldArgs, info) {
-            const $connection = plan($parent, fieldArgs, info);
-            const $last = args["last"] ? fieldArgs.getRaw(["last"]) : constant(null);
-            const $first = lambda(list([fieldArgs.getRaw(["first"]), $last]), orDefault, true);
-            if ($connection instanceof ConnectionStep) $connection.setFirst($first);
+          plan($parent, args, info) {
+            const $connection = plan($parent, args, info);
+            const has = (name: string) =>
+              info.field.args.some((argument) => argument.name === name);
+            if ($connection instanceof ConnectionStep && has("first")) {
+              const $last = has("last") ? args.getRaw(["last"]) : constant(null);
+              $connection.setFirst(lambda(list([args.getRaw(["first"]), $last]), orDefault, true));
+            }
             return $connection;
           },
         };
