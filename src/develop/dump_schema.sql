@@ -142,7 +142,7 @@ with
                        from pg_catalog.pg_constraint c
                       where c.conrelid = t.oid and c.contype in ('p', 'u', 'c', 'f', 'x') and c.conparentid = 0)),
                   case when t.relkind = 'p' then ' partition by ' || pg_get_partkeydef(t.oid) else '' end,
-                  coalesce(format(' with (%s)', array_to_string(t.reloptions, ', ')), ''))
+                  coalesce(' with (' || array_to_string(t.reloptions, ', ') || ')', ''))
       from tables t
     union all
     select 40, t.schema, t.name, 1, i.relname::text, pg_get_indexdef(i.oid) || ';'
@@ -181,7 +181,7 @@ with
     union all
     select 50, v.schema, v.name, 0, '',
            format(E'create %sview %s%s as\n%s', case v.relkind when 'm' then 'materialized ' else '' end, v.name,
-                  coalesce(format(' with (%s)', array_to_string(v.reloptions, ', ')), ''), pg_get_viewdef(v.oid, true))
+                  coalesce(' with (' || array_to_string(v.reloptions, ', ') || ')', ''), pg_get_viewdef(v.oid, true))
       from views v
     union all
     select 50, v.schema, v.name, 1, i.relname::text, pg_get_indexdef(i.oid) || ';'
@@ -240,7 +240,7 @@ with
 
     union all
     select 70, coalesce(n.nspname, ''), format('%s %s', r.rolname, a.defaclobjtype), 0, g.line,
-           format('alter default privileges for role %I%s %s;', r.rolname, coalesce(format(' in schema %I', n.nspname), ''), g.line)
+           format('alter default privileges for role %I%s %s;', r.rolname, coalesce(' in schema ' || quote_ident(n.nspname), ''), g.line)
       from pg_catalog.pg_default_acl a
       join pg_catalog.pg_roles r on r.oid = a.defaclrole
       left join pg_catalog.pg_namespace n on n.oid = a.defaclnamespace,
