@@ -1,0 +1,74 @@
+import pg from "pg";
+import { errorCode } from "../database/open_client.ts";
+import type { ErrorCode } from "../gateway/gateway_error.ts";
+import { SettingsError } from "../settings.ts";
+
+/** Why a command failed; `error` of what it prints with --json. */
+export interface Failure {
+  /** One of the API's codes, or of these. */
+  code: ErrorCode | "SETTINGS" | "FAILED";
+  message: string;
+  /** The option or field at fault. */
+  field?: string;
+}
+
+/** SQLSTATEs and their classes; as in the API. */
+const CODES: Partial<Record<string, ErrorCode>> = {
+  CU001: "UNAUTHENTICATED",
+  CU002: "FORBIDDEN",
+  CU003: "NOT_FOUND",
+  CU004: "INVALID",
+  CU005: "CONFLICT",
+  CU006: "LIMIT",
+  CU007: "UNAVAILABLE",
+  "22": "INVALID",
+  "23502": "INVALID",
+  "23514": "INVALID",
+  "23": "CONFLICT",
+  "42501": "FORBIDDEN",
+  "08": "UNAVAILABLE",
+  "53": "UNAVAILABLE",
+  "57": "UNAVAILABLE",
+};
+
+/**
+ * What an error means to whoever typed the command. Operators may see PostgreSQL's own words, which
+ * the API hides.
+ */
+export function toFailure(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof SettingsError) return { code: "SETTINGS", message };
+  const state = errorCode(error);
+  if (isNotMigrated(state, message)) {
+    return {
+      code: "UNAVAILABLE",
+      message: `The database has not the schema of this version of Curestry (${message}): ` +
+        "run `deno task migrate`",
+    };
+  }
+  const code = CODES[state] ?? CODES[state.slice(0, 2)] ?? "FAILED";
+  const field = error instanceof pg.DatabaseError ? error.column : undefined;
+  return { code, message, ...(field ? { field } : {}) };
+}
+
+/** An error of ours that names what PostgreSQL reported as a broken constraint; rethrows all others. */
+export async function explainConstraint(client: pg.Client, error: unknown): Promise<never> {
+  if (error instanceof pg.DatabaseError && error.code?.startsWith("23") && error.constraint) {
+    const { rows } = await client.query<{ sentence: string | null }>(
+      "select app.constraint_message($1, $2, $3) as sentence",
+      [error.schema, error.table, error.constraint],
+    ).catch(() => ({ rows: [] }));
+    const sentence = rows[0]?.sentence;
+    if (sentence) {
+      const { code, column } = error;
+      throw Object.assign(new pg.DatabaseError(sentence, 0, "error"), { code, column });
+    }
+  }
+  throw error;
+}
+
+/** No such schema, function, table or column; or no role curestry_owner to act as. */
+function isNotMigrated(state: string, message: string): boolean {
+  return ["3F000", "42883", "42P01", "42703"].includes(state) ||
+    (state === "22023" && message.includes("curestry_owner"));
+}

@@ -1,0 +1,33 @@
+const STRICT = new TextDecoder("utf-8", { fatal: true });
+const LENIENT = new TextDecoder("utf-8");
+
+/** Why a record was refused whose bytes `decode` could not read. */
+export const NOT_UTF8 = "is not valid UTF-8";
+
+/**
+ * The text of bytes in UTF-8, without a byte order mark.
+ *
+ * @returns null if they are not UTF-8
+ */
+export function decode(bytes: Uint8Array, options: { lenient?: boolean } = {}): string | null {
+  if (options.lenient) return LENIENT.decode(bytes);
+  try {
+    return STRICT.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether a text is JSON.
+ *
+ * @returns what is wrong with it, null if nothing is
+ */
+export function jsonProblem(text: string): string | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch (error) {
+    return `is not valid JSON: ${error instanceof Error ? error.message : error}`;
+  }
+}

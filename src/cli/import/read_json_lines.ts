@@ -1,0 +1,68 @@
+import { decode, jsonProblem, NOT_UTF8 } from "./decode.ts";
+import type { FileRecord } from "./read_records.ts";
+
+const NEWLINE = 0x0a;
+
+/** A longer line is refused: it is more than any of our records may hold. */
+const LONGEST_LINE = 16 * 1024 * 1024;
+
+/** Reads JSON Lines (jsonlines.org): one record a line; empty lines count, but are no records. */
+export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<FileRecord> {
+  let line = 0;
+  for await (const { end, content } of splitLines(bytes)) {
+    line++;
+    const read = readLine(content);
+    if (read !== null) yield { line, end, ...read };
+  }
+}
+
+/** Null for an empty line. */
+function readLine(content: Uint8Array | null): { json: string } | { problem: string } | null {
+  if (content === null) return { problem: "is longer than 16 MiB" };
+  const text = decode(content);
+  if (text === null) return { problem: NOT_UTF8 };
+  if (text.trim() === "") return null;
+  const problem = jsonProblem(text);
+  return problem === null ? { json: text } : { problem };
+}
+
+interface Line {
+  /** How many bytes stand before its end. */
+  end: number;
+  /** Null if there are too many bytes to be kept. */
+  content: Uint8Array | null;
+}
+
+/** The lines, without the characters that end them. */
+async function* splitLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  let position = 0;
+  function add(part: Uint8Array): void {
+    length += part.length;
+    position += part.length;
+    if (length > LONGEST_LINE) parts = [];
+    else parts.push(part);
+  }
+  function take(): Line {
+    const content = length > LONGEST_LINE ? null : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return { end: position, content };
+  }
+  for await (const chunk of bytes) {
+    let start = 0;
+    for (
+      let end = chunk.indexOf(NEWLINE);
+      end !== -1;
+      end = chunk.indexOf(NEWLINE, start)
+    ) {
+      add(chunk.subarray(start, end));
+      yield take();
+      position++;
+      start = end + 1;
+    }
+    add(chunk.subarray(start));
+  }
+  if (length > 0) yield take();
+}

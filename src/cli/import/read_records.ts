@@ -1,0 +1,103 @@
+import { decode } from "./decode.ts";
+import { readCsv } from "./read_csv.ts";
+import { readJsonArray } from "./read_json_array.ts";
+import { readJsonLines } from "./read_json_lines.ts";
+import type { Source } from "./source.ts";
+
+/** One record of a file: JSON text that is valid, or why there is none. */
+export type FileRecord =
+  & {
+    /** The line where it starts, from 1. */
+    line: number;
+    /** How many bytes of the file stand before its end. */
+    end: number;
+  }
+  & ({ json: string } | { problem: string });
+
+/** How records stand in a file. */
+export type Format = "csv" | "json" | "jsonl";
+
+/** Enough to see what a file is. */
+const PEEK = 4096;
+
+/** A file that has to be read at once may have this many bytes. */
+const WHOLE_FILE = 256 * 1024 * 1024;
+
+/**
+ * Reads the records of a file, whatever its format: by its name, else by how it begins. A broken
+ * record does not end the reading.
+ *
+ * @param formats what makes sense here
+ * @throws {Error} if the file is of none of these formats, or cannot be read
+ */
+export async function* readRecords(
+  source: Source,
+  formats: readonly Format[],
+): AsyncGenerator<FileRecord> {
+  const chunks = source.chunks[Symbol.asyncIterator]();
+  const start = await readStart(chunks);
+  const bytes = rest(start, chunks);
+  const format = detectFormat(source.name, start);
+  if (!formats.includes(format)) {
+    throw new Error(
+      `${source.name} looks like ${format.toUpperCase()}; this reads ${
+        formats.join(" and ").toUpperCase()
+      }`,
+    );
+  }
+  if (format === "jsonl") yield* readJsonLines(bytes);
+  else yield* (format === "csv" ? readCsv : readJsonArray)(await readWhole(source, bytes));
+}
+
+/** @throws {Error} if it is in UTF-16 */
+function detectFormat(name: string, start: Uint8Array): Format {
+  const [first, second] = start;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    throw new Error(`${name} is in UTF-16: save it as UTF-8`);
+  }
+  const text = (decode(start, { lenient: true }) ?? "").trimStart();
+  const extension = /\.(csv|json|jsonl|ndjson)$/i.exec(name)?.[1]?.toLowerCase();
+  if (extension === "csv") return "csv";
+  if (extension === "jsonl" || extension === "ndjson") return "jsonl";
+  if (text.startsWith("[")) return "json";
+  return extension === "json" || text.startsWith("{") ? "jsonl" : "csv";
+}
+
+async function readStart(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (let length = 0; length < PEEK;) {
+    const { value, done } = await chunks.next();
+    if (done) break;
+    parts.push(value);
+    length += value.length;
+  }
+  return Buffer.concat(parts);
+}
+
+async function* rest(
+  start: Uint8Array,
+  chunks: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield start;
+  for (;;) {
+    const { value, done } = await chunks.next();
+    if (done) return;
+    yield value;
+  }
+}
+
+async function readWhole(source: Source, bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of bytes) {
+    parts.push(part);
+    length += part.length;
+    if (length > WHOLE_FILE) {
+      throw new Error(
+        `${source.name} has more than 256 MiB: split it, or turn it into JSON Lines, ` +
+          "which may be of any size",
+      );
+    }
+  }
+  return Buffer.concat(parts);
+}

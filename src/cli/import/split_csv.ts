@@ -1,0 +1,132 @@
+/** Where a record of a CSV file stands. */
+export interface CsvSpan {
+  start: number;
+  /** Without the line break. */
+  end: number;
+  /** The line on which it starts, from 1. */
+  line: number;
+  /** Why it cannot be read; null if it can. */
+  problem: string | null;
+}
+
+interface Scan {
+  end: number;
+  fields: number;
+  problem: string | null;
+  /** Where to go on after a problem. */
+  resume: number;
+}
+
+/**
+ * Finds the records of a CSV file (RFC 4180), and goes on after a broken one: parsers of CSV, once a
+ * quote is wrong, lose all that follows. Empty lines are passed over.
+ *
+ * @param text one character a byte
+ */
+export function* splitCsv(text: string, start: number, delimiter: string): Generator<CsvSpan> {
+  let line = 1;
+  let width: number | null = null;
+  for (let at = start; at < text.length;) {
+    const lineBreak = breakAt(text, at);
+    if (lineBreak > 0) {
+      line++;
+      at += lineBreak;
+      continue;
+    }
+    const scan = scanRecord(text, at, delimiter);
+    width ??= scan.fields;
+    let { resume, problem } = scan;
+    if (scan.end === text.length && problem !== null && !isClean(text, resume, delimiter, width)) {
+      problem += "; nothing after it was read";
+      resume = text.length;
+    }
+    yield { start: at, end: scan.end, line, problem };
+    const next = problem === null ? scan.end : resume;
+    line += countBreaks(text, at, next);
+    at = next;
+  }
+}
+
+/** Reads one record; its end, or what is wrong and where the next one may begin. */
+function scanRecord(text: string, start: number, delimiter: string): Scan {
+  let fields = 0;
+  for (let at = start;; at++) {
+    fields++;
+    const isQuoted = text[at] === '"';
+    const end = isQuoted ? endOfQuoted(text, at) : endOfPlain(text, at, delimiter);
+    if (end === -1) {
+      const problem = "has a quote that is opened and never closed";
+      return { end: text.length, fields, problem, resume: endOfLine(text, start) };
+    }
+    if (end >= text.length || breakAt(text, end) > 0) {
+      return { end, fields, problem: null, resume: end };
+    }
+    if (text[end] !== delimiter) {
+      if (!isQuoted) {
+        const problem = 'has a quote (") in a field that does not begin with one';
+        return { end, fields, problem, resume: endOfLine(text, end) };
+      }
+      // A closing quote right after a separator or a line break is the opening one of another field,
+      // so that the one before was never closed: only the line that it stands on is broken
+      const isOpening = [delimiter, "\n", "\r"].includes(text[end - 2] ?? "");
+      const problem = isOpening
+        ? "has a quote that is opened and not closed"
+        : "has something between a closing quote and the next separator";
+      return { end, fields, problem, resume: endOfLine(text, isOpening ? start : end) };
+    }
+    at = end;
+  }
+}
+
+/** Right after the closing quote; -1 if there is none. */
+function endOfQuoted(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 2)) {
+    if (text[at + 1] !== '"') return at + 1;
+  }
+  return -1;
+}
+
+function endOfPlain(text: string, start: number, delimiter: string): number {
+  let at = start;
+  while (at < text.length && text[at] !== delimiter && !/["\r\n]/.test(text[at] ?? "")) at++;
+  return at;
+}
+
+/** Whether all that follows is records as wide as the header: then one line alone was broken. */
+function isClean(text: string, start: number, delimiter: string, width: number): boolean {
+  for (let at = start; at < text.length;) {
+    const lineBreak = breakAt(text, at);
+    if (lineBreak > 0) {
+      at += lineBreak;
+      continue;
+    }
+    const { end, fields, problem } = scanRecord(text, at, delimiter);
+    if (problem !== null || fields !== width) return false;
+    at = end;
+  }
+  return true;
+}
+
+/** How many characters the line break here has; 0 if there is none. */
+function breakAt(text: string, at: number): number {
+  if (text[at] === "\n") return 1;
+  if (text[at] === "\r") return text[at + 1] === "\n" ? 2 : 1;
+  return 0;
+}
+
+function endOfLine(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text[at] !== "\n" && text[at] !== "\r") at++;
+  return at;
+}
+
+function countBreaks(text: string, start: number, end: number): number {
+  let breaks = 0;
+  for (let at = start; at < end; at++) {
+    const length = breakAt(text, at);
+    if (length === 0) continue;
+    breaks++;
+    at += length - 1;
+  }
+  return breaks;
+}

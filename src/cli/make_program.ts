@@ -1,0 +1,46 @@
+import { Command } from "commander";
+import { addAnalystCreate } from "./analyst_create.ts";
+import { addApiKeyCreate } from "./api_key_create.ts";
+import { addApiKeyList } from "./api_key_list.ts";
+import { addApiKeyRevoke } from "./api_key_revoke.ts";
+import { addImportAnalyses } from "./import_analyses.ts";
+import { addImportPrompts } from "./import_prompts.ts";
+import { addOrganizationCreate } from "./organization_create.ts";
+import { addRollup } from "./rollup.ts";
+import type { Run } from "./run_command.ts";
+import { addTokenCreate } from "./token_create.ts";
+
+/**
+ * The command line: its commands, options and help.
+ *
+ * @param run what to do with the work of the command that was chosen
+ */
+export function makeProgram(run: Run): Command {
+  const program = new Command("curestry")
+    .description("Operates Curestry: on the database of DATABASE_URL, or on the embedded one")
+    .option("--json", "print one JSON document on standard output, and nothing else")
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .showHelpAfterError("Add --help to see what this command takes")
+    .exitOverride();
+
+  const organization = program.command("organization").description("Organizations");
+  addOrganizationCreate(organization, run);
+
+  const apiKey = program.command("api-key").description("API keys of organizations");
+  addApiKeyCreate(apiKey, run);
+  addApiKeyList(apiKey, run);
+  addApiKeyRevoke(apiKey, run);
+
+  const token = program.command("token").description("Session tokens of people");
+  addTokenCreate(token, run);
+
+  const analyst = program.command("analyst").description("Logins that read with SQL");
+  addAnalystCreate(analyst, run);
+
+  const imports = program.command("import").description("Data from files");
+  addImportPrompts(imports, run);
+  addImportAnalyses(imports, run);
+
+  addRollup(program, run);
+  return program;
+}

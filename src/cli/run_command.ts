@@ -1,0 +1,79 @@
+import process from "node:process";
+import type { Client } from "pg";
+import { withDatabase } from "../database/connect.ts";
+import { withClient } from "../database/open_client.ts";
+import { makeLog } from "../log.ts";
+import { listenForStop } from "../process.ts";
+import { readSettings, type Settings } from "../settings.ts";
+import { explainConstraint, type Failure, toFailure } from "./failure.ts";
+
+/** What a command has to work with. */
+export interface CommandContext {
+  settings: Settings;
+  /** The administrator's connection string. */
+  adminUrl: string;
+  /** Runs something on a connection that acts as curestry_owner, or as the administrator's login. */
+  connect<T>(role: "owner" | "administrator", use: (client: Client) => Promise<T>): Promise<T>;
+}
+
+/** What a command answers. */
+export interface Answer {
+  /** Printed with --json. */
+  result: object;
+  /** Printed without. */
+  text: string;
+  /** The command did its work, and what it found counts as a failure: exit code 1. */
+  failed?: boolean;
+}
+
+/** The work of one command. */
+export type Work = (context: CommandContext) => Promise<Answer>;
+
+/** Given to every command: runs its work once the arguments are known to be good. */
+export type Run = (work: Work) => Promise<void>;
+
+/**
+ * Runs the work of a command on the database and prints its answer, or why there is none.
+ *
+ * @param json whether to print JSON
+ * @returns whether it succeeded
+ */
+export async function runCommand(work: Work, json: boolean): Promise<boolean> {
+  try {
+    const settings = readSettings();
+    const stopped = listenForStop().first.then((reason) => {
+      throw new Error(`Interrupted by ${reason}`);
+    });
+    stopped.catch(() => {});
+    const answer = await withDatabase(
+      settings,
+      makeLog(settings.logLevel),
+      // Through here, so that an embedded database that was started for this call is stopped
+      (adminUrl) => Promise.race([work(makeContext(settings, adminUrl)), stopped]),
+    );
+    console.log(json ? JSON.stringify(answer.result, null, 2) : answer.text);
+    return !answer.failed;
+  } catch (error) {
+    printFailure(toFailure(error), json);
+    return false;
+  }
+}
+
+/** Says why a command failed: to people, and with --json also to scripts. */
+export function printFailure(failure: Failure, json: boolean): void {
+  if (json) console.log(JSON.stringify({ error: failure }, null, 2));
+  process.stderr.write(`${failure.message}\n`);
+}
+
+function makeContext(settings: Settings, adminUrl: string): CommandContext {
+  return {
+    settings,
+    adminUrl,
+    connect: (role, use) =>
+      withClient(
+        adminUrl,
+        (client) => use(client).catch((error) => explainConstraint(client, error)),
+        role === "owner" ? { parameters: { role: "curestry_owner" } } : {},
+      ),
+  };
+}
