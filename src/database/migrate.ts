@@ -19,7 +19,7 @@ export interface MigrateOptions {
   log?: Log;
 }
 
-/** What became of the rows of one legacy table; the columns of ops.legacy_account. */
+/** What became of the rows of one legacy table; see app.legacy_report(). */
 export interface LegacyAccount {
   sourceTable: string;
   rowsFound: number;
@@ -139,12 +139,12 @@ async function install(client: Client, server: ServerVersion): Promise<string[]>
 
 async function readLegacyAccounts(client: Client): Promise<LegacyAccount[]> {
   const { rows } = await client.query<{ found: boolean }>(
-    "select pg_catalog.to_regclass('ops.legacy_account') is not null as found",
+    "select pg_catalog.to_regprocedure('app.legacy_report()') is not null as found",
   );
   if (!rows[0]?.found) return [];
   const accounts = await client.query<
     { source_table: string; rows_found: string; rows_kept: string; note: string | null }
-  >("select source_table, rows_found, rows_kept, note from ops.legacy_account order by source_table");
+  >("select source_table, rows_found, rows_kept, note from app.legacy_report()");
   return accounts.rows.map((row) => ({
     sourceTable: row.source_table,
     rowsFound: Number(row.rows_found),
