@@ -34,7 +34,8 @@ export async function pendingMigrations(client: Client): Promise<string[]> {
     if (expected.filename !== filename || expected.hash !== hash) {
       throw new Error(
         `The migration ${expected.file} is not the one that the database has: committed migrations ` +
-          "must not change; restore the file, or (in development) make the database anew",
+          "must not change. Restore the file, or in development, where the data may go, run " +
+          "`deno task migrate:reset --erase`",
       );
     }
   });

@@ -1,74 +1,73 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { startTemporaryCluster } from "../database/embedded/start_temporary_cluster.ts";
 import { migrateDatabase } from "../database/migrate.ts";
 import { databaseUrl } from "../database/urls.ts";
+import { printMemberSchema } from "../gateway/print_schema.ts";
 import { fail } from "../process.ts";
 import { REPOSITORY_ROOT } from "../settings.ts";
 import { dumpSchema } from "./dump_schema.ts";
 
-/** One thing that the last part of `deno task ok` looks at. */
-interface Check {
-  /** A file of the repository. */
+/** A file of the repository that is made from others. */
+interface GeneratedFile {
   file: string;
-  /** What to run if it is not as it should be. */
-  remedy: string;
-  /** @returns what the file should hold; null if `isRight` alone decides */
-  expected(adminUrl: string): Promise<string> | null;
-  isRight?(text: string): boolean;
+  /** Makes its text from a database that has the committed migrations and nothing else. */
+  make(adminUrl: string): Promise<string>;
 }
 
-const CHECKS: Check[] = [
-  {
-    file: "migrations/current.sql",
-    remedy: 'Commit the open migration: deno task migrate:commit --message "…"',
-    expected: () => null,
-    // Comments are not a migration
-    isRight: (text) =>
-      text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^--(?!!).*$/gm, "").trim() === "",
-  },
-  {
-    file: "migrations/schema.sql",
-    remedy: "Make it anew: deno task migrate:uncommit && deno task migrate:commit",
-    expected: dumpSchema,
-  },
+const GENERATED: GeneratedFile[] = [
+  { file: "migrations/schema.sql", make: dumpSchema },
+  { file: "schema.graphql", make: printMemberSchema },
 ];
 
-/** Compares what is generated and tracked with what it is generated from. Changes nothing. */
+/**
+ * The last part of `deno task ok`: whether the open migration is empty, and what is generated and tracked
+ * equals what it is generated from. With `--write` (`deno task generate`) it writes the files instead.
+ */
 async function main(): Promise<void> {
+  const write = process.argv.includes("--write");
+  const wrong = write ? [] : await checkCurrent();
   const cluster = await startTemporaryCluster();
   try {
     const adminUrl = databaseUrl(cluster.url, "curestry");
     await migrateDatabase(adminUrl, {
       passwords: { curestry_gateway: null, curestry_worker: null },
     });
-    const wrong: string[] = [];
-    for (const check of CHECKS) {
-      const text = await readFile(join(REPOSITORY_ROOT, check.file), "utf8").catch(() => "");
-      const expected = await check.expected(adminUrl);
-      if (expected === null ? check.isRight?.(text) : text === expected) {
-        console.log(`${check.file} is current`);
-      } else {
-        wrong.push(
-          `${check.file} is not current${firstDifference(text, expected)}\n  ${check.remedy}`,
-        );
-      }
+    for (const { file, make } of GENERATED) {
+      const path = join(REPOSITORY_ROOT, file);
+      const text = await readFile(path, "utf8").catch(() => "");
+      const expected = await make(adminUrl);
+      if (text === expected) console.log(`${file} is current`);
+      else if (write) await writeFile(path, expected).then(() => console.log(`Wrote ${file}`));
+      else {wrong.push(
+          `${file} is not current; run \`deno task generate\`:${showDifference(text, expected)}`,
+        );}
     }
-    if (wrong.length > 0) throw new Error(wrong.join("\n"));
   } finally {
     await cluster.stop();
   }
+  if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
 
-function firstDifference(text: string, expected: string | null): string {
-  if (expected === null) return "";
-  const lines = text.split("\n");
-  const index = expected.split("\n").findIndex((line, index) => line !== lines[index]);
-  const at = index === -1 ? expected.split("\n").length : index;
-  return `: line ${at + 1} is\n    ${lines[at] ?? "(missing)"}\n  but should be\n    ${
-    expected.split("\n")[at] ?? "(nothing)"
-  }`;
+/** The open migration: on main it holds comments only. */
+async function checkCurrent(): Promise<string[]> {
+  const file = "migrations/current.sql";
+  const text = await readFile(join(REPOSITORY_ROOT, file), "utf8").catch(() => "");
+  const statements = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^--(?!!).*$/gm, "").trim();
+  if (statements === "") {
+    console.log(`${file} is empty`);
+    return [];
+  }
+  return [`${file} is not empty; run \`deno task migrate:commit --message "…"\``];
+}
+
+function showDifference(text: string, expected: string): string {
+  const [is, should] = [text.split("\n"), expected.split("\n")];
+  const index = should.findIndex((line, index) => line !== is[index]);
+  const at = index === -1 ? should.length : index;
+  return `\n  line ${at + 1} is         ${is[at] ?? "(missing)"}` +
+    `\n  ${" ".repeat(String(at + 1).length)}  and should be  ${should[at] ?? "(missing)"}`;
 }
 
 if (import.meta.main) await main().then(() => process.exit(0), fail);

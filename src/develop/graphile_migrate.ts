@@ -13,7 +13,8 @@ import { fail } from "../process.ts";
 import { readSettings, REPOSITORY_ROOT } from "../settings.ts";
 import { DUMP_MAJOR, dumpSchema } from "./dump_schema.ts";
 
-const USAGE = `Usage: deno task migrate:watch | migrate:commit --message "…" | migrate:uncommit
+const USAGE =
+  `Usage: deno task migrate:watch | migrate:commit --message "…" | migrate:uncommit | migrate:reset --erase
 or:    deno run -A src/develop/graphile_migrate.ts COMMAND …
 
 Runs graphile-migrate on DATABASE_URL, else on the embedded database. The shadow database stands beside it,
