@@ -209,7 +209,14 @@ function makeDigest(
 
 async function toResponse(result: HandlerResult | null): Promise<Response> {
   const converted = await convertHandlerResultToResult(result);
-  if (converted?.type !== "buffer") return new Response(null, { status: 404 });
-  const { buffer, statusCode, headers } = converted;
-  return new Response(new Uint8Array(buffer), { status: statusCode, headers });
+  switch (converted?.type) {
+    case "buffer": {
+      const { buffer, statusCode, headers } = converted;
+      return new Response(new Uint8Array(buffer), { status: statusCode, headers });
+    }
+    case "noContent":
+      return new Response(null, { status: converted.statusCode, headers: converted.headers });
+    default:
+      return new Response(null, { status: 404 });
+  }
 }
