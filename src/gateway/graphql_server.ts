@@ -85,7 +85,11 @@ export async function makeGraphqlServer(
         ...(found.length > 0 ? { errors: found } : {}),
         ...(data === undefined ? {} : { data }),
       };
-      const headers = new Headers({ "content-type": result.contentType });
+      // Whoever names no media type gets the one that every client knows, with the honest status.
+      const contentType = acceptsAnything(request)
+        ? "application/json;charset=utf-8"
+        : result.contentType;
+      const headers = new Headers({ "content-type": contentType });
       if (status === 401) headers.set("www-authenticate", "Bearer");
       if (status === 503) headers.set("retry-after", "1");
       return {
@@ -104,6 +108,11 @@ export async function makeGraphqlServer(
       );
     },
   };
+}
+
+function acceptsAnything(request: Request): boolean {
+  const accept = request.headers.get("accept");
+  return accept === null || accept.trim() === "*/*";
 }
 
 /** Documents are checked by limits.ts before Grafast sees them; failures stay errors of the answer. */
