@@ -1,6 +1,7 @@
 import { Logger, runMigrations } from "graphile-worker";
 import pg from "pg";
 import { withClient } from "./open_client.ts";
+import { actingAs } from "./urls.ts";
 
 /**
  * What curestry_worker needs to take jobs, and nothing of our tables. graphile-worker turns row level
@@ -54,11 +55,8 @@ $$`;
  * @param adminUrl a login that is a member of curestry_owner
  */
 export async function migrateWorker(adminUrl: string): Promise<void> {
-  const pool = new pg.Pool({
-    connectionString: adminUrl,
-    max: 1,
-    options: "-c role=curestry_owner",
-  });
+  const url = actingAs(adminUrl, "curestry_owner");
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   try {
@@ -66,7 +64,5 @@ export async function migrateWorker(adminUrl: string): Promise<void> {
   } finally {
     await pool.end();
   }
-  await withClient(adminUrl, (client) => client.query(GRANTS), {
-    parameters: { role: "curestry_owner" },
-  });
+  await withClient(url, (client) => client.query(GRANTS));
 }

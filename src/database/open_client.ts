@@ -21,8 +21,6 @@ const PASSING_ERRORS = new Set([
 export interface ConnectOptions {
   /** How long to go on trying while the server is not there, in milliseconds; default 10,000. */
   patience?: number;
-  /** Startup parameters: `{ role: "curestry_owner" }`. */
-  parameters?: Record<string, string>;
   log?: Log | undefined;
 }
 
@@ -52,7 +50,7 @@ export async function withClient<T>(
  * @throws {Error} if the server stays away or refuses us; `code` is the SQLSTATE or the system's code
  */
 export async function openClient(url: string, options: ConnectOptions = {}): Promise<pg.Client> {
-  const { patience = 10_000, parameters = {}, log } = options;
+  const { patience = 10_000, log } = options;
   const giveUp = Date.now() + patience;
   for (let attempt = 1;; attempt++) {
     const client = new pg.Client({
@@ -60,7 +58,6 @@ export async function openClient(url: string, options: ConnectOptions = {}): Pro
       application_name: "curestry",
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      options: Object.entries(parameters).map(([name, value]) => `-c ${name}=${value}`).join(" "),
     });
     // Without a listener, a connection that breaks while idle ends the process; the next query
     // reports it anyway

@@ -30,6 +30,21 @@ export function loginUrl(url: string, role: string, password: string): string {
   return other.href;
 }
 
+/**
+ * The same connection, acting as another role from its beginning.
+ *
+ * @param url of a login that is a member of the role
+ * @param role a plain name
+ */
+export function actingAs(url: string, role: string): string {
+  const other = new URL(url);
+  const options = [other.searchParams.get("options"), `-c role=${role}`].filter(Boolean).join(" ");
+  other.searchParams.set("options", options);
+  // A plus would be a plus to libpq
+  other.search = other.search.replaceAll("+", "%20");
+  return other.href;
+}
+
 /** A connection string that may be shown: without its password. */
 export function redactUrl(url: string): string {
   const shown = new URL(url);

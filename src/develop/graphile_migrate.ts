@@ -7,7 +7,7 @@ import { checkServer } from "../database/check_server.ts";
 import { withDatabase } from "../database/connect.ts";
 import { migrateFor } from "../database/migrate_for.ts";
 import { withClient } from "../database/open_client.ts";
-import { databaseName, databaseUrl } from "../database/urls.ts";
+import { actingAs, databaseName, databaseUrl } from "../database/urls.ts";
 import { makeLog } from "../log.ts";
 import { fail } from "../process.ts";
 import { readSettings, REPOSITORY_ROOT } from "../settings.ts";
@@ -61,16 +61,10 @@ function makeEnvironment(adminUrl: string): MigrateEnvironment {
   const shadow = process.env.SHADOW_DATABASE_URL ??
     databaseUrl(adminUrl, `${databaseName(adminUrl)}_shadow`);
   return {
-    DATABASE_URL: asOwner(adminUrl),
-    SHADOW_DATABASE_URL: asOwner(shadow),
+    DATABASE_URL: actingAs(adminUrl, "curestry_owner"),
+    SHADOW_DATABASE_URL: actingAs(shadow, "curestry_owner"),
     ROOT_DATABASE_URL: process.env.ROOT_DATABASE_URL ?? databaseUrl(adminUrl, "postgres"),
   };
-}
-
-function asOwner(url: string): string {
-  const owner = new URL(url);
-  owner.searchParams.set("options", "-c role=curestry_owner");
-  return owner.href.replaceAll("+", "%20");
 }
 
 /**
