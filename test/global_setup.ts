@@ -11,24 +11,7 @@ import { readLoginPasswords } from "../src/database/secrets.ts";
 import { databaseUrl } from "../src/database/urls.ts";
 import { readSettings } from "../src/settings.ts";
 import { startDebianCluster } from "./helpers/debian_postgres.ts";
-
-/** What every test file gets of the one server of a run. */
-export interface TestServer {
-  /** An administrator's connection string, to the database `postgres`. */
-  url: string;
-  /** The migrated database that test files copy. */
-  template: string;
-  /** CURESTRY_DATA_DIR: keys and secrets of this run. */
-  dataDir: string;
-  /** Of our logins. */
-  passwords: { curestry_gateway: string; curestry_worker: string };
-}
-
-declare module "vitest" {
-  export interface ProvidedContext {
-    server: TestServer;
-  }
-}
+import type {} from "./helpers/test_server.ts";
 
 /** Databases bear their time in seconds, so that a later run knows which were left behind. */
 const PREFIX = "curestry_test_";

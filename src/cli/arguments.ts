@@ -37,12 +37,11 @@ export function parseDuration(text: string): number {
 export function parseTime(text: string): Date {
   const form =
     /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
-  const [, day, time = "00:00", zone = "Z"] = form.exec(text) ?? [];
+  const [, day = "", time = "00:00", zone = "Z"] = form.exec(text) ?? [];
+  const midnight = new Date(`${day}T00:00Z`);
   const date = new Date(`${day}T${time}${zone}`);
   // The 31st of February would become the 3rd of March
-  const exists = day !== undefined &&
-    new Date(`${day}T00:00Z`).toISOString().startsWith(day);
-  if (!exists || Number.isNaN(date.getTime())) {
+  if (Number.isNaN(date.getTime()) || midnight.toISOString().slice(0, 10) !== day) {
     throw new InvalidArgumentError("Use a day or a time in UTC: 2026-01-31 or 2026-01-31T12:00Z.");
   }
   return date;

@@ -2,6 +2,7 @@ import process from "node:process";
 import type { Client } from "pg";
 import { withDatabase } from "../database/connect.ts";
 import { withClient } from "../database/open_client.ts";
+import { actingAs } from "../database/urls.ts";
 import { makeLog } from "../log.ts";
 import { listenForStop } from "../process.ts";
 import { readSettings, type Settings } from "../settings.ts";
@@ -71,9 +72,8 @@ function makeContext(settings: Settings, adminUrl: string): CommandContext {
     adminUrl,
     connect: (role, use) =>
       withClient(
-        adminUrl,
+        role === "owner" ? actingAs(adminUrl, "curestry_owner") : adminUrl,
         (client) => use(client).catch((error) => explainConstraint(client, error)),
-        role === "owner" ? { parameters: { role: "curestry_owner" } } : {},
       ),
   };
 }

@@ -7,6 +7,7 @@ import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
 import { withClient } from "../../src/database/open_client.ts";
 import { retryCatalogRace } from "../../src/database/retry_catalog_race.ts";
 import { databaseUrl, loginUrl } from "../../src/database/urls.ts";
+import type {} from "./test_server.ts";
 
 /** The database of one test file: migrated, without rows of ours. */
 export interface TestDatabase {

@@ -4,6 +4,7 @@ import { type Gateway, type GatewayOptions, makeGateway } from "../../src/gatewa
 import { makeLog } from "../../src/log.ts";
 import { readSettings } from "../../src/settings.ts";
 import type { TestDatabase } from "./database.ts";
+import type {} from "./test_server.ts";
 
 /**
  * Starts the real gateway on a free port.

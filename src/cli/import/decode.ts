@@ -28,6 +28,13 @@ export function jsonProblem(text: string): string | null {
     JSON.parse(text);
     return null;
   } catch (error) {
-    return `is not valid JSON: ${error instanceof Error ? error.message : error}`;
+    return `is not valid JSON: ${error instanceof Error ? shorten(error.message) : error}`;
   }
+}
+
+/** V8's words, without those that repeat the text or mean another line than that of the file. */
+function shorten(message: string): string {
+  return message
+    .replace(/, .* is not valid JSON$/s, "")
+    .replace(/ in JSON at position (\d+).*$/s, (_, position) => ` at character ${+position + 1}`);
 }

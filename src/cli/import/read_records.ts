@@ -41,7 +41,7 @@ export async function* readRecords(
   if (!formats.includes(format)) {
     throw new Error(
       `${source.name} looks like ${format.toUpperCase()}; this reads ${
-        formats.join(" and ").toUpperCase()
+        formats.map((name) => name.toUpperCase()).join(" and ")
       }`,
     );
   }

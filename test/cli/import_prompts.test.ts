@@ -1,0 +1,125 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ImportSummary } from "../../src/cli/import/import_records.ts";
+import { cli, cliJson } from "../helpers/cli.ts";
+import { withTestDatabase } from "../helpers/database.ts";
+import { makeOrganization } from "../helpers/make.ts";
+
+const database = withTestDatabase();
+const { env } = database;
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "curestry-import-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function writeTo(name: string, content: string | Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return path;
+}
+
+async function countPrompts(organizationId: string): Promise<number> {
+  const [row] = await database.query<{ count: number }>(
+    "select count(*)::int as count from core.prompts where organization_id = $1",
+    [organizationId],
+  );
+  return row?.count ?? 0;
+}
+
+/** 450 records: more than one call; five of them cannot be imported, each for another reason. */
+function makeFile(): string {
+  const lines = Array.from(
+    { length: 450 },
+    (_, n) => JSON.stringify({ name: `Prompt ${n + 1}`, content: `Content ${n + 1}`, n }),
+  );
+  lines[9] = '{"name": "Broken"';
+  lines[19] = JSON.stringify({ name: "No content" });
+  lines[219] = JSON.stringify({ name: "NUL", content: "a\u0000b" });
+  lines[229] = '{"name": "Half", "content": "\\ud83d"}';
+  lines[239] = JSON.stringify({ name: "Language", content: "c", language: "?" });
+  return lines.join("\n");
+}
+
+test("a dry run says what would be done and changes nothing; a second run changes nothing either", async () => {
+  const { id, slug } = await makeOrganization(database);
+  const file = await writeTo("prompts.jsonl", makeFile());
+  const args = ["import", "prompts", file, "--organization", slug];
+
+  const dry = await cliJson<ImportSummary>([...args, "--dry-run"], { env });
+  expect(dry).toMatchObject({ dryRun: true, read: 450, inserted: 445, unchanged: 0 });
+  expect(await countPrompts(id)).toBe(0);
+
+  const first = await cliJson<ImportSummary>(args, { env });
+  expect({ ...first, dryRun: true }).toEqual(dry);
+  expect(first.refused.map(({ line }) => line)).toEqual([10, 20, 220, 230, 240]);
+  expect(first.refused.map(({ reason }) => reason)).toEqual([
+    "is not valid JSON: Expected ',' or '}' after property value at character 18",
+    "content (or prompt, or text) is required",
+    "has the character NUL (\\u0000), which PostgreSQL cannot hold",
+    expect.stringContaining("surrogate"),
+    "language must be a language code such as en or pt-BR, or auto",
+  ]);
+  expect(await countPrompts(id)).toBe(445);
+
+  const second = await cliJson<ImportSummary>(args, { env });
+  expect(second).toMatchObject({ read: 450, inserted: 0, unchanged: 445 });
+  expect(await countPrompts(id)).toBe(445);
+});
+
+test("what prompt collections call their fields is understood, and other fields are kept", async () => {
+  const { id, slug } = await makeOrganization(database);
+  const args = ["import", "prompts", "-", "--organization", slug];
+  await cli(args, { env, stdin: "act,prompt,for_devs\r\nGuide,Lead me,TRUE\r\n" });
+  await cli(args, { env, stdin: '{"question_id": 7, "text": "Why?", "category": "math"}' });
+  await cli(args, {
+    env,
+    stdin: '[{"title": "T", "content": "c", "tags": ["a"], "description": "d", "language": "en"}]',
+  });
+  expect(
+    await database.query(
+      `select name, content, description, language, tags, extra_metadata from core.prompts
+        where organization_id = $1 order by content`,
+      [id],
+    ),
+  ).toEqual([
+    {
+      ...{ name: "Guide", content: "Lead me", description: null, language: "auto", tags: [] },
+      extra_metadata: { for_devs: "TRUE" },
+    },
+    {
+      ...{ name: "Why?", content: "Why?", description: null, language: "auto", tags: ["math"] },
+      extra_metadata: { question_id: 7 },
+    },
+    {
+      ...{ name: "T", content: "c", description: "d", language: "en", tags: ["a"] },
+      extra_metadata: {},
+    },
+  ]);
+});
+
+test("a file of which nothing can be imported is a failure, and one without records is none", async () => {
+  const { slug } = await makeOrganization(database);
+  const args = ["import", "prompts", "-", "--organization", slug];
+  const { code, stdout } = await cli(args, { env, stdin: "x,y\n1,2\n" });
+  expect(code).toBe(1);
+  expect(stdout).toContain("line 2: content (or prompt, or text) is required");
+  expect(await cliJson(args, { env, stdin: "" })).toMatchObject({ read: 0, refused: [] });
+});
+
+test("a file that is not there, and an organization that is not, are named", async () => {
+  const { slug } = await makeOrganization(database);
+  const missing = join(folder, "missing.csv");
+  const noFile = await cli(["import", "prompts", missing, "--organization", slug], { env });
+  expect(noFile.code).toBe(1);
+  expect(noFile.stderr).toContain(`There is no file ${missing}`);
+  const noOrganization = await cli(
+    ["import", "prompts", "-", "--organization", "nowhere"],
+    { env, stdin: "name,content\nA,a\n" },
+  );
+  expect(noOrganization.code).toBe(1);
+  expect(noOrganization.stderr).toContain("There is no organization with the slug 'nowhere'");
+});
