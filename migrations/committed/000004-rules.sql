@@ -1,5 +1,5 @@
---! Previous: sha1:75a785b5aba289ab5396868b912a89b3876912c3
---! Hash: sha1:490c3a56ef3b9c77569ec50989218968c2fd142a
+--! Previous: sha1:140579757a747cbfc13b5860f9fb015f315e6d89
+--! Hash: sha1:a9857f33752a953bdc29793661fded506c5b42ca
 --! Message: rules
 
 /*
