@@ -1,0 +1,299 @@
+import process from "node:process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { query, withTestDatabase } from "../helpers/database.ts";
+import { startGateway, withGateway } from "../helpers/gateway.ts";
+import { graphql, graphqlData } from "../helpers/graphql.ts";
+import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+
+const database = withTestDatabase();
+
+/** Functions that fail and that take their time, to be found by the gateway when it starts. */
+beforeAll(async () => {
+  await database.query(`
+    create function ops.test_sleep(seconds double precision) returns boolean
+      language plpgsql stable as 'begin perform pg_sleep(seconds); return true; end';
+    create function ops.test_work(seconds double precision) returns boolean
+      language plpgsql volatile as 'begin perform pg_sleep(seconds); return true; end';
+    create function ops.test_fail(code text) returns boolean
+      language plpgsql stable as 'begin raise exception using errcode = code, message = ''told''; end';
+    create function ops.test_context() returns text language sql stable as $$
+      select concat_ws(' ', current_user, current_setting('curestry.organization_id', true),
+                       current_setting('transaction_isolation'), current_setting('transaction_read_only')) $$;
+    grant execute on function ops.test_sleep, ops.test_work, ops.test_fail, ops.test_context
+      to curestry_member, curestry_anonymous;
+    create table ops.test_deferred (
+      id integer primary key,
+      other integer constraint fk_test_deferred_other references ops.test_deferred deferrable initially deferred);
+    grant select, insert on ops.test_deferred to curestry_member`);
+});
+
+const gateway = withGateway(database, { poolSize: 3, poolWaitMs: 500, statementTimeoutMs: 1_500 });
+let acme: TestOrganization;
+let beta: TestOrganization;
+let acmeKey = "";
+let betaKey = "";
+
+beforeAll(async () => {
+  acme = await makeOrganization(database);
+  beta = await makeOrganization(database);
+  const scopes = ["prompts:read", "prompts:write", "rubrics:read", "rubrics:write"];
+  acmeKey = await makeKey(database, acme, scopes);
+  betaKey = await makeKey(database, beta, scopes);
+});
+
+/** A rejection that nobody handles ends a Deno process; here it must fail the tests. */
+const unhandled: unknown[] = [];
+function noteUnhandled(reason: unknown): void {
+  unhandled.push(reason);
+}
+process.on("unhandledRejection", noteUnhandled);
+afterAll(() => {
+  process.off("unhandledRejection", noteUnhandled);
+  expect(unhandled).toEqual([]);
+});
+
+async function killConnections(): Promise<number> {
+  const [row] = await database.query<{ killed: number }>(
+    `select count(pg_terminate_backend(pid))::int as killed from pg_stat_activity
+      where datname = current_database() and usename = 'curestry_gateway'`,
+  );
+  return row?.killed ?? 0;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+test("a query runs in one read-only snapshot as member, a request without credentials as anonymous", async () => {
+  expect(await graphqlData(gateway.url, { query: "{ testContext }", key: acmeKey }))
+    .toEqual({ testContext: `curestry_member ${acme.id} repeatable read on` });
+  expect(await graphqlData(gateway.url, { query: "{ testContext }" }))
+    .toEqual({ testContext: "curestry_anonymous  repeatable read on" });
+});
+
+test("all steps of a query see one snapshot: nodes and totalCount agree, while others write", async () => {
+  let writing = true;
+  const writer = (async () => {
+    for (let n = 0; writing; n++) {
+      await database.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, $2, 'c')",
+        [acme.id, `snapshot ${n}`],
+      );
+      if (n % 3 === 0) {
+        await database.query("delete from core.prompts where name like 'snapshot %0'");
+      }
+    }
+  })();
+  for (let n = 0; n < 60; n++) {
+    const { prompts, again, organizations } = await graphqlData<{
+      prompts: { totalCount: number; nodes: unknown[] };
+      again: { totalCount: number };
+      organizations: { nodes: { prompts: { totalCount: number } }[] };
+    }>(gateway.url, {
+      key: acmeKey,
+      query: `{ prompts { totalCount nodes { id name } } again: prompts { totalCount }
+                organizations { nodes { prompts { totalCount aggregates { distinctCount { id } } } } } }`,
+    });
+    expect(prompts.nodes.length).toBe(Math.min(100, prompts.totalCount));
+    expect(again.totalCount).toBe(prompts.totalCount);
+    expect(organizations.nodes[0]?.prompts.totalCount).toBe(prompts.totalCount);
+  }
+  writing = false;
+  await writer;
+});
+
+test("nothing of a request is left for the next one on its connection", async () => {
+  const expected = {
+    [acmeKey]: `curestry_member ${acme.id}`,
+    [betaKey]: `curestry_member ${beta.id}`,
+    "": "curestry_anonymous ",
+  };
+  await Promise.all(Array.from({ length: 9 }, async (_, client) => {
+    for (let n = 0; n < 60; n++) {
+      const key = [acmeKey, betaKey, ""][(client + n) % 3] ?? "";
+      const credential = key === "" ? {} : { key };
+      if (n % 5 === 4) {
+        const { errors } = await graphql(gateway.url, {
+          ...credential,
+          query: `{ testFail(code: "XX000") testContext }`,
+        });
+        expect(errors?.[0]?.extensions?.code).toBe("INTERNAL");
+      }
+      const { status, data } = await graphql<{ testContext: string }>(gateway.url, {
+        ...credential,
+        query: "{ testContext }",
+      });
+      // Nine clients on three connections: some wait too long, none gets another's answer.
+      if (status === 503) continue;
+      expect(data?.testContext.startsWith(expected[key] ?? "?")).toBe(true);
+    }
+  }));
+});
+
+test("each field of a mutation commits on its own, and what failed is not there", async () => {
+  const create = (name: string) =>
+    `createJudgeRubric(input: { judgeRubric: { name: "${name}" } }) { judgeRubric { name organization { slug } } }`;
+  const { data, errors } = await graphql(gateway.url, {
+    key: acmeKey,
+    query: `mutation { a: ${create("one")} b: ${create("")} c: ${create("two")} }`,
+  });
+  expect(data).toEqual({
+    a: { judgeRubric: { name: "one", organization: { slug: acme.slug } } },
+    b: null,
+    c: { judgeRubric: { name: "two", organization: { slug: acme.slug } } },
+  });
+  expect(errors).toMatchObject([{ path: ["b"], extensions: { code: "INVALID" } }]);
+  expect(await database.query("select name from ops.judge_rubric order by name"))
+    .toEqual([{ name: "one" }, { name: "two" }]);
+});
+
+test("a commit that fails is an error, and the connection goes on", async () => {
+  const { data, errors } = await graphql(gateway.url, {
+    key: acmeKey,
+    query:
+      `mutation { createTestDeferred(input: { testDeferred: { id: 1, other: 2 } }) { testDeferred { id } } }`,
+  });
+  expect(data).toEqual({ createTestDeferred: null });
+  expect(errors).toMatchObject([{
+    extensions: { code: "CONFLICT", constraint: "fk_test_deferred_other" },
+  }]);
+  expect(await database.query("select from ops.test_deferred")).toEqual([]);
+  expect((await graphql(gateway.url, { query: "{ testContext }", key: acmeKey })).status).toBe(200);
+});
+
+test("a field that fails takes the query's other fields with it, for the same reason", async () => {
+  const { status, data, errors } = await graphql(gateway.url, {
+    key: acmeKey,
+    query: `{ testFail(code: "CU004") prompts { totalCount } }`,
+  });
+  expect(status).toBe(200);
+  expect(data).toMatchObject({ testFail: null });
+  expect(new Set(errors?.map((error) => `${error.extensions?.code} ${error.message}`)))
+    .toEqual(new Set(["INVALID told"]));
+});
+
+test("who cannot get a connection in time is told to come back, and nobody hangs", async () => {
+  const start = performance.now();
+  const answers = await Promise.all(
+    Array.from(
+      { length: 9 },
+      () => graphql(gateway.url, { query: "{ testSleep(seconds: 1) }", key: acmeKey }),
+    ),
+  );
+  expect(answers.filter((answer) => answer.status === 200)).toHaveLength(3);
+  for (const { status, headers, errors } of answers.filter((answer) => answer.status !== 200)) {
+    expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(errors?.[0]?.extensions?.code).toBe("UNAVAILABLE");
+  }
+  expect(performance.now() - start).toBeLessThan(3_000);
+});
+
+test.each([
+  ["{ testSleep(seconds: 30) }"],
+  ["mutation { testWork(input: { seconds: 30 }) { result } }"],
+])("a statement that takes too long is stopped: %s", async (document) => {
+  const start = performance.now();
+  const { status, headers, errors } = await graphql(gateway.url, {
+    query: document,
+    key: acmeKey,
+  });
+  expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(errors?.[0]?.extensions?.code).toBe("UNAVAILABLE");
+  expect(performance.now() - start).toBeLessThan(4_000);
+  expect(
+    await database.query(
+      "select from pg_stat_activity where usename = 'curestry_gateway' and state = 'active' and datname = current_database()",
+    ),
+  ).toEqual([]);
+});
+
+test.each([
+  ["{ testSleep(seconds: 1) }"],
+  ["mutation { testWork(input: { seconds: 1 }) { result } }"],
+])(
+  "a connection that breaks under way is an honest 503, and the next request works: %s",
+  async (document) => {
+    const answer = graphql(gateway.url, { query: document, key: acmeKey });
+    await sleep(300);
+    expect(await killConnections()).toBeGreaterThan(0);
+    const { status, errors } = await answer;
+    expect([status, errors?.[0]?.extensions?.code]).toEqual([503, "UNAVAILABLE"]);
+    expect((await graphql(gateway.url, { query: "{ testContext }", key: acmeKey })).status).toBe(
+      200,
+    );
+  },
+);
+
+test("while connections break all the time, answers are right or say that they are not", async () => {
+  let running = true;
+  const killer = (async () => {
+    while (running) {
+      await sleep(60);
+      await killConnections();
+    }
+  })();
+  const counts = { right: 0, unavailable: 0 };
+  await Promise.all(Array.from({ length: 3 }, async (_, client) => {
+    for (let n = 0; n < 40; n++) {
+      const { data, errors } = client === 0
+        ? await graphql(gateway.url, {
+          key: acmeKey,
+          query: `mutation { createPrompt(input: { prompt: { name: "kill ${n}", content: "c" } }) {
+                    prompt { name organization { slug } } } }`,
+        })
+        : await graphql(gateway.url, {
+          key: acmeKey,
+          query: "{ testContext prompts { totalCount } }",
+        });
+      if (errors === undefined) {
+        counts.right++;
+        expect(JSON.stringify(data)).not.toContain("null");
+      } else {
+        counts.unavailable++;
+        expect(new Set(errors.map((error) => error.extensions?.code)))
+          .toEqual(new Set(["UNAVAILABLE"]));
+      }
+    }
+  }));
+  running = false;
+  await killer;
+  expect(counts.right).toBeGreaterThan(0);
+  expect(await graphqlData(gateway.url, { query: "{ testContext }", key: betaKey }))
+    .toEqual({ testContext: `curestry_member ${beta.id} repeatable read on` });
+});
+
+test("without prepared statements, for a pooler in transaction mode, none is left on a connection", async () => {
+  const plain = await startGateway(database, { preparedStatements: false, poolSize: 1 });
+  try {
+    await database.query(`
+      create function ops.test_prepared() returns bigint language sql stable security definer
+        as 'select count(*) from pg_prepared_statements';
+      grant execute on function ops.test_prepared to curestry_member`);
+    for (let n = 0; n < 3; n++) {
+      await graphqlData(plain.url, {
+        query: "{ prompts { totalCount nodes { id } } }",
+        key: acmeKey,
+      });
+    }
+  } finally {
+    await plain.stop();
+  }
+  const counting = await startGateway(database, { preparedStatements: false, poolSize: 1 });
+  try {
+    await graphqlData(counting.url, {
+      query: "{ prompts { totalCount nodes { id } } }",
+      key: acmeKey,
+    });
+    expect(await graphqlData(counting.url, { query: "{ testPrepared }", key: acmeKey }))
+      .toEqual({ testPrepared: "0" });
+  } finally {
+    await counting.stop();
+  }
+});
+
+test("the gateway's own login, before it takes a role, can read nothing", async () => {
+  for (const table of ["core.prompts", "ops.api_key", "core.sessions", "core.users"]) {
+    await expect(query(database.gatewayUrl, `select from ${table}`)).rejects
+      .toMatchObject({ code: "42501" });
+  }
+});
