@@ -97,8 +97,9 @@ export function makeApp(parts: AppParts): GatewayApp {
     (c) => runOperation(c, parts),
   );
   const explore = async (c: GatewayContext) => {
-    c.header("content-security-policy", explorerPolicy);
-    return await (await parts.serverOf("curestry_member")).explore(c.req.raw);
+    const page = await (await parts.serverOf("curestry_member")).explore(c.req.raw);
+    page.headers.set("content-security-policy", explorerPolicy);
+    return page;
   };
   app.get("/graphql", (c) => {
     if (/\btext\/html\b/.test(c.req.header("accept") ?? "")) return explore(c);

@@ -208,7 +208,11 @@ function makeDigest(
     isSecure: url.protocol === "https:",
     method: request.method,
     path: url.pathname,
-    headers: Object.fromEntries(request.headers),
+    headers: {
+      ...Object.fromEntries(request.headers),
+      // Checked before; grafserv knows it in small letters only.
+      ...(body === null ? {} : { "content-type": "application/json" }),
+    },
     getQueryParams: () => Object.fromEntries(url.searchParams),
     getBody: () => ({ type: "json", json: body as never }),
     preferJSON: true,
