@@ -114,25 +114,24 @@ async function start(
   log: Log,
   running: Running,
 ): Promise<void> {
-  // Loading the gateway takes as long as starting PostgreSQL, so both happen at once
-  const modules = Promise.all([
-    importLater<typeof import("./gateway/serve.ts")>("./gateway/serve.ts"),
-    importLater<typeof import("../worker/main.ts")>("../worker/main.ts"),
-    options.demo ? importLater<typeof import("./demo/seed.ts")>("./demo/seed.ts") : null,
-  ]);
-  modules.catch(() => {});
   await checkGatewayPort(settings);
-  const adminUrl = await openDatabase(settings, log, running);
+  let modules = null as ReturnType<typeof importParts> | null;
+  // Loading the gateway takes longer than PostgreSQL's start, and occupies this process: it begins when
+  // PostgreSQL has a process of its own
+  const adminUrl = await openDatabase(settings, log, running, () => {
+    modules ??= importParts(options);
+    modules.catch(() => {});
+  });
   const summary = await migrateFor(settings, adminUrl, log);
   if (summary.applied.length > 0) log.info({ applied: summary.applied }, "Migrated the database");
   for (const note of summary.notes) log[note === summary.server.warning ? "warn" : "info"](note);
   await running.database?.setReady();
-  const [jwtKeys, gatewayUrl, workerUrl, [{ makeGateway }, { startWorker }, demo]] = await Promise
+  const [jwtKeys, gatewayUrl, workerUrl, { makeGateway, startWorker, seedDemo }] = await Promise
     .all([
       readJwtKeys(settings),
       readGatewayUrl(settings, adminUrl),
       readWorkerUrl(settings, adminUrl),
-      modules,
+      modules ?? importParts(options),
     ]);
   const { host, port } = settings;
   await Promise.all([
@@ -144,9 +143,18 @@ async function start(
     }),
   ]);
   const url = running.gateway?.url ?? "";
-  const shown = await demo?.seedDemo({ adminUrl, gatewayUrl: url, settings, log });
+  const shown = await seedDemo?.({ adminUrl, gatewayUrl: url, settings, log });
   console.log(describeStart(settings, url));
   if (shown) console.log(`\n${shown}`);
+}
+
+async function importParts(options: { demo: boolean }) {
+  const [gateway, worker, demo] = await Promise.all([
+    importLater<typeof import("./gateway/serve.ts")>("./gateway/serve.ts"),
+    importLater<typeof import("../worker/main.ts")>("../worker/main.ts"),
+    options.demo ? importLater<typeof import("./demo/seed.ts")>("./demo/seed.ts") : null,
+  ]);
+  return { ...gateway, ...worker, ...demo };
 }
 
 /**
@@ -180,10 +188,18 @@ async function checkGatewayPort({ host, port }: Settings): Promise<void> {
 }
 
 /** The administrator's connection string of the database, which runs then. */
-async function openDatabase(settings: Settings, log: Log, running: Running): Promise<string> {
+async function openDatabase(
+  settings: Settings,
+  log: Log,
+  running: Running,
+  onSpawn: () => void,
+): Promise<string> {
   const found = settings.databaseUrl === null ? null : await findDatabase(settings);
-  if (found !== null) return found;
-  running.database = await startEmbedded(settings, "start", log);
+  if (found !== null) {
+    onSpawn();
+    return found;
+  }
+  running.database = await startEmbedded(settings, "start", log, onSpawn);
   return running.database.adminUrl;
 }
 

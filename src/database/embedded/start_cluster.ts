@@ -34,6 +34,8 @@ export interface ClusterOptions {
   noSync?: boolean;
   /** Server settings that replace ours. */
   settings?: Record<string, string>;
+  /** Called when the server's process is there, but long before it is ready: time for other work. */
+  onSpawn?: () => void;
   /** Where the server's messages go; default: `postgres.log` beside the cluster. */
   logFile?: string;
 }
@@ -204,6 +206,7 @@ async function startServer(
   } finally {
     closeSync(log);
   }
+  options.onSpawn?.();
   const exit = Promise.withResolvers<number | null>();
   child.on("error", exit.reject);
   child.on("exit", exit.resolve);

@@ -33,12 +33,14 @@ const LOG_BYTES = 10 * 1024 * 1024;
  * Starts the embedded PostgreSQL of the data directory, and stops what a killed start left behind.
  *
  * @param kind `start` refuses where another start runs; both wait for a command's short use
+ * @param onSpawn called when the server's process is there, but not ready yet
  * @throws {Error} saying what is wrong and what to do
  */
 export async function startEmbedded(
   settings: Settings,
   kind: Holder["kind"],
   log: Log,
+  onSpawn: () => void = () => {},
 ): Promise<EmbeddedDatabase> {
   const { dataDir, databasePort } = settings;
   await makeDataDir(dataDir);
@@ -70,6 +72,7 @@ export async function startEmbedded(
       dataDir: clusterDir,
       port: databasePort,
       password,
+      onSpawn,
       logFile,
     });
     const adminUrl = databaseUrl(cluster.url, "curestry");
