@@ -1,0 +1,49 @@
+/**
+ * Makes one rubric per judge prompt, with a criterion for each of the two answers that it compares.
+ *
+ *   deno run -A docs/walkthrough/make_rubrics.ts judge_prompts.jsonl
+ */
+import { readFile } from "node:fs/promises";
+import process from "node:process";
+import { ask } from "./api.ts";
+
+interface JudgePrompt {
+  prompt_id: number;
+  description: string;
+  category: string;
+  defaults: { prompt: string };
+}
+
+const [file = ""] = process.argv.slice(2);
+for (const line of (await readFile(file, "utf8")).trim().split("\n")) {
+  const judge: JudgePrompt = JSON.parse(line);
+  const { createJudgeRubric: { judgeRubric } } = await ask<
+    { createJudgeRubric: { judgeRubric: { id: string; name: string } } }
+  >(
+    `mutation ($rubric: JudgeRubricInput!) {
+      createJudgeRubric(input: { judgeRubric: $rubric }) { judgeRubric { id name } }
+    }`,
+    {
+      rubric: {
+        name: judge.description,
+        description: judge.defaults.prompt,
+        meta: { prompt_id: judge.prompt_id, category: judge.category },
+      },
+    },
+  );
+  for (const answer of [1, 2]) {
+    await ask(
+      `mutation ($criterion: JudgeCriterionInput!) {
+        createJudgeCriterion(input: { judgeCriterion: $criterion }) { judgeCriterion { id } }
+      }`,
+      {
+        criterion: {
+          rubricId: judgeRubric.id,
+          key: `answer_${answer}`,
+          title: `Score of answer ${answer}`,
+        },
+      },
+    );
+  }
+  console.log(`${judgeRubric.name}: answer_1, answer_2`);
+}
