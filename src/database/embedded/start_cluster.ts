@@ -1,18 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import {
-  chmod,
-  chown,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Account, serverAccount } from "./account.ts";
@@ -24,7 +12,7 @@ import { bareEnvironment, runProgram } from "./run_program.ts";
 
 /** How to run a cluster. */
 export interface ClusterOptions {
-  /** The cluster's directory; made when absent. */
+  /** The cluster's directory; made when absent or empty. */
   dataDir: string;
   /** On 127.0.0.1; 0 chooses a free one. */
   port: number;
@@ -113,7 +101,7 @@ export async function clusterMajor(clusterDir: string): Promise<number | null> {
   return text === "" ? null : Number.parseInt(text, 10);
 }
 
-/** Makes a cluster beside its final place first: one that was interrupted is never taken for whole. */
+/** Makes a cluster beside its place and then moves it there: one that was interrupted is never used. */
 async function makeCluster(
   binaries: Binaries,
   account: Account | null,
@@ -121,18 +109,24 @@ async function makeCluster(
   password: string,
   noSync: boolean,
 ): Promise<void> {
-  const secrets = await mkdtemp(join(tmpdir(), "curestry-"));
-  const passwordFile = join(secrets, "password");
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await chmod(dataDir, 0o700);
-  const unfinished = join(dataDir, "unfinished");
+  await rmdir(dataDir).catch((error) => {
+    if (error.code === "ENOENT") return;
+    throw new Error(
+      `${dataDir} is not empty, but holds no database: move what it holds away, or name another ` +
+        "directory",
+      { cause: error },
+    );
+  });
+  const unfinished = `${dataDir}.unfinished`;
+  const passwordFile = `${dataDir}.password`;
   await rm(unfinished, { recursive: true, force: true });
+  await rm(passwordFile, { force: true });
   try {
-    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    await mkdir(unfinished, { mode: 0o700 });
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: "wx" });
     if (account) {
-      for (const path of [secrets, passwordFile, dataDir]) {
-        await chown(path, account.uid, account.gid);
-      }
+      await chown(unfinished, account.uid, account.gid);
+      await chown(passwordFile, account.uid, account.gid);
     }
     const { code, output } = await runProgram(binaries.initdb, [
       `--pgdata=${unfinished}`,
@@ -147,20 +141,13 @@ async function makeCluster(
       ...(noSync ? ["--no-sync"] : []),
     ], account);
     if (code !== 0) throw new Error(`initdb failed:\n${output.trim()}`);
-    await moveContents(unfinished, dataDir);
+    await rename(unfinished, dataDir);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
     throw error;
   } finally {
-    await rm(secrets, { recursive: true, force: true });
+    await rm(passwordFile, { force: true });
   }
-}
-
-/** Moves everything up; PG_VERSION last, for it says that the cluster is whole. */
-async function moveContents(from: string, to: string): Promise<void> {
-  const names = (await readdir(from)).filter((name) => name !== "PG_VERSION");
-  for (const name of [...names, "PG_VERSION"]) await rename(join(from, name), join(to, name));
-  await rm(from, { recursive: true });
 }
 
 async function startServer(

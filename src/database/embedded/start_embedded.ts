@@ -76,7 +76,10 @@ export async function startEmbedded(
       logFile,
     });
     const adminUrl = databaseUrl(cluster.url, "curestry");
-    await writeUrl(dataDir, adminUrl);
+    await writeUrl(dataDir, adminUrl).catch(async (error) => {
+      await cluster.stop();
+      throw error;
+    });
     if (account) {
       const isElsewhere = clusterDir !== join(dataDir, "postgres");
       log[cluster.firstTime || (isElsewhere && kind === "start") ? "info" : "debug"](
