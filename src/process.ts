@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 
 /** Signals that ask a program to end. */
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Wishes of others that this program ends. */
 export interface StopRequests {
@@ -33,10 +32,6 @@ export function listenForStop(): StopRequests {
     if (performance.now() - firstAt > ECHO) again.resolve(reason);
     first.resolve(reason);
   }
-  // Looked up first: Deno catches hangups as soon as it catches any signal, and then ends the program
-  // even if it was to ignore them
-  const goesOn = ignoresHangup();
-  process.on("SIGHUP", () => goesOn || ask("SIGHUP"));
   for (const signal of SIGNALS) process.on(signal, () => ask(signal));
   watchNpx(() => first.resolve("the end of npx")).catch(() => {});
   return { first: first.promise, again: again.promise };
@@ -56,16 +51,6 @@ export function fail(error: unknown): never {
       : "";
   process.stderr.write(`${message}${stack}\n`);
   process.exit(1);
-}
-
-/**
- * Whether this program was started by `nohup`, and is to go on when its terminal closes; as far as that
- * can be looked up.
- */
-function ignoresHangup(): boolean {
-  if (process.platform !== "linux") return false;
-  const [, ignored] = /^SigIgn:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-  return (Number.parseInt(ignored?.slice(-1) ?? "0", 16) & 1) === 1;
 }
 
 async function watchNpx(ended: () => void): Promise<void> {
