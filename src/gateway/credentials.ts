@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { importJWK, type JWK, jwtVerify, type JWTVerifyGetKey } from "jose";
 import { makeExpiringCache } from "./expiring_cache.ts";
-import { GatewayError } from "./gateway_error.ts";
+import { refused } from "./gateway_error.ts";
 
 /** Who a request says it is, as far as that can be told without the database. */
 export type Credential =
@@ -88,14 +88,6 @@ function readKey(token: string): Credential {
     throw refused();
   }
   return { kind: "key", hash: sha256(token), keyId };
-}
-
-/** The same words whatever was wrong: a caller learns nothing about which credentials exist. */
-export function refused(): GatewayError {
-  return new GatewayError(
-    "UNAUTHENTICATED",
-    "The credential was refused. Send an API key or a session token that is valid, as Authorization: Bearer",
-  );
 }
 
 function sha256(text: string): string {

@@ -4,8 +4,8 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
-import { refused } from "./credentials.ts";
 import { makeExpiringCache } from "./expiring_cache.ts";
+import { explainSql, type Explanation } from "./explain_sql.ts";
 import { type ErrorCode, GatewayError } from "./gateway_error.ts";
 
 /** An entry of `errors` in an answer. */
@@ -31,50 +31,6 @@ export interface ClientErrorExtensions {
 export interface ErrorMapper {
   toClientError(error: unknown, requestId: string): Promise<ClientError>;
 }
-
-interface Known {
-  code: ErrorCode;
-  message: string;
-  field?: string | undefined;
-  constraint?: string | undefined;
-}
-
-/** SQLSTATEs and classes of them; the longest match counts. */
-const codes: Readonly<Record<string, ErrorCode>> = {
-  CU001: "UNAUTHENTICATED",
-  CU002: "FORBIDDEN",
-  CU003: "NOT_FOUND",
-  CU004: "INVALID",
-  CU005: "CONFLICT",
-  CU006: "LIMIT",
-  CU007: "UNAVAILABLE",
-  // Data exceptions: a value that its type does not take.
-  "22": "INVALID",
-  "23502": "INVALID",
-  "23514": "INVALID",
-  "23503": "CONFLICT",
-  "23505": "CONFLICT",
-  "23P01": "CONFLICT",
-  "40001": "CONFLICT",
-  "40P01": "CONFLICT",
-  "42501": "FORBIDDEN",
-  // Connection lost, no connection left, statement timed out, shutting down, lock not available.
-  "08": "UNAVAILABLE",
-  "53": "UNAVAILABLE",
-  "55P03": "UNAVAILABLE",
-  "57014": "UNAVAILABLE",
-  "57P": "UNAVAILABLE",
-};
-
-/** Messages that take the place of PostgreSQL's, which name tables or say nothing to a client. */
-const messages: Readonly<Record<string, string>> = {
-  // Unknown, expired, revoked: the same words.
-  CU001: refused().message,
-  "40001": "Another change came in between; try again",
-  "40P01": "Another change came in between; try again",
-  "42501": "The credential does not permit this",
-  "57014": "The database took too long to answer; ask for less, or try again",
-};
 
 const keptConstraints = 2_000;
 
@@ -111,7 +67,10 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
     }
   }
 
-  async function explain(cause: unknown, graphqlError: GraphQLError | null): Promise<Known | null> {
+  async function explain(
+    cause: unknown,
+    graphqlError: GraphQLError | null,
+  ): Promise<Explanation | null> {
     if (cause instanceof GatewayError) return { code: cause.code, message: cause.message };
     if (cause instanceof pg.DatabaseError) return await explainSql(cause, sentenceOf);
     if (cause instanceof Error && isSafeError(cause)) {
@@ -151,65 +110,6 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
       return answer;
     },
   };
-}
-
-async function explainSql(
-  error: pg.DatabaseError,
-  sentenceOf: (error: pg.DatabaseError) => Promise<string>,
-): Promise<Known | null> {
-  const state = error.code ?? "";
-  const code = codes[state] ?? codes[state.slice(0, 3)] ?? codes[state.slice(0, 2)];
-  if (code === undefined) return null;
-  const constraint = error.constraint || undefined;
-  if (state === "23503" && /^update or delete|still referenced/.test(error.message)) {
-    // The constraint's sentence is about the other side: the rows that refer.
-    const message = `Rows of ${camelCase(error.table ?? "another table")} refer to this one`;
-    return { code, message, constraint };
-  }
-  const field = fieldOf(error);
-  if (state.startsWith("23")) {
-    const sentence = await sentenceOf(error);
-    return { code, message: sentence || brokenRule(error, field), field, constraint };
-  }
-  if (code === "UNAVAILABLE" && !state.startsWith("CU")) {
-    return { code, message: messages[state] ?? "The database is not available; try again" };
-  }
-  return { code, message: messages[state] ?? error.message, field, constraint };
-}
-
-/** A sentence for a constraint without a comment. */
-function brokenRule(error: pg.DatabaseError, field: string | undefined): string {
-  const name = field ?? error.constraint;
-  switch (error.code) {
-    case "23502":
-      return `${name} must not be null`;
-    case "23503":
-      return `${name} refers to a row that does not exist`;
-    case "23505":
-      return `There is a row with this ${name} already`;
-    case "23P01":
-      return `There is a row in conflict with this one already (${error.constraint})`;
-    default:
-      return `${name} breaks the rule ${error.constraint}`;
-  }
-}
-
-/**
- * The field at fault: the column which the error names; or the last of the key's columns that its
- * detail names; or what the constraint's name says, by the convention {chk|unq|fk}_{table}_{column}.
- */
-function fieldOf(error: pg.DatabaseError): string | undefined {
-  if (error.column) return camelCase(error.column);
-  const key = /\(([\w, "]+)\)=\(/.exec(error.detail ?? "")?.[1];
-  const columns = key?.split(", ").filter((column) => column !== "organization_id");
-  if (columns?.length === 1 && columns[0] !== undefined) return camelCase(columns[0]);
-  const prefix = new RegExp(`^(chk|unq|fk)_${error.table}_(\\w+)$`);
-  const column = prefix.exec(error.constraint ?? "")?.[2];
-  return column === undefined ? undefined : camelCase(column.replace(/^organization_id_/, ""));
-}
-
-function camelCase(column: string): string {
-  return column.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Unwraps the errors that graphql-js and Grafast put around the first one. */

@@ -17,3 +17,11 @@ export class GatewayError extends Error {
     super(message, options);
   }
 }
+
+/** The same words whatever was wrong: a caller learns nothing about which credentials exist. */
+export function refused(): GatewayError {
+  return new GatewayError(
+    "UNAUTHENTICATED",
+    "The credential was refused. Send an API key or a session token that is valid, as Authorization: Bearer",
+  );
+}

@@ -1,8 +1,6 @@
 import "./graphile_env.ts";
 import type { GraphileConfig } from "graphile-config";
 import { makeSchema } from "postgraphile";
-import { execute, type GrafastExecutionArgs } from "postgraphile/grafast";
-import { getOperationAST, GraphQLError } from "postgraphile/graphql";
 import {
   convertHandlerResultToResult,
   GrafservBase,
@@ -12,8 +10,8 @@ import {
 } from "postgraphile/grafserv";
 import type { RequestDatabase } from "./adaptor.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
-import { type ErrorCode, GatewayError } from "./gateway_error.ts";
-import { checkPageSizes, makeCheckDocument } from "./limits.ts";
+import type { ErrorCode } from "./gateway_error.ts";
+import { makeExecutionPlugin } from "./plugins/execution.ts";
 
 declare global {
   namespace Grafast {
@@ -63,7 +61,7 @@ export async function makeGraphqlServer(
 ): Promise<GraphqlServer> {
   const { schema, resolvedPreset } = await makeSchema({
     ...preset,
-    plugins: [...preset.plugins ?? [], executionPlugin(options.suggestions)],
+    plugins: [...preset.plugins ?? [], makeExecutionPlugin(options.suggestions)],
   });
   const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
   await grafserv.ready();
@@ -113,69 +111,6 @@ export async function makeGraphqlServer(
 function acceptsAnything(request: Request): boolean {
   const accept = request.headers.get("accept");
   return accept === null || accept.trim() === "*/*";
-}
-
-/** Documents are checked by limits.ts before Grafast sees them; failures stay errors of the answer. */
-function executionPlugin(suggestions: boolean): GraphileConfig.Plugin {
-  return {
-    name: "CurestryExecutionPlugin",
-    version: "1.0.0",
-    grafserv: {
-      middleware: {
-        setPreset(next, event) {
-          const original = event.getExecutionConfig;
-          let check: ReturnType<typeof makeCheckDocument> | undefined;
-          event.getExecutionConfig = async function (context) {
-            const config = await original.call(this, context);
-            check ??= makeCheckDocument(config.schema, { suggestions });
-            return { ...config, parseAndValidate: check, execute: run };
-          };
-          return next();
-        },
-      },
-    },
-  };
-}
-
-const run: typeof execute = async function run(args: GrafastExecutionArgs) {
-  const { database } = args.requestContext as Grafast.RequestContext;
-  try {
-    const operation = getOperationAST(args.document, args.operationName);
-    if (operation) {
-      const refusals = checkPageSizes(args.document, operation, args.variableValues);
-      if (refusals.length > 0) return { errors: refusals };
-      database.begin(operation.operation === "mutation" ? "mutation" : "query");
-    }
-    Object.assign(args.contextValue as object, {
-      pgSettings: {},
-      withPgClient: database.withPgClient,
-    });
-    const result = await execute(args);
-    return operation?.operation === "mutation" ? withMissingRows(result) : result;
-  } catch (error) {
-    const originalError = error instanceof Error ? error : new Error(String(error));
-    return { errors: [new GraphQLError("internal error", { originalError })] };
-  } finally {
-    database.finish();
-  }
-};
-
-/**
- * A mutation's field is null without an error when its node id is none, or is one of another type.
- * Nothing was changed, and the client is told so.
- */
-function withMissingRows(result: Awaited<ReturnType<typeof execute>>): typeof result {
-  if (!("data" in result) || !result.data) return result;
-  const failed = new Set(result.errors?.map((error) => error.path?.[0]));
-  const missing = Object.entries(result.data)
-    .filter(([key, value]) => value === null && !failed.has(key))
-    .map(([key]) => {
-      const originalError = new GatewayError("NOT_FOUND", "There is no such row");
-      return new GraphQLError(originalError.message, { path: [key], originalError });
-    });
-  return missing.length === 0
-    ? result
-    : { ...result, errors: [...result.errors ?? [], ...missing] };
 }
 
 /**

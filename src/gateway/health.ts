@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
+import { readyQuery } from "./pool.ts";
 
 /** The answer to a question about the gateway's state. */
 export interface Report {
@@ -14,9 +15,6 @@ export interface Health {
   /** The specification's health report, made by `app.health()`. */
   readHealth(): Promise<Report>;
 }
-
-const readyQuery =
-  "select to_regprocedure('app.begin_request(text,text,text,text)') is not null as migrated";
 
 /** Makes the reports. Why something failed stands in the log, and not in the answer. */
 export function makeHealth(pool: Pool, log: Logger): Health {

@@ -1,6 +1,5 @@
 import "./graphile_env.ts";
 import type { JWK } from "jose";
-import pg from "pg";
 import type { Logger } from "pino";
 import { type Adaptor, makeAdaptor, type RequestRole } from "./adaptor.ts";
 import { makeApp } from "./app.ts";
@@ -8,6 +7,7 @@ import { makeReadCredential } from "./credentials.ts";
 import { type ErrorMapper, makeErrorMapper } from "./errors.ts";
 import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
 import { makeHealth } from "./health.ts";
+import { connectFirst, makePool } from "./pool.ts";
 import { makePreset } from "./preset.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
@@ -90,36 +90,6 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-interface PoolWithConnections {
-  pool: pg.Pool;
-  /** The connections that are open, idle or not. */
-  connections: ReadonlySet<pg.Connection>;
-}
-
-function makePool(options: GatewayOptions): PoolWithConnections {
-  const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
-    application_name: "curestry gateway",
-    pipeline: true,
-    max: options.poolSize ?? 10,
-    connectionTimeoutMillis: options.poolWaitMs ?? 3_000,
-    idleTimeoutMillis: 30_000,
-    // A connection's memory grows with the statements prepared on it.
-    maxLifetimeSeconds: 1_800,
-  });
-  // Without listeners, a connection that breaks ends the process.
-  const warn = (error: Error) => options.log.warn({ err: error }, "A database connection broke");
-  pool.on("error", warn);
-  const connections = new Set<pg.Connection>();
-  pool.on("connect", (client) => {
-    client.on("error", warn);
-    const { connection } = client as unknown as { connection: pg.Connection };
-    connections.add(connection);
-    connection.on("end", () => connections.delete(connection));
-  });
-  return { pool, connections };
-}
-
 function listen(
   { host, port }: GatewayOptions,
   handler: (request: Request) => Response | Promise<Response>,
@@ -144,29 +114,6 @@ async function within(milliseconds: number, event: Promise<unknown>): Promise<bo
     return await Promise.race([event.then(() => true, () => true), timeout]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Tries until the database answers: it may be starting just now. */
-async function connectFirst(pool: pg.Pool, waitMs: number, log: Logger): Promise<void> {
-  const deadline = Date.now() + waitMs;
-  for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
-    try {
-      await pool.query("select 1");
-      return;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && /^(28|3D)/.test(error.code ?? "")) {
-        const message = `The database refuses the gateway's login: ${error.message}; ` +
-          "run `deno task migrate`, which makes the login and sets its password";
-        throw new Error(message, { cause: error });
-      }
-      if (Date.now() + pause > deadline) {
-        const message = `The database does not answer after ${waitMs / 1000} s; is it running?`;
-        throw new Error(message, { cause: error });
-      }
-      log.info({ err: error }, "The database does not answer yet");
-      await new Promise((resolve) => setTimeout(resolve, pause));
-    }
   }
 }
 

@@ -58,6 +58,11 @@ describe("too much is refused, fast, and nobody else waits for it", () => {
       `{ ${repeat(31, () => "...F")} } fragment F on Query { __typename }`,
     ],
     ["one field 9,000 times", `{ viewer { ${repeat(9_000, () => "userId")} } }`],
+    ["fields", `{ prompts { nodes { ${repeat(2_001, () => "id")} } } }`],
+    [
+      "objects",
+      `{ prompts { nodes { ${repeat(201, () => "analysisRuns { totalCount }")} } } }`,
+    ],
     [
       "levels",
       `{ prompts { nodes { ${repeat(6, () => "organization { prompts { nodes {")} id ${
@@ -145,6 +150,16 @@ describe("what honest clients send passes", () => {
           `a${n}: prompts(first: ${n + 1}) { totalCount nodes { id name
           analysisRuns { nodes { id judgeScores { nodes { score criterion { key } } } } } } }`)
       } }`,
+    );
+    expect(status).toBe(200);
+    expect(ms).toBeLessThan(1_500);
+  });
+
+  test("as many equal fields as may be, which are compared with each other", async () => {
+    const { status, ms } = await measure(
+      `{ prompts { nodes { ${repeat(1_500, () => "id")} ${
+        repeat(190, () => "analysisRuns { totalCount }")
+      } } } }`,
     );
     expect(status).toBe(200);
     expect(ms).toBeLessThan(1_500);

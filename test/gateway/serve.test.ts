@@ -78,6 +78,13 @@ describe("start", () => {
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
+  test("refuses a database that is not migrated", async () => {
+    const url = new URL(database.gatewayUrl);
+    url.pathname = "/postgres";
+    await expect(startGateway(database, { databaseUrl: url.href })).rejects
+      .toThrow("The database is not migrated; run `deno task migrate`");
+  });
+
   test("says which port is taken", async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

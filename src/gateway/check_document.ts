@@ -1,0 +1,77 @@
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  parse,
+  Source,
+  specifiedRules,
+  validate,
+} from "postgraphile/graphql";
+import { makeExpiringCache } from "./expiring_cache.ts";
+import { limitRules } from "./limit_rules.ts";
+import { limits, tooMuch } from "./limits.ts";
+
+/** A document that may be run, or why not. */
+export type Checked =
+  | { document: DocumentNode; errors?: undefined }
+  | { document?: undefined; errors: readonly GraphQLError[] };
+
+const mostErrors = 20;
+const rememberedDocuments = 500;
+/** Longer documents are checked each time: 500 of them would fill the memory. */
+const longestRemembered = 20_000;
+
+/**
+ * Makes the check of a document's text: size, syntax, the limits, and the rules of GraphQL,
+ * in this order, so that what is too big is refused before anything costly looks at it. Limits carry
+ * `extensions.code` LIMIT.
+ *
+ * @param options.suggestions whether a refusal may name fields that exist ("Did you mean …")
+ */
+export function makeCheckDocument(
+  schema: GraphQLSchema,
+  options: { suggestions: boolean },
+): (text: string) => Checked {
+  const remembered = makeExpiringCache<Checked>(rememberedDocuments);
+
+  function check(text: string): Checked {
+    try {
+      return parseAndValidate(text);
+    } catch (error) {
+      // Nested deeper than the parser's recursion can follow: thousands of levels.
+      if (!(error instanceof RangeError)) throw error;
+      return { errors: [tooMuch("levels", limits.depth, "many more")] };
+    }
+  }
+
+  function parseAndValidate(text: string): Checked {
+    let document: DocumentNode;
+    try {
+      document = parse(new Source(text, "GraphQL request"), { maxTokens: limits.tokens });
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error;
+      const tooLong = /more tha[tn] \d+ tokens/.test(error.message);
+      return {
+        errors: [tooLong ? tooMuch("tokens", limits.tokens, `over ${limits.tokens}`) : error],
+      };
+    }
+    const excesses = validate(schema, document, limitRules);
+    if (excesses.length > 0) return { errors: excesses.slice(0, mostErrors) };
+    const errors = validate(schema, document, specifiedRules, { maxErrors: mostErrors });
+    if (errors.length === 0) return { document };
+    return { errors: options.suggestions ? errors : errors.map(withoutSuggestion) };
+  }
+
+  return function checkDocument(text) {
+    const known = remembered.get(text);
+    if (known !== undefined) return known;
+    const checked = check(text);
+    if (text.length <= longestRemembered) remembered.set(text, checked);
+    return checked;
+  };
+}
+
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  const message = error.message.replace(/ Did you mean .*\?$/s, "");
+  return message === error.message ? error : new GraphQLError(message, error.nodes);
+}
