@@ -78,6 +78,7 @@ async function readNpxAncestors(): Promise<{ pid: number; parent: number }[]> {
     ancestors.push({ pid, parent });
     pid = parent;
   }
+  // Some other launcher, which may end before us
   return [];
 }
 
