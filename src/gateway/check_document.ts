@@ -59,6 +59,10 @@ export function makeCheckDocument(
     if (excesses.length > 0) return { errors: excesses.slice(0, mostErrors) };
     const errors = validate(schema, document, specifiedRules, { maxErrors: mostErrors });
     if (errors.length === 0) return { document };
+    if (errors.some((error) => error.message === "Validation aborted.")) {
+      // graphql-js gives up comparing fields of one name with each other: that takes n² steps.
+      return { errors: [repeatsTooMuch()] };
+    }
     return { errors: options.suggestions ? errors : errors.map(withoutSuggestion) };
   }
 
@@ -69,6 +73,12 @@ export function makeCheckDocument(
     if (text.length <= longestRemembered) remembered.set(text, checked);
     return checked;
   };
+}
+
+function repeatsTooMuch(): GraphQLError {
+  return new GraphQLError("A document may not repeat fields this often; name each of them once", {
+    extensions: { code: "LIMIT" },
+  });
 }
 
 function withoutSuggestion(error: GraphQLError): GraphQLError {
