@@ -1,5 +1,5 @@
 --! Previous: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
---! Hash: sha1:78a61ab60647de8d6f3c8fac471e6ef567b07a74
+--! Hash: sha1:ab8e2bfdc213cfe763f71b9dc6258199e9bf3f84
 --! Message: ops and mart
 
 /*
@@ -13,7 +13,8 @@
 create schema app;
 create schema ops;
 create schema mart;
-revoke all on schema app, ops, mart from public;
+create schema report;
+revoke all on schema app, ops, mart, report from public;
 alter default privileges revoke execute on functions from public;
 alter default privileges revoke usage on types from public;
 
@@ -60,6 +61,7 @@ create table ops.api_key (
     expires_at timestamptz,
     is_revoked boolean not null default false,
     by_operator boolean not null default false,
+    parent_key_id uuid,
     revoked_at timestamptz,
     last_used_at timestamptz,
     created_at timestamptz not null default now(),
@@ -75,8 +77,30 @@ create table ops.api_key (
             "rubrics:read", "rubrics:write", "features:write", "marts:read", "members:read", "members:write",
             "keys:write", "credentials:write", "audit:read", "organization:write"]'::jsonb)
 );
+alter table ops.api_key add constraint fk_api_key_parent_key_id foreign key (organization_id, parent_key_id)
+    references ops.api_key (organization_id, id);
+create index idx_api_key_parent_key_id on ops.api_key (organization_id, parent_key_id);
 create index idx_api_key_organization_id on ops.api_key (organization_id, created_at, id);
 create index idx_api_key_user_id on ops.api_key (user_id);
+
+create table ops.invitation (
+    id uuid not null default gen_random_uuid(),
+    organization_id uuid not null,
+    organization_user_id uuid not null,
+    code_hash varchar(64) not null,
+    invited_by_user_id integer,
+    expires_at timestamptz not null,
+    accepted_at timestamptz,
+    created_at timestamptz not null default now(),
+    constraint pk_invitation primary key (organization_id, id),
+    constraint unq_invitation_code_hash unique (organization_id, code_hash),
+    constraint fk_invitation_organization_user_id foreign key (organization_id, organization_user_id)
+        references ops.organization_user (organization_id, id) on delete cascade,
+    constraint chk_invitation_code_hash check (code_hash ~ '^[0-9a-f]{64}$'),
+    constraint chk_invitation_expires_at check (expires_at > created_at)
+);
+create index idx_invitation_organization_user_id on ops.invitation (organization_id, organization_user_id);
+create index idx_invitation_invited_by_user_id on ops.invitation (invited_by_user_id);
 
 create table ops.provider_credential (
     id uuid not null default gen_random_uuid(),
@@ -399,3 +423,5 @@ create type ops.viewer as (
     permissions text[],
     organizations ops.viewer_organization[]
 );
+create type ops.new_api_key as (id uuid, name text, scopes text[], key text, expires_at timestamptz, created_at timestamptz);
+create type ops.new_invitation as (organization_user_id uuid, user_id integer, email text, role text, code text, expires_at timestamptz);

@@ -1,5 +1,5 @@
---! Previous: sha1:78a61ab60647de8d6f3c8fac471e6ef567b07a74
---! Hash: sha1:140579757a747cbfc13b5860f9fb015f315e6d89
+--! Previous: sha1:ab8e2bfdc213cfe763f71b9dc6258199e9bf3f84
+--! Hash: sha1:d026494bc7ed0e047c0dcd86ea36e933d7c54cd3
 --! Message: move to core
 
 /*
@@ -132,8 +132,8 @@ alter table core.prompt_relations
   alter column organization_id set not null,
   alter column extra_metadata set not null,
   add constraint pk_prompt_relations primary key (organization_id, id),
-  add constraint fk_prompt_relations_source_id foreign key (organization_id, source_id) references core.prompts (organization_id, id),
-  add constraint fk_prompt_relations_target_id foreign key (organization_id, target_id) references core.prompts (organization_id, id);
+  add constraint fk_prompt_relations_source_id foreign key (organization_id, source_id) references core.prompts (organization_id, id) on delete cascade,
+  add constraint fk_prompt_relations_target_id foreign key (organization_id, target_id) references core.prompts (organization_id, id) on delete cascade;
 alter table core.users
   add constraint pk_users primary key (id),
   add constraint unq_users_email unique (email);
@@ -203,6 +203,8 @@ alter table ops.organization_user
   add constraint fk_organization_user_user_id foreign key (user_id) references core.users (id) on delete cascade;
 alter table ops.api_key
   add constraint fk_api_key_user_id foreign key (user_id) references core.users (id) on delete set null;
+alter table ops.invitation
+  add constraint fk_invitation_invited_by_user_id foreign key (invited_by_user_id) references core.users (id) on delete set null;
 alter table ops.analysis_run
   add constraint fk_analysis_run_user_id foreign key (user_id) references core.users (id),
   add constraint fk_analysis_run_prompt_id foreign key (organization_id, prompt_id) references core.prompts (organization_id, id);

@@ -1,5 +1,5 @@
---! Previous: sha1:140579757a747cbfc13b5860f9fb015f315e6d89
---! Hash: sha1:a9857f33752a953bdc29793661fded506c5b42ca
+--! Previous: sha1:d026494bc7ed0e047c0dcd86ea36e933d7c54cd3
+--! Hash: sha1:02c5d6eb5f0a252fc7248cbf7c97b6f7bbae2e6a
 --! Message: rules
 
 /*
@@ -32,8 +32,10 @@ comment on schema app is 'Private helpers of Curestry: context and permissions o
 comment on schema core is 'Prompts, their analyses, users and workflows: the tables of the specification''s current backends.';
 comment on schema ops is 'Organizations, keys and credentials, analysis runs with their metrics, rubrics and judge scores, the audit log.';
 comment on schema mart is 'Numbers rolled up by hour and by day, for dashboards; written by the worker only.';
+comment on schema report is 'A stable face of the tables for analysts and BI tools: names joined, one row a thing. Its columns change only with a note in docs/report.md.';
 
 grant usage on schema app to curestry_gateway, curestry_anonymous, curestry_member, curestry_analyst, curestry_worker;
+grant usage on schema report to curestry_analyst;
 grant usage on schema core, ops, mart to curestry_anonymous, curestry_member, curestry_analyst;
 -- The definer owns functions, so it has to be allowed to have them here.
 grant usage, create on schema app, core, ops to curestry_definer;
@@ -43,6 +45,24 @@ grant usage on schema mart to curestry_definer;
 comment on type core.tag_match is 'ANY: at least one of the tags. ALL: every one of them.';
 grant usage on type core.tag_match to curestry_member, curestry_definer;
 --! EndIncluded core/types.sql
+--! Included ops/types/keys_and_members.sql
+comment on type ops.new_api_key is 'An API key that was just made, with its text, which is shown this once.';
+comment on column ops.new_api_key.id is 'Identifies the key.';
+comment on column ops.new_api_key.name is 'What it is for.';
+comment on column ops.new_api_key.scopes is 'What it may do.';
+comment on column ops.new_api_key.key is 'The key itself, for "Authorization: Bearer". Keep it: it is not shown again.';
+comment on column ops.new_api_key.expires_at is 'Until when it is accepted; null: no end.';
+comment on column ops.new_api_key.created_at is 'When it was made.';
+
+comment on type ops.new_invitation is 'An invitation that was just made, with its code, which is shown this once.';
+comment on column ops.new_invitation.organization_user_id is 'The membership, invited until it is accepted.';
+comment on column ops.new_invitation.user_id is 'The person who was invited.';
+comment on column ops.new_invitation.email is 'The e-mail address that was invited.';
+comment on column ops.new_invitation.role is 'What the person will be.';
+comment on column ops.new_invitation.code is 'For acceptInvitation. Give it to that person: it is not shown again.';
+comment on column ops.new_invitation.expires_at is 'Until when it can be accepted.';
+grant usage on type ops.new_api_key, ops.new_invitation to curestry_member, curestry_definer;
+--! EndIncluded ops/types/keys_and_members.sql
 --! Included ops/types/record_analyses.sql
 comment on type ops.analysis_item is 'An analysis to record: what was analysed, how it went, and what came out.';
 comment on column ops.analysis_item.idempotency_key is 'Chosen by you: the same key with the same content again changes nothing, so that a call can be repeated.';
@@ -230,6 +250,23 @@ grant execute on function app.require(text) to curestry_member, curestry_definer
 comment on function app.require(text) is
   'The organization of the current request; refuses (CU001, CU002) a request that does not hold this permission.';
 --! EndIncluded app/functions/require.sql
+--! Included app/functions/require_person.sql
+create or replace function app.require_person() returns integer
+language plpgsql stable set search_path = '' as $$
+begin
+  if app.session_user_id() is null then
+    if app.organization_id() is null then
+      perform app.refuse('CU001', 'This needs credentials: sign in, and send "Authorization: Bearer" with the session token');
+    end if;
+    perform app.refuse('CU002', 'This needs a person who has signed in; an API key cannot do it');
+  end if;
+  return app.session_user_id();
+end;
+$$;
+revoke execute on function app.require_person() from public;
+grant execute on function app.require_person() to curestry_member, curestry_definer;
+comment on function app.require_person() is 'The user who makes the request in person; refuses (CU001, CU002) anybody else.';
+--! EndIncluded app/functions/require_person.sql
 --! Included app/functions/constraint_message.sql
 create or replace function app.constraint_message(schema_name text, table_name text, constraint_name text) returns text
 language sql stable security definer set search_path = '' as $$
@@ -262,6 +299,38 @@ grant execute on function app.violation_message(text, text, text, text, text, te
 comment on function app.violation_message(text, text, text, text, text, text) is
   'What the violation of a constraint means, in plain words.';
 --! EndIncluded app/functions/violation_message.sql
+--! Included app/functions/key_permissions.sql
+/*
+ * What an API key may do now: its scopes, as far as its maker may do the same. A key that a person made is bounded by that
+ * person's membership as it is today; an operator's key by nothing more; a key that was made with another key by that key's
+ * scopes too, as long as that one is in force (one generation: a key that was made with a key cannot have keys:write).
+ */
+create or replace function app.key_permissions(key ops.api_key) returns text[]
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_scopes jsonb := key.scopes;
+  v_role text := 'owner';
+begin
+  if not key.by_operator then
+    select m.role into v_role
+      from ops.organization_user m
+     where m.organization_id = key.organization_id and m.user_id = key.user_id and m.status = 'active';
+  end if;
+  if key.parent_key_id is not null then
+    select jsonb_agg(s) into v_scopes
+      from ops.api_key p, jsonb_array_elements_text(p.scopes) as s
+     where p.organization_id = key.organization_id and p.id = key.parent_key_id
+       and not p.is_revoked and (p.expires_at is null or p.expires_at > now())
+       and key.scopes ? s;
+  end if;
+  return array(select p from unnest(app.role_permissions(v_role)) as p where v_scopes ? p);
+end;
+$$;
+alter function app.key_permissions(ops.api_key) owner to curestry_definer;
+revoke execute on function app.key_permissions(ops.api_key) from public;
+comment on function app.key_permissions(ops.api_key) is
+  'The permissions of an API key: those of its scopes that its maker has too, now.';
+--! EndIncluded app/functions/key_permissions.sql
 --! Included app/functions/begin_request.sql
 /*
  * The first statement of every transaction of the gateway. What it gets is a credential, not a claim: user, organization
@@ -274,32 +343,27 @@ create or replace function app.begin_request(session_jwt_id text, api_key_hash t
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_user integer;
+  v_session integer;
   v_key uuid;
   v_organization uuid;
-  v_role text;
   v_permissions text[] := '{}';
 begin
   if api_key_hash is not null then
-    select k.organization_id, k.id, k.user_id, array(select jsonb_array_elements_text(k.scopes)),
-           case when k.by_operator then 'owner' else m.role end
-      into v_organization, v_key, v_user, v_permissions, v_role
+    select k.organization_id, k.id, k.user_id, app.key_permissions(k)
+      into v_organization, v_key, v_user, v_permissions
       from ops.api_key k
-      left join ops.organization_user m
-        on m.organization_id = k.organization_id and m.user_id = k.user_id and m.status = 'active'
      where k.key_hash = api_key_hash and not k.is_revoked and (k.expires_at is null or k.expires_at > now());
     if not found then
       perform app.refuse('CU001', 'These credentials are not valid');
     end if;
-    -- Never more than its maker may, also after the maker was demoted or has left.
-    v_permissions := array(select unnest(v_permissions) intersect select unnest(app.role_permissions(v_role)) order by 1);
     if organization_slug is not null
        and not exists (select from ops.organization o where o.id = v_organization and o.slug = organization_slug) then
       perform app.refuse('CU002', 'This API key belongs to another organization than X-Curestry-Organization names');
     end if;
 
   elsif session_jwt_id is not null then
-    select s.user_id
-      into v_user
+    select s.id, s.user_id
+      into v_session, v_user
       from core.sessions s
      where s.jwt_id = session_jwt_id and s.expires_at > now() and s.revoked_at is null;
     if not found then
@@ -316,6 +380,7 @@ begin
   end if;
 
   perform set_config('curestry.user_id', coalesce(v_user::text, ''), true),
+          set_config('curestry.session_id', coalesce(v_session::text, ''), true),
           set_config('curestry.api_key_id', coalesce(v_key::text, ''), true),
           set_config('curestry.organization_id', coalesce(v_organization::text, ''), true),
           set_config('curestry.permissions', ' ' || array_to_string(v_permissions, ' ') || ' ', true),
@@ -568,6 +633,51 @@ revoke execute on function app.tg_analysis_run__life() from public;
 comment on function app.tg_analysis_run__life() is
   'Trigger: queued to running, cancelled or failed; running to succeeded, failed or cancelled; nothing else.';
 --! EndIncluded app/functions/tg_analysis_run__life.sql
+--! Included app/functions/tg_api_key__life.sql
+create or replace function app.tg_api_key__life() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  if OLD.is_revoked and (not NEW.is_revoked or NEW.revoked_at is distinct from OLD.revoked_at) then
+    perform app.refuse('CU005', 'A revoked API key stays revoked', 'isRevoked', 'api_key_life');
+  end if;
+  if (NEW.key_hash, NEW.scopes, NEW.user_id, NEW.by_operator, NEW.parent_key_id)
+     is distinct from (OLD.key_hash, OLD.scopes, OLD.user_id, OLD.by_operator, OLD.parent_key_id)
+     -- What "on delete set null" does to the keys of a deleted user; they then may nothing.
+     and (NEW.key_hash, NEW.scopes, NEW.user_id, NEW.by_operator, NEW.parent_key_id)
+         is distinct from (OLD.key_hash, OLD.scopes, null, OLD.by_operator, OLD.parent_key_id) then
+    perform app.refuse('CU005', 'What an API key is and may do cannot change; make another one', 'id', 'api_key_life');
+  end if;
+  return NEW;
+end;
+$$;
+revoke execute on function app.tg_api_key__life() from public;
+comment on function app.tg_api_key__life() is
+  'Trigger: revocation cannot be undone, and a key''s secret, scopes and maker cannot change.';
+--! EndIncluded app/functions/tg_api_key__life.sql
+--! Included app/functions/tg_organization_user__owner.sql
+/*
+ * An organization keeps an active owner, whichever door the change comes through. The organization's row is locked before
+ * the owners are counted: of two owners who leave at the same instant, the second waits, and then is the last.
+ */
+create or replace function app.tg_organization_user__owner() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if OLD.role = 'owner' and OLD.status = 'active' then
+    perform from ops.organization o where o.id = OLD.organization_id for no key update;
+    -- An organization that is itself deleted needs none.
+    if found and not exists (
+         select from ops.organization_user m
+          where m.organization_id = OLD.organization_id and m.role = 'owner' and m.status = 'active') then
+      perform app.refuse('CU005', 'An organization keeps an active owner: make somebody else an owner first', 'role', 'organization_owner');
+    end if;
+  end if;
+  return null;
+end;
+$$;
+alter function app.tg_organization_user__owner() owner to curestry_definer;
+revoke execute on function app.tg_organization_user__owner() from public;
+comment on function app.tg_organization_user__owner() is 'Trigger: the last active owner of an organization stays.';
+--! EndIncluded app/functions/tg_organization_user__owner.sql
 --! Included app/functions/resolve_scores.sql
 /* The judge scores of items, one row each, with the criterion that rubric name and key mean; null if there is none. */
 create or replace function app.resolve_scores(organization uuid, items ops.analysis_item[])
@@ -840,6 +950,41 @@ revoke execute on function app.end_analysis_run(uuid, text, jsonb) from public;
 comment on function app.end_analysis_run(uuid, text, jsonb) is
   'Ends a run of the request''s organization; the life of a run decides whether it may.';
 --! EndIncluded app/functions/end_analysis_run.sql
+--! Included app/functions/check_rank.sql
+/* Owners alone hold organization:write; so who lacks it may not touch admins and owners, nor make any. */
+create or replace function app.check_rank(variadic roles text[]) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if ('admin' = any (roles) or 'owner' = any (roles)) and app.organization_if('organization:write') is null then
+    perform app.refuse('CU002', 'Only an owner manages admins and owners', 'role');
+  end if;
+end;
+$$;
+revoke execute on function app.check_rank(text[]) from public;
+grant execute on function app.check_rank(text[]) to curestry_definer;
+comment on function app.check_rank(text[]) is 'Refuses (CU002) who is no owner, if one of these roles is admin or owner.';
+--! EndIncluded app/functions/check_rank.sql
+--! Included app/functions/lock_member.sql
+/* The organization's row is locked first, by everything that changes its members: so they are changed one after the other. */
+create or replace function app.lock_member(organization uuid, member_user_id integer) returns ops.organization_user
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_member ops.organization_user;
+begin
+  perform from ops.organization o where o.id = organization for no key update;
+  select m.* into v_member from ops.organization_user m
+   where m.organization_id = organization and m.user_id = member_user_id and m.status <> 'removed';
+  if not found then
+    perform app.refuse('CU003', format('There is no member %s in this organization', member_user_id), 'userId');
+  end if;
+  return v_member;
+end;
+$$;
+alter function app.lock_member(uuid, integer) owner to curestry_definer;
+revoke execute on function app.lock_member(uuid, integer) from public;
+comment on function app.lock_member(uuid, integer) is
+  'A member, active or invited, of an organization whose members nobody else can change until the transaction ends.';
+--! EndIncluded app/functions/lock_member.sql
 --! Included app/functions/organization_by_slug.sql
 create or replace function app.organization_by_slug(organization_slug text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
@@ -926,7 +1071,8 @@ comment on function app.create_organization(text, text, text) is
  * checksum (the start of the SHA-256 of what stands before it) lets a gateway refuse a mistyped key without asking. Stored
  * is the SHA-256 of the whole: a fast hash is right for a random secret of this length, which nobody can guess.
  */
-create or replace function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamptz)
+create or replace function app.create_api_key(
+  organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamptz, parent_key uuid default null)
 returns table (id uuid, key text, name text, scopes jsonb, expires_at timestamptz, created_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -945,18 +1091,48 @@ begin
     perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
   end if;
   return query
-    insert into ops.api_key as k (id, organization_id, user_id, by_operator, name, key_hash, scopes, expires_at)
-    values (v_id, organization, creator_user_id, creator_user_id is null, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
+    insert into ops.api_key as k (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)
+    values (v_id, organization, creator_user_id, creator_user_id is null, parent_key, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
             (select coalesce(jsonb_agg(distinct s order by s), '[]') from unnest(key_scopes) as s), valid_until)
     returning k.id, v_key, k.name::text, k.scopes, k.expires_at, k.created_at;
 end;
 $$;
-alter function app.create_api_key(uuid, integer, text, text[], timestamptz) owner to curestry_definer;
-revoke execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) from public;
-grant execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) to curestry_owner;
-comment on function app.create_api_key(uuid, integer, text, text[], timestamptz) is
+alter function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) owner to curestry_definer;
+revoke execute on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) from public;
+grant execute on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) to curestry_owner;
+comment on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) is
   'Makes an API key of an organization and answers it, once: only its hash is stored. Without a creator it is an operator''s.';
 --! EndIncluded app/functions/create_api_key.sql
+--! Included app/functions/own_api_key.sql
+create or replace function app.own_api_key(key_id uuid) returns ops.api_key
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('keys:write');
+  v_key ops.api_key;
+begin
+  select k.* into v_key from ops.api_key k where k.organization_id = v_organization and k.id = key_id;
+  if not found then
+    perform app.refuse('CU003', format('There is no API key %s in this organization', key_id), 'id');
+  end if;
+  return v_key;
+end;
+$$;
+alter function app.own_api_key(uuid) owner to curestry_definer;
+revoke execute on function app.own_api_key(uuid) from public;
+comment on function app.own_api_key(uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
+--! EndIncluded app/functions/own_api_key.sql
+--! Included app/functions/touch_api_key.sql
+create or replace function app.touch_api_key(api_key_hash text) returns void
+language sql volatile security definer set search_path = '' as $$
+  update ops.api_key k set last_used_at = now()
+   where k.key_hash = api_key_hash and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+$$;
+alter function app.touch_api_key(text) owner to curestry_definer;
+revoke execute on function app.touch_api_key(text) from public;
+grant execute on function app.touch_api_key(text) to curestry_gateway;
+comment on function app.touch_api_key(text) is
+  'Notes that an API key was used, at most once a minute. The gateway calls it beside the request, not in it.';
+--! EndIncluded app/functions/touch_api_key.sql
 --! Included app/functions/list_api_keys.sql
 create or replace function app.list_api_keys(organization uuid default null)
 returns table (id uuid, organization text, name text, scopes jsonb, created_by text, created_at timestamptz, expires_at timestamptz, is_revoked boolean)
@@ -1015,6 +1191,31 @@ revoke execute on function app.open_session(text, interval) from public;
 grant execute on function app.open_session(text, interval) to curestry_owner;
 comment on function app.open_session(text, interval) is 'Opens a session of a user; the token that names its jwt_id is signed outside. For operators.';
 --! EndIncluded app/functions/open_session.sql
+--! Included app/functions/refresh_session.sql
+/* The new session lives as long as the old one was meant to, and the old one ends: a stolen token shows when its owner is refused. */
+create or replace function app.refresh_session(session_jwt_id text) returns table (user_id integer, jwt_id text, expires_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_old core.sessions;
+begin
+  update core.sessions s set revoked_at = now()
+   where s.jwt_id = session_jwt_id and s.revoked_at is null and s.expires_at > now()
+  returning s.* into v_old;
+  if not found then
+    perform app.refuse('CU001', 'These credentials are not valid');
+  end if;
+  return query
+    insert into core.sessions as s (user_id, jwt_id, expires_at)
+    values (v_old.user_id, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+            date_trunc('second', now() + (v_old.expires_at - v_old.created_at)))
+    returning s.user_id, s.jwt_id::text, s.expires_at;
+end;
+$$;
+alter function app.refresh_session(text) owner to curestry_definer;
+revoke execute on function app.refresh_session(text) from public;
+grant execute on function app.refresh_session(text) to curestry_gateway;
+comment on function app.refresh_session(text) is 'Ends a session and opens its successor. Behind POST /auth/refresh.';
+--! EndIncluded app/functions/refresh_session.sql
 --! Included app/functions/grant_analyst.sql
 create or replace function app.grant_analyst(analyst name, organization uuid) returns void
 language sql volatile security definer set search_path = '' as $$
@@ -1057,6 +1258,55 @@ revoke execute on function app.create_analyst(name, text, text[]) from public;
 comment on function app.create_analyst(name, text, text[]) is
   'Makes an analyst''s login, read-only, on these organizations. For operators who may make roles.';
 --! EndIncluded app/functions/create_analyst.sql
+--! Included app/functions/revoke_analyst.sql
+create or replace function app.revoke_analyst(analyst name, organization uuid) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
+  return found;
+end;
+$$;
+alter function app.revoke_analyst(name, uuid) owner to curestry_definer;
+revoke execute on function app.revoke_analyst(name, uuid) from public;
+grant execute on function app.revoke_analyst(name, uuid) to curestry_owner;
+comment on function app.revoke_analyst(name, uuid) is 'Takes an organization away from an analyst''s login, from the next statement on. For operators.';
+--! EndIncluded app/functions/revoke_analyst.sql
+--! Included app/functions/list_analysts.sql
+create or replace function app.list_analysts() returns table (name text, organizations text[], connections bigint)
+language sql stable security definer set search_path = '' as $$
+  select r.rolname::text,
+         coalesce(array_agg(o.slug::text order by o.slug) filter (where o.id is not null), '{}'),
+         (select count(*) from pg_catalog.pg_stat_activity a where a.usename = r.rolname)
+    from pg_catalog.pg_roles r
+    join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
+    left join ops.analyst_grant g on g.role_name = r.rolname
+    left join ops.organization o on o.id = g.organization_id
+   where r.rolcanlogin
+   group by r.rolname
+   order by r.rolname;
+$$;
+alter function app.list_analysts() owner to curestry_definer;
+revoke execute on function app.list_analysts() from public;
+grant execute on function app.list_analysts() to curestry_owner;
+comment on function app.list_analysts() is 'The analysts'' logins of this server, what each may read in this database, and who is connected. For operators.';
+--! EndIncluded app/functions/list_analysts.sql
+--! Included app/functions/drop_analyst.sql
+/* Runs with the rights of the administrator who calls it. */
+create or replace function app.drop_analyst(analyst name) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
+     from app.list_analysts() a, unnest(a.organizations) as o
+    where a.name = analyst;
+  execute format('drop role %I', analyst);
+end;
+$$;
+revoke execute on function app.drop_analyst(name) from public;
+comment on function app.drop_analyst(name) is 'Removes an analyst''s login and what it was granted. For operators who may drop roles.';
+--! EndIncluded app/functions/drop_analyst.sql
 --! Included app/functions/import_prompts.sql
 /*
  * lines: [{"line": 2, "record": {…}}, …]. The fields of a record may bear the names of the API or the ones that prompt
@@ -1876,7 +2126,7 @@ create policy definer_all on core.sessions for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on core.sessions is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert on core.sessions to curestry_definer;
+grant select, insert, update (revoked_at) on core.sessions to curestry_definer;
 grant usage on sequence core.sessions_id_seq to curestry_definer;
 
 select app.audit_table('core.sessions', organization_column => '', secrets => 'jwt_id');
@@ -2213,7 +2463,7 @@ create policy definer_all on ops.analyst_grant for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.analyst_grant is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert on ops.analyst_grant to curestry_definer;
+grant select, insert, delete on ops.analyst_grant to curestry_definer;
 
 select app.audit_table('ops.analyst_grant', id_column => 'role_name');
 --! EndIncluded ops/tables/analyst_grant.sql
@@ -2228,6 +2478,7 @@ comment on column ops.api_key.scopes is 'What it may do: a JSON array of permiss
 comment on column ops.api_key.expires_at is 'Until when it is accepted; null: no end.';
 comment on column ops.api_key.is_revoked is 'Whether it was revoked.';
 comment on column ops.api_key.by_operator is 'Whether an operator made it, on the command line, on behalf of no user.';
+comment on column ops.api_key.parent_key_id is 'The key that it was made with, if it was made with a key; it never may more than that one.';
 comment on column ops.api_key.revoked_at is 'When it was revoked.';
 comment on column ops.api_key.last_used_at is 'When it was last used, about.';
 comment on column ops.api_key.created_at is 'When the row was written.';
@@ -2235,6 +2486,7 @@ comment on constraint pk_api_key on ops.api_key is 'One row per organization and
 comment on constraint unq_api_key_key_hash on ops.api_key is E'@behavior -*\nA key is unique.';
 comment on constraint fk_api_key_organization_id on ops.api_key is 'The organization must exist.';
 comment on constraint fk_api_key_user_id on ops.api_key is 'The user must exist.';
+comment on constraint fk_api_key_parent_key_id on ops.api_key is 'parent_key_id must name an API key of the same organization.';
 comment on constraint chk_api_key_revoked_at on ops.api_key is 'revoked_at is set when the key is revoked';
 comment on constraint chk_api_key_name on ops.api_key is 'name must not be blank';
 comment on constraint chk_api_key_key_hash on ops.api_key is 'key_hash must be a SHA-256 in hexadecimal';
@@ -2248,15 +2500,17 @@ drop policy if exists select_own on ops.api_key;
 create policy select_own on ops.api_key for select to curestry_member
   using (organization_id = app.organization_if('keys:write'));
 comment on policy select_own on ops.api_key is 'Members read the rows of their request''s organization, with keys:write.';
-grant select (id, organization_id, user_id, name, scopes, expires_at, is_revoked, by_operator, revoked_at, last_used_at, created_at) on ops.api_key to curestry_member;
+grant select (id, organization_id, user_id, name, scopes, expires_at, is_revoked, by_operator, parent_key_id, revoked_at, last_used_at, created_at) on ops.api_key to curestry_member;
 
 drop policy if exists definer_all on ops.api_key;
 create policy definer_all on ops.api_key for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.api_key is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert, update (is_revoked, revoked_at, last_used_at) on ops.api_key to curestry_definer;
+grant select, insert, update (is_revoked, revoked_at, expires_at, last_used_at) on ops.api_key to curestry_definer;
 
+create or replace trigger _200_life before update on ops.api_key
+  for each row execute function app.tg_api_key__life();
 select app.audit_table('ops.api_key', secrets => 'key_hash');
 --! EndIncluded ops/tables/api_key.sql
 --! Included ops/tables/audit_log.sql
@@ -2337,6 +2591,42 @@ grant select, insert on ops.feature_event to curestry_definer;
 select app.mark_table('ops.feature_event');
 select app.audit_table('ops.feature_event', summarize_inserts => true);
 --! EndIncluded ops/tables/feature_event.sql
+--! Included ops/tables/invitation.sql
+comment on table ops.invitation is E'@unique id\nAn invitation of a person to an organization. The code that accepts it was shown once; its hash is not in the API.';
+comment on column ops.invitation.id is 'Identifies the row; unique across organizations.';
+comment on column ops.invitation.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column ops.invitation.organization_user_id is 'The membership that it is to.';
+comment on column ops.invitation.code_hash is E'@behavior -*\nSHA-256 of the code, hexadecimal; not in the API.';
+comment on column ops.invitation.invited_by_user_id is 'Who invited.';
+comment on column ops.invitation.expires_at is 'Until when it can be accepted.';
+comment on column ops.invitation.accepted_at is 'When it was accepted.';
+comment on column ops.invitation.created_at is 'When the row was written.';
+comment on constraint pk_invitation on ops.invitation is 'One row per organization and id.';
+comment on constraint unq_invitation_code_hash on ops.invitation is E'@behavior -*\nA code is unique.';
+comment on constraint fk_invitation_organization_user_id on ops.invitation is 'organization_user_id must name a membership of the same organization.';
+comment on constraint fk_invitation_invited_by_user_id on ops.invitation is 'The user must exist.';
+comment on constraint chk_invitation_code_hash on ops.invitation is 'code_hash must be a SHA-256 in hexadecimal';
+comment on constraint chk_invitation_expires_at on ops.invitation is 'expires_at must lie after created_at';
+
+alter table ops.invitation enable row level security;
+alter table ops.invitation force row level security;
+revoke all on ops.invitation from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.invitation;
+create policy select_own on ops.invitation for select to curestry_member
+  using (organization_id = app.organization_if('members:read'));
+comment on policy select_own on ops.invitation is 'Members read the rows of their request''s organization, with members:read.';
+grant select (id, organization_id, organization_user_id, invited_by_user_id, expires_at, accepted_at, created_at) on ops.invitation to curestry_member;
+
+drop policy if exists definer_all on ops.invitation;
+create policy definer_all on ops.invitation for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.invitation is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (expires_at, accepted_at) on ops.invitation to curestry_definer;
+
+select app.audit_table('ops.invitation', secrets => 'code_hash');
+--! EndIncluded ops/tables/invitation.sql
 --! Included ops/tables/judge_criterion.sql
 comment on table ops.judge_criterion is E'@unique id\nOne criterion of a rubric.';
 comment on column ops.judge_criterion.id is 'Identifies the row; unique across organizations.';
@@ -2539,6 +2829,12 @@ create policy update_own on ops.organization for update to curestry_member
 comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
 grant update (name, slug) on ops.organization to curestry_member;
 
+drop policy if exists delete_own on ops.organization;
+create policy delete_own on ops.organization for delete to curestry_member
+  using (id = app.organization_if('organization:write') and personal_user_id is null);
+comment on policy delete_own on ops.organization is 'The organization is deleted with organization:write, with all that is its own; a personal one stays.';
+grant delete on ops.organization to curestry_member;
+
 drop policy if exists select_granted on ops.organization;
 create policy select_granted on ops.organization for select to curestry_analyst
   using (id = any (app.analyst_organizations()));
@@ -2594,6 +2890,10 @@ create policy definer_all on ops.organization_user for all to curestry_definer
 comment on policy definer_all on ops.organization_user is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert, update (role, status) on ops.organization_user to curestry_definer;
 
+create or replace trigger _200_owner_update after update of role, status, user_id on ops.organization_user
+  for each row execute function app.tg_organization_user__owner();
+create or replace trigger _200_owner_delete after delete on ops.organization_user
+  for each row execute function app.tg_organization_user__owner();
 select app.audit_table('ops.organization_user');
 --! EndIncluded ops/tables/organization_user.sql
 --! Included ops/tables/provider_credential.sql
@@ -2798,6 +3098,75 @@ grant execute on function core.prompts_by_tags(text[], core.tag_match) to curest
 comment on function core.prompts_by_tags(text[], core.tag_match) is
   'The prompts that bear any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
 --! EndIncluded core/functions/prompts_by_tags.sql
+--! Included core/functions/sign_out.sql
+create or replace function core.sign_out() returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform app.require_person();
+  update core.sessions s set revoked_at = now()
+   where s.id = nullif(current_setting('curestry.session_id', true), '')::integer and s.revoked_at is null;
+  return found;
+end;
+$$;
+alter function core.sign_out() owner to curestry_definer;
+revoke execute on function core.sign_out() from public;
+grant execute on function core.sign_out() to curestry_member;
+comment on function core.sign_out() is 'Ends the session of this request: its token is refused from the next request on.';
+--! EndIncluded core/functions/sign_out.sql
+--! Included core/functions/sign_out_everywhere.sql
+create or replace function core.sign_out_everywhere() returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user constant integer := app.require_person();
+  v_count integer;
+begin
+  update core.sessions s set revoked_at = now()
+   where s.user_id = v_user and s.revoked_at is null and s.expires_at > now();
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+alter function core.sign_out_everywhere() owner to curestry_definer;
+revoke execute on function core.sign_out_everywhere() from public;
+grant execute on function core.sign_out_everywhere() to curestry_member;
+comment on function core.sign_out_everywhere() is 'Ends all of your sessions, this one too; answers how many they were.';
+--! EndIncluded core/functions/sign_out_everywhere.sql
+--! Included ops/functions/accept_invitation.sql
+create or replace function ops.accept_invitation(code text) returns ops.organization_user
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user constant integer := app.require_person();
+  v_invitation ops.invitation;
+  v_member ops.organization_user;
+begin
+  select i.* into v_invitation
+    from ops.organization_user m
+    join ops.invitation i on i.organization_id = m.organization_id and i.organization_user_id = m.id
+   where m.user_id = v_user and m.status = 'invited'
+     and i.code_hash = encode(sha256(convert_to(accept_invitation.code, 'UTF8')), 'hex')
+     and i.accepted_at is null and i.expires_at > now();
+  if not found then
+    -- The same for a wrong, an old and a used code, and for somebody else's.
+    perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
+  end if;
+  perform from ops.organization o where o.id = v_invitation.organization_id for no key update;
+  update ops.invitation i set accepted_at = now()
+   where i.organization_id = v_invitation.organization_id and i.id = v_invitation.id;
+  update ops.organization_user m set status = 'active'
+   where m.organization_id = v_invitation.organization_id and m.id = v_invitation.organization_user_id and m.status = 'invited'
+  returning m.* into v_member;
+  if not found then
+    perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
+  end if;
+  return v_member;
+end;
+$$;
+alter function ops.accept_invitation(text) owner to curestry_definer;
+revoke execute on function ops.accept_invitation(text) from public;
+grant execute on function ops.accept_invitation(text) to curestry_member;
+comment on function ops.accept_invitation(text) is
+  'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
+--! EndIncluded ops/functions/accept_invitation.sql
 --! Included ops/functions/cancel_analysis_run.sql
 create or replace function ops.cancel_analysis_run(id uuid, reason text default null) returns ops.analysis_run
 language sql volatile security definer set search_path = '' as $$
@@ -2809,6 +3178,73 @@ grant execute on function ops.cancel_analysis_run(uuid, text) to curestry_member
 comment on function ops.cancel_analysis_run(uuid, text) is
   'Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';
 --! EndIncluded ops/functions/cancel_analysis_run.sql
+--! Included ops/functions/change_member_role.sql
+create or replace function ops.change_member_role(user_id integer, role text) returns ops.organization_user
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('members:write');
+  v_member ops.organization_user := app.lock_member(v_organization, change_member_role.user_id);
+begin
+  perform app.check_rank(v_member.role, change_member_role.role);
+  update ops.organization_user m set role = change_member_role.role
+   where m.organization_id = v_organization and m.id = v_member.id
+  returning m.* into v_member;
+  return v_member;
+end;
+$$;
+alter function ops.change_member_role(integer, text) owner to curestry_definer;
+revoke execute on function ops.change_member_role(integer, text) from public;
+grant execute on function ops.change_member_role(integer, text) to curestry_member;
+comment on function ops.change_member_role(integer, text) is
+  'Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or makes, admins and owners. The last owner cannot be changed.';
+--! EndIncluded ops/functions/change_member_role.sql
+--! Included ops/functions/create_api_key.sql
+create or replace function ops.create_api_key(name text, scopes text[], expires_at timestamptz default null) returns ops.new_api_key
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('keys:write');
+  v_parent constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_beyond text;
+  v_answer ops.new_api_key;
+begin
+  select s into v_beyond from unnest(scopes) as s
+   where s = any (app.role_permissions('owner')) and app.organization_if(s) is null limit 1;
+  if found then
+    perform app.refuse('CU002', format('scopes: %s is beyond your own permissions', v_beyond), 'scopes');
+  end if;
+  if v_parent is not null and 'keys:write' = any (scopes) then
+    perform app.refuse('CU002', 'scopes: a key that is made with a key cannot have keys:write; sign in to make it', 'scopes');
+  end if;
+  select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
+    into v_answer
+    from app.create_api_key(v_organization, app.user_id(), create_api_key.name, create_api_key.scopes, create_api_key.expires_at, v_parent) as k;
+  return v_answer;
+end;
+$$;
+alter function ops.create_api_key(text, text[], timestamptz) owner to curestry_definer;
+revoke execute on function ops.create_api_key(text, text[], timestamptz) from public;
+grant execute on function ops.create_api_key(text, text[], timestamptz) to curestry_member;
+comment on function ops.create_api_key(text, text[], timestamptz) is
+  'Makes an API key and answers its text, once. Its scopes are permissions that you have, and it never may more than you. Needs keys:write.';
+--! EndIncluded ops/functions/create_api_key.sql
+--! Included ops/functions/create_organization.sql
+create or replace function ops.create_organization(slug text, name text) returns ops.organization
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user constant integer := app.require_person();
+  v_organization ops.organization;
+begin
+  insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug) returning * into v_organization;
+  insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner');
+  return v_organization;
+end;
+$$;
+alter function ops.create_organization(text, text) owner to curestry_definer;
+revoke execute on function ops.create_organization(text, text) from public;
+grant execute on function ops.create_organization(text, text) to curestry_member;
+comment on function ops.create_organization(text, text) is
+  'Makes an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
+--! EndIncluded ops/functions/create_organization.sql
 --! Included ops/functions/fail_analysis_run.sql
 create or replace function ops.fail_analysis_run(id uuid, message text default null) returns ops.analysis_run
 language sql volatile security definer set search_path = '' as $$
@@ -2847,6 +3283,67 @@ grant execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item
 comment on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) is
   'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';
 --! EndIncluded ops/functions/finish_analysis_run.sql
+--! Included ops/functions/invite_member.sql
+create or replace function ops.invite_member(email text, role text default 'member') returns ops.new_invitation
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('members:write');
+  v_code constant text := encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  v_user integer;
+  v_member ops.organization_user;
+  v_expires constant timestamptz := now() + interval '7 days';
+begin
+  perform app.check_rank(role);
+  perform from ops.organization o where o.id = v_organization for no key update;
+  v_user := app.ensure_user(btrim(email));
+  select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
+  if v_member.status = 'active' then
+    perform app.refuse('CU005', 'This person is a member already; change the role instead', 'email', 'unq_organization_user_user_id');
+  end if;
+  if v_member.status = 'invited' then
+    perform app.check_rank(v_member.role);
+  end if;
+  insert into ops.organization_user as m (organization_id, user_id, role, status)
+  values (v_organization, v_user, invite_member.role, 'invited')
+  on conflict on constraint unq_organization_user_user_id do update set role = excluded.role, status = 'invited'
+  returning m.* into v_member;
+  -- A new invitation takes the place of earlier ones.
+  update ops.invitation i set expires_at = least(i.expires_at, greatest(now(), i.created_at + interval '1 microsecond'))
+   where i.organization_id = v_organization and i.organization_user_id = v_member.id and i.accepted_at is null;
+  insert into ops.invitation (organization_id, organization_user_id, code_hash, invited_by_user_id, expires_at)
+  values (v_organization, v_member.id, encode(sha256(convert_to(v_code, 'UTF8')), 'hex'), app.user_id(), v_expires);
+  return row(v_member.id, v_user, btrim(email), v_member.role, v_code, v_expires)::ops.new_invitation;
+end;
+$$;
+alter function ops.invite_member(text, text) owner to curestry_definer;
+revoke execute on function ops.invite_member(text, text) from public;
+grant execute on function ops.invite_member(text, text) to curestry_member;
+comment on function ops.invite_member(text, text) is
+  'Invites a person by e-mail address, as viewer, member, admin or owner, and answers a code, once: give it to that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
+--! EndIncluded ops/functions/invite_member.sql
+--! Included ops/functions/leave_organization.sql
+create or replace function ops.leave_organization() returns ops.organization_user
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user constant integer := app.require_person();
+  v_organization constant uuid := app.organization_id();
+  v_member ops.organization_user := app.lock_member(v_organization, v_user);
+begin
+  if exists (select from ops.organization o where o.id = v_organization and o.personal_user_id is not null) then
+    perform app.refuse('CU005', 'Nobody leaves a personal organization', 'organization', 'organization_owner');
+  end if;
+  update ops.organization_user m set status = 'removed'
+   where m.organization_id = v_organization and m.id = v_member.id
+  returning m.* into v_member;
+  return v_member;
+end;
+$$;
+alter function ops.leave_organization() owner to curestry_definer;
+revoke execute on function ops.leave_organization() from public;
+grant execute on function ops.leave_organization() to curestry_member;
+comment on function ops.leave_organization() is
+  'Leaves the organization of this request. Its last owner cannot leave. Needs a person who has signed in.';
+--! EndIncluded ops/functions/leave_organization.sql
 --! Included ops/functions/record_analyses.sql
 create or replace function ops.record_analyses(items ops.analysis_item[]) returns setof ops.record_outcome
 language plpgsql volatile security definer set search_path = '' as $$
@@ -2894,6 +3391,81 @@ grant execute on function ops.record_feature_events(ops.feature_event_item[]) to
 comment on function ops.record_feature_events(ops.feature_event_item[]) is
   'Records uses of features, all or nothing; answers how many rows were written. Needs features:write.';
 --! EndIncluded ops/functions/record_feature_events.sql
+--! Included ops/functions/remove_member.sql
+create or replace function ops.remove_member(user_id integer) returns ops.organization_user
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('members:write');
+  v_member ops.organization_user := app.lock_member(v_organization, remove_member.user_id);
+begin
+  perform app.check_rank(v_member.role);
+  update ops.organization_user m set status = 'removed'
+   where m.organization_id = v_organization and m.id = v_member.id
+  returning m.* into v_member;
+  return v_member;
+end;
+$$;
+alter function ops.remove_member(integer) owner to curestry_definer;
+revoke execute on function ops.remove_member(integer) from public;
+grant execute on function ops.remove_member(integer) to curestry_member;
+comment on function ops.remove_member(integer) is
+  'Removes a member, or takes an invitation back, from their next request on; the API keys that they made for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
+--! EndIncluded ops/functions/remove_member.sql
+--! Included ops/functions/revoke_api_key.sql
+create or replace function ops.revoke_api_key(id uuid) returns ops.api_key
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_key ops.api_key := app.own_api_key(id);
+begin
+  if not v_key.is_revoked then
+    update ops.api_key k set is_revoked = true, revoked_at = now()
+     where k.organization_id = v_key.organization_id and k.id = v_key.id
+    returning k.* into v_key;
+  end if;
+  return v_key;
+end;
+$$;
+alter function ops.revoke_api_key(uuid) owner to curestry_definer;
+revoke execute on function ops.revoke_api_key(uuid) from public;
+grant execute on function ops.revoke_api_key(uuid) to curestry_member;
+comment on function ops.revoke_api_key(uuid) is
+  'Revokes an API key, for good: from the next request on it is refused. Needs keys:write.';
+--! EndIncluded ops/functions/revoke_api_key.sql
+--! Included ops/functions/rotate_api_key.sql
+create or replace function ops.rotate_api_key(id uuid, overlap_seconds integer default 86400) returns ops.new_api_key
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_old constant ops.api_key := app.own_api_key(id);
+  v_beyond text;
+  v_answer ops.new_api_key;
+begin
+  if overlap_seconds not between 0 and 30 * 86400 then
+    perform app.refuse('CU004', 'overlapSeconds: from 0 to 2592000 (30 days)', 'overlapSeconds');
+  end if;
+  if v_old.is_revoked or v_old.expires_at <= now() then
+    perform app.refuse('CU005', 'This API key is revoked or has expired; make a new one', 'id');
+  end if;
+  -- Who rotates a key holds its successor.
+  select s into v_beyond from jsonb_array_elements_text(v_old.scopes) as s where app.organization_if(s) is null limit 1;
+  if found then
+    perform app.refuse('CU002', format('This API key may %s, which is beyond your own permissions', v_beyond), 'id');
+  end if;
+  select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
+    into v_answer
+    from app.create_api_key(v_old.organization_id, v_old.user_id, v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
+           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end, v_old.parent_key_id) as k;
+  update ops.api_key k
+     set expires_at = least(k.expires_at, now() + make_interval(secs => overlap_seconds))
+   where k.organization_id = v_old.organization_id and k.id = v_old.id;
+  return v_answer;
+end;
+$$;
+alter function ops.rotate_api_key(uuid, integer) owner to curestry_definer;
+revoke execute on function ops.rotate_api_key(uuid, integer) from public;
+grant execute on function ops.rotate_api_key(uuid, integer) to curestry_member;
+comment on function ops.rotate_api_key(uuid, integer) is
+  'Makes a successor of an API key, with the same name and scopes, and answers its text, once. The old key works for the overlap (a day, if not given) and then no more. Needs keys:write.';
+--! EndIncluded ops/functions/rotate_api_key.sql
 --! Included ops/functions/start_analysis_run.sql
 create or replace function ops.start_analysis_run(
   id uuid default null, prompt_id text default null, prompt_content text default null, meta jsonb default '{}', idempotency_key text default null
@@ -2965,4 +3537,169 @@ grant execute on function ops.viewer() to curestry_member, curestry_anonymous;
 comment on function ops.viewer() is
   'Who am I: the user or API key of this request, its organization, role and permissions, and all organizations of the user. Null without credentials.';
 --! EndIncluded ops/functions/viewer.sql
+--! Included report/views/analyses.sql
+create or replace view report.analyses with (security_invoker = true) as
+select o.slug as organization, r.id as analysis_run_id, r.status, r.prompt_id, p.name as prompt_name, u.email as user_email,
+       r.started_at, r.finished_at, extract(epoch from r.finished_at - r.started_at)::numeric as duration_seconds, r.occurred_at,
+       d.detected_language, d.translated, d.format_valid, d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
+       d.length_chars, d.length_words, jsonb_array_length(d.contradictions) as contradictions, r.meta, r.created_at
+  from ops.analysis_run r
+  join ops.organization o on o.id = r.organization_id
+  left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
+  left join core.prompts p on p.organization_id = r.organization_id and p.id = r.prompt_id
+  left join core.users u on u.id = r.user_id;
+grant select on report.analyses to curestry_analyst;
+comment on view report.analyses is 'The analyses, one row a run, with the numbers of its document and the name of its prompt.';
+comment on column report.analyses.organization is 'Slug of the organization.';
+comment on column report.analyses.analysis_run_id is 'Identifies the run; joins to report.judge_scores and report.metrics.';
+comment on column report.analyses.status is 'queued, running, succeeded, failed or cancelled.';
+comment on column report.analyses.prompt_id is 'The prompt; null if the text was not a saved prompt.';
+comment on column report.analyses.prompt_name is 'Name of the prompt, as it is now.';
+comment on column report.analyses.user_email is 'Who started it.';
+comment on column report.analyses.started_at is 'When work on it started.';
+comment on column report.analyses.finished_at is 'When it ended.';
+comment on column report.analyses.duration_seconds is 'From start to end, in seconds.';
+comment on column report.analyses.occurred_at is 'The time that it counts for in the marts.';
+comment on column report.analyses.detected_language is 'Code of the language that was found.';
+comment on column report.analyses.translated is 'Whether the text was translated first.';
+comment on column report.analyses.format_valid is 'Whether the text is well formed in its format.';
+comment on column report.analyses.overall_score is 'Overall quality, 0 to 10.';
+comment on column report.analyses.judge_score is 'What the LLM judges gave, 0 to 10.';
+comment on column report.analyses.semantic_entropy is 'Semantic entropy, at least 0.';
+comment on column report.analyses.complexity_score is 'Complexity, 0 to 10.';
+comment on column report.analyses.length_chars is 'Length in characters.';
+comment on column report.analyses.length_words is 'Length in words.';
+comment on column report.analyses.contradictions is 'How many contradictions were found.';
+comment on column report.analyses.meta is 'Anything else, a JSON object.';
+comment on column report.analyses.created_at is 'When it was recorded.';
+--! EndIncluded report/views/analyses.sql
+--! Included report/views/analysis_daily.sql
+create or replace view report.analysis_daily with (security_invoker = true) as
+select o.slug as organization, m.day, m.analyses, m.scored, m.avg_overall, m.avg_entropy, m.sum_overall, m.sum_entropy
+  from mart.analysis_daily m
+  join ops.organization o on o.id = m.organization_id;
+grant select on report.analysis_daily to curestry_analyst;
+comment on view report.analysis_daily is 'The analyses of each day (UTC) on which they ended, and their quality.';
+comment on column report.analysis_daily.organization is 'Slug of the organization.';
+comment on column report.analysis_daily.day is 'The day, UTC.';
+comment on column report.analysis_daily.analyses is 'How many runs ended.';
+comment on column report.analysis_daily.scored is 'How many have a document.';
+comment on column report.analysis_daily.avg_overall is 'Mean overall score of those.';
+comment on column report.analysis_daily.avg_entropy is 'Mean semantic entropy of those.';
+comment on column report.analysis_daily.sum_overall is 'Sum of the overall scores: divide a sum over days by the sum of scored, never average averages.';
+comment on column report.analysis_daily.sum_entropy is 'Sum of the semantic entropies.';
+--! EndIncluded report/views/analysis_daily.sql
+--! Included report/views/feature_daily.sql
+create or replace view report.feature_daily with (security_invoker = true) as
+select o.slug as organization, m.day, m.feature_key as feature, m.events, m.unique_users
+  from mart.feature_daily m
+  join ops.organization o on o.id = m.organization_id;
+grant select on report.feature_daily to curestry_analyst;
+comment on view report.feature_daily is 'The use of features by day (UTC).';
+comment on column report.feature_daily.organization is 'Slug of the organization.';
+comment on column report.feature_daily.day is 'The day, UTC.';
+comment on column report.feature_daily.feature is 'The feature.';
+comment on column report.feature_daily.events is 'How many times it was used.';
+comment on column report.feature_daily.unique_users is 'By how many users.';
+--! EndIncluded report/views/feature_daily.sql
+--! Included report/views/judge_scores.sql
+create or replace view report.judge_scores with (security_invoker = true) as
+select o.slug as organization, s.id as judge_score_id, s.analysis_run_id, r.prompt_id, p.name as prompt_name,
+       b.name as rubric, b.version as rubric_version, c.key as criterion, c.title as criterion_title, c.weight,
+       s.score, s.comment, s.occurred_at
+  from ops.judge_score s
+  join ops.organization o on o.id = s.organization_id
+  join ops.analysis_run r on r.organization_id = s.organization_id and r.id = s.analysis_run_id
+  join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+  join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
+  left join core.prompts p on p.organization_id = r.organization_id and p.id = r.prompt_id;
+grant select on report.judge_scores to curestry_analyst;
+comment on view report.judge_scores is 'What judges gave, one row a score, with rubric, criterion and prompt by name.';
+comment on column report.judge_scores.organization is 'Slug of the organization.';
+comment on column report.judge_scores.judge_score_id is 'Identifies the score.';
+comment on column report.judge_scores.analysis_run_id is 'The run that was judged; joins to report.analyses.';
+comment on column report.judge_scores.prompt_id is 'The prompt of the run.';
+comment on column report.judge_scores.prompt_name is 'Its name, as it is now.';
+comment on column report.judge_scores.rubric is 'Name of the rubric.';
+comment on column report.judge_scores.rubric_version is 'Its version.';
+comment on column report.judge_scores.criterion is 'Key of the criterion.';
+comment on column report.judge_scores.criterion_title is 'Its display name.';
+comment on column report.judge_scores.weight is 'Its share in the total.';
+comment on column report.judge_scores.score is '0 to 10.';
+comment on column report.judge_scores.comment is 'Why, in the words of the judge.';
+comment on column report.judge_scores.occurred_at is 'The time that it counts for.';
+--! EndIncluded report/views/judge_scores.sql
+--! Included report/views/members.sql
+create or replace view report.members with (security_invoker = true) as
+select o.slug as organization, o.name as organization_name, m.user_id, u.email, u.name, m.role, m.status, m.created_at as member_since
+  from ops.organization_user m
+  join ops.organization o on o.id = m.organization_id
+  join core.users u on u.id = m.user_id;
+grant select on report.members to curestry_analyst;
+comment on view report.members is 'The members of the organizations, one row a membership.';
+comment on column report.members.organization is 'Slug of the organization.';
+comment on column report.members.organization_name is 'Its display name.';
+comment on column report.members.user_id is 'Identifies the user.';
+comment on column report.members.email is 'E-mail address.';
+comment on column report.members.name is 'Display name.';
+comment on column report.members.role is 'owner, admin, member or viewer.';
+comment on column report.members.status is 'active, invited or removed.';
+comment on column report.members.member_since is 'When the membership was made.';
+--! EndIncluded report/views/members.sql
+--! Included report/views/metric_timeseries.sql
+create or replace view report.metric_timeseries with (security_invoker = true) as
+select o.slug as organization, m.metric_key as metric, m.granularity, m.ts_bucket as bucket, m.sample_count, m.numeric_count,
+       m.value_num as mean, m.value_sum as sum, m.value_min as min, m.value_max as max, m.value_json -> 'counts' as counts
+  from mart.metric_timeseries m
+  join ops.organization o on o.id = m.organization_id;
+grant select on report.metric_timeseries to curestry_analyst;
+comment on view report.metric_timeseries is 'The metrics of analyses by hour and by day (UTC). Choose a granularity: each value counts in an hour and in a day.';
+comment on column report.metric_timeseries.organization is 'Slug of the organization.';
+comment on column report.metric_timeseries.metric is 'The key of the metric.';
+comment on column report.metric_timeseries.granularity is 'hour or day.';
+comment on column report.metric_timeseries.bucket is 'Start of the hour or day.';
+comment on column report.metric_timeseries.sample_count is 'How many values.';
+comment on column report.metric_timeseries.numeric_count is 'How many of them are numbers.';
+comment on column report.metric_timeseries.mean is 'Mean of the numbers.';
+comment on column report.metric_timeseries.sum is 'Sum of the numbers.';
+comment on column report.metric_timeseries.min is 'Smallest number.';
+comment on column report.metric_timeseries.max is 'Largest number.';
+comment on column report.metric_timeseries.counts is 'For texts and JSON: how often each value occurred.';
+--! EndIncluded report/views/metric_timeseries.sql
+--! Included report/views/metrics.sql
+create or replace view report.metrics with (security_invoker = true) as
+select o.slug as organization, m.analysis_run_id, m.key as metric, m.value_num, m.value_text, m.value_json, m.occurred_at
+  from ops.analysis_metric m
+  join ops.organization o on o.id = m.organization_id;
+grant select on report.metrics to curestry_analyst;
+comment on view report.metrics is 'The measured values of analyses, one row a value.';
+comment on column report.metrics.organization is 'Slug of the organization.';
+comment on column report.metrics.analysis_run_id is 'The run; joins to report.analyses.';
+comment on column report.metrics.metric is 'What was measured.';
+comment on column report.metrics.value_num is 'The value, if it is a number.';
+comment on column report.metrics.value_text is 'The value, if it is a text.';
+comment on column report.metrics.value_json is 'The value, if it is JSON.';
+comment on column report.metrics.occurred_at is 'The time that it counts for.';
+--! EndIncluded report/views/metrics.sql
+--! Included report/views/prompts.sql
+create or replace view report.prompts with (security_invoker = true) as
+select o.slug as organization, p.id as prompt_id, p.name, p.description, p.content, p.format_type, p.language,
+       array(select jsonb_array_elements_text(case when jsonb_typeof(p.tags) = 'array' then p.tags else '[]' end)) as tags,
+       p.extra_metadata, p.created_at, p.updated_at
+  from core.prompts p
+  join ops.organization o on o.id = p.organization_id;
+grant select on report.prompts to curestry_analyst;
+comment on view report.prompts is 'The prompts, one row each, with their tags as an array.';
+comment on column report.prompts.organization is 'Slug of the organization.';
+comment on column report.prompts.prompt_id is 'Identifies the prompt; joins to report.analyses.';
+comment on column report.prompts.name is 'Display name.';
+comment on column report.prompts.description is 'What the prompt is for.';
+comment on column report.prompts.content is 'The text of the prompt.';
+comment on column report.prompts.format_type is 'auto, text, markdown or xml.';
+comment on column report.prompts.language is 'Language code, or auto.';
+comment on column report.prompts.tags is 'Labels.';
+comment on column report.prompts.extra_metadata is 'Anything else, a JSON object.';
+comment on column report.prompts.created_at is 'When the prompt was written.';
+comment on column report.prompts.updated_at is 'When it was last changed.';
+--! EndIncluded report/views/prompts.sql
 --! EndIncluded all.sql

@@ -20,6 +20,7 @@ const tables = [
   "core.evaluation_metrics",
   "ops.organization_user",
   "ops.api_key",
+  "ops.invitation",
   "ops.provider_credential",
   "ops.analysis_run",
   "ops.analysis_metric",
@@ -33,7 +34,12 @@ const tables = [
   "mart.feature_daily",
   "mart.analysis_daily",
 ];
-const notForAnalysts = ["ops.api_key", "ops.provider_credential", "ops.audit_log"];
+const notForAnalysts = [
+  "ops.api_key",
+  "ops.invitation",
+  "ops.provider_credential",
+  "ops.audit_log",
+];
 
 let ours: TestOrganization;
 let theirs: TestOrganization;
@@ -59,6 +65,9 @@ async function fill(organization: string): Promise<void> {
        select $1, min(id), max(id), 'overrides' from p
      ), c as (
        insert into ops.provider_credential (organization_id, provider, credential_ref) values ($1, 'openai', 'x')
+     ), i as (
+       insert into ops.invitation (organization_id, organization_user_id, code_hash, expires_at)
+       select $1, m.id, repeat('0', 64), now() + interval '1 day' from ops.organization_user m where m.organization_id = $1
      ), w as (
        insert into core.workflow_runs (organization_id) values ($1) returning id
      ), n as (

@@ -9,32 +9,27 @@ create or replace function app.begin_request(session_jwt_id text, api_key_hash t
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_user integer;
+  v_session integer;
   v_key uuid;
   v_organization uuid;
-  v_role text;
   v_permissions text[] := '{}';
 begin
   if api_key_hash is not null then
-    select k.organization_id, k.id, k.user_id, array(select jsonb_array_elements_text(k.scopes)),
-           case when k.by_operator then 'owner' else m.role end
-      into v_organization, v_key, v_user, v_permissions, v_role
+    select k.organization_id, k.id, k.user_id, app.key_permissions(k)
+      into v_organization, v_key, v_user, v_permissions
       from ops.api_key k
-      left join ops.organization_user m
-        on m.organization_id = k.organization_id and m.user_id = k.user_id and m.status = 'active'
      where k.key_hash = api_key_hash and not k.is_revoked and (k.expires_at is null or k.expires_at > now());
     if not found then
       perform app.refuse('CU001', 'These credentials are not valid');
     end if;
-    -- Never more than its maker may, also after the maker was demoted or has left.
-    v_permissions := array(select unnest(v_permissions) intersect select unnest(app.role_permissions(v_role)) order by 1);
     if organization_slug is not null
        and not exists (select from ops.organization o where o.id = v_organization and o.slug = organization_slug) then
       perform app.refuse('CU002', 'This API key belongs to another organization than X-Curestry-Organization names');
     end if;
 
   elsif session_jwt_id is not null then
-    select s.user_id
-      into v_user
+    select s.id, s.user_id
+      into v_session, v_user
       from core.sessions s
      where s.jwt_id = session_jwt_id and s.expires_at > now() and s.revoked_at is null;
     if not found then
@@ -51,6 +46,7 @@ begin
   end if;
 
   perform set_config('curestry.user_id', coalesce(v_user::text, ''), true),
+          set_config('curestry.session_id', coalesce(v_session::text, ''), true),
           set_config('curestry.api_key_id', coalesce(v_key::text, ''), true),
           set_config('curestry.organization_id', coalesce(v_organization::text, ''), true),
           set_config('curestry.permissions', ' ' || array_to_string(v_permissions, ' ') || ' ', true),

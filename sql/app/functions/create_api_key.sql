@@ -3,7 +3,8 @@
  * checksum (the start of the SHA-256 of what stands before it) lets a gateway refuse a mistyped key without asking. Stored
  * is the SHA-256 of the whole: a fast hash is right for a random secret of this length, which nobody can guess.
  */
-create or replace function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamptz)
+create or replace function app.create_api_key(
+  organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamptz, parent_key uuid default null)
 returns table (id uuid, key text, name text, scopes jsonb, expires_at timestamptz, created_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -22,14 +23,14 @@ begin
     perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
   end if;
   return query
-    insert into ops.api_key as k (id, organization_id, user_id, by_operator, name, key_hash, scopes, expires_at)
-    values (v_id, organization, creator_user_id, creator_user_id is null, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
+    insert into ops.api_key as k (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)
+    values (v_id, organization, creator_user_id, creator_user_id is null, parent_key, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
             (select coalesce(jsonb_agg(distinct s order by s), '[]') from unnest(key_scopes) as s), valid_until)
     returning k.id, v_key, k.name::text, k.scopes, k.expires_at, k.created_at;
 end;
 $$;
-alter function app.create_api_key(uuid, integer, text, text[], timestamptz) owner to curestry_definer;
-revoke execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) from public;
-grant execute on function app.create_api_key(uuid, integer, text, text[], timestamptz) to curestry_owner;
-comment on function app.create_api_key(uuid, integer, text, text[], timestamptz) is
+alter function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) owner to curestry_definer;
+revoke execute on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) from public;
+grant execute on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) to curestry_owner;
+comment on function app.create_api_key(uuid, integer, text, text[], timestamptz, uuid) is
   'Makes an API key of an organization and answers it, once: only its hash is stored. Without a creator it is an operator''s.';

@@ -20,6 +20,6 @@ create policy definer_all on ops.analyst_grant for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.analyst_grant is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert on ops.analyst_grant to curestry_definer;
+grant select, insert, delete on ops.analyst_grant to curestry_definer;
 
 select app.audit_table('ops.analyst_grant', id_column => 'role_name');

@@ -28,6 +28,12 @@ create policy update_own on ops.organization for update to curestry_member
 comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
 grant update (name, slug) on ops.organization to curestry_member;
 
+drop policy if exists delete_own on ops.organization;
+create policy delete_own on ops.organization for delete to curestry_member
+  using (id = app.organization_if('organization:write') and personal_user_id is null);
+comment on policy delete_own on ops.organization is 'The organization is deleted with organization:write, with all that is its own; a personal one stays.';
+grant delete on ops.organization to curestry_member;
+
 drop policy if exists select_granted on ops.organization;
 create policy select_granted on ops.organization for select to curestry_analyst
   using (id = any (app.analyst_organizations()));

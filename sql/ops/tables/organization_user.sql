@@ -35,4 +35,8 @@ create policy definer_all on ops.organization_user for all to curestry_definer
 comment on policy definer_all on ops.organization_user is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert, update (role, status) on ops.organization_user to curestry_definer;
 
+create or replace trigger _200_owner_update after update of role, status, user_id on ops.organization_user
+  for each row execute function app.tg_organization_user__owner();
+create or replace trigger _200_owner_delete after delete on ops.organization_user
+  for each row execute function app.tg_organization_user__owner();
 select app.audit_table('ops.organization_user');

@@ -1,0 +1,33 @@
+create or replace function ops.rotate_api_key(id uuid, overlap_seconds integer default 86400) returns ops.new_api_key
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_old constant ops.api_key := app.own_api_key(id);
+  v_beyond text;
+  v_answer ops.new_api_key;
+begin
+  if overlap_seconds not between 0 and 30 * 86400 then
+    perform app.refuse('CU004', 'overlapSeconds: from 0 to 2592000 (30 days)', 'overlapSeconds');
+  end if;
+  if v_old.is_revoked or v_old.expires_at <= now() then
+    perform app.refuse('CU005', 'This API key is revoked or has expired; make a new one', 'id');
+  end if;
+  -- Who rotates a key holds its successor.
+  select s into v_beyond from jsonb_array_elements_text(v_old.scopes) as s where app.organization_if(s) is null limit 1;
+  if found then
+    perform app.refuse('CU002', format('This API key may %s, which is beyond your own permissions', v_beyond), 'id');
+  end if;
+  select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
+    into v_answer
+    from app.create_api_key(v_old.organization_id, v_old.user_id, v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
+           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end, v_old.parent_key_id) as k;
+  update ops.api_key k
+     set expires_at = least(k.expires_at, now() + make_interval(secs => overlap_seconds))
+   where k.organization_id = v_old.organization_id and k.id = v_old.id;
+  return v_answer;
+end;
+$$;
+alter function ops.rotate_api_key(uuid, integer) owner to curestry_definer;
+revoke execute on function ops.rotate_api_key(uuid, integer) from public;
+grant execute on function ops.rotate_api_key(uuid, integer) to curestry_member;
+comment on function ops.rotate_api_key(uuid, integer) is
+  'Makes a successor of an API key, with the same name and scopes, and answers its text, once. The old key works for the overlap (a day, if not given) and then no more. Needs keys:write.';
