@@ -21,7 +21,7 @@ export function addImportPrompts(parent: Command, run: Run): void {
 Fields: name (or act, or title), content (or prompt, or text), description, formatType, language, tags
 (or one category); others are kept as extra metadata. A prompt with the same name and content is not
 imported again. A line that cannot be imported is refused with its number and the reason; the others are
-imported.`,
+imported. An import that is interrupted keeps what it has done: run it again to go on.`,
     )
     .action((file: string, { organization, dryRun }: Options) =>
       run((context) =>
