@@ -23,6 +23,9 @@ const ABANDONED = 2 * 3600;
  * One PostgreSQL for all test files, with one migrated database that each of them copies:
  * TEST_DATABASE_URL (an administrator's), or a throw-away cluster of Debian's programs
  * (CURESTRY_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin), or one of the embedded PostgreSQL.
+ *
+ * Never name the server of a real Curestry: roles and their passwords belong to the whole server. A
+ * few tests of the schema and the gateway need a superuser there.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startServer();
