@@ -193,7 +193,7 @@ describe.skipIf(!HAS_DATA)(
         }];
       }));
       expect(found.size).toBe(4 * 80 + 8);
-    expect(found).toEqual(expectedReviews);
+      expect(found).toEqual(expectedReviews);
     });
 
     test("GraphQL aggregates the average score of each criterion", async () => {
