@@ -3673,6 +3673,208 @@ revoke all on function app.role_permissions(role text) from public;
 comment on function app.role_permissions(role text) is 'The permissions that a member role is the name of. The scopes of API keys are the same words.';
 
 
+-- app.security_findings()
+CREATE OR REPLACE FUNCTION app.security_findings()
+ RETURNS TABLE(rule text, object text, cure text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog'
+AS $function$
+  select 'row level security is on and forced on every table', f.finding, 'alter table … enable row level security; alter table … force row level security; then write its policies'
+    from (
+      select c.oid::regclass::text as finding
+                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
+                   and not (c.relrowsecurity and c.relforcerowsecurity)
+    ) f
+  union all
+  select 'every foreign key has an index that serves it', f.finding, 'create index idx_<table>_<columns> on … (<the columns of the foreign key>)'
+    from (
+      select c.conname::text as finding
+                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+                 where c.contype = 'f' and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
+                   and not exists (
+                     select from pg_index i
+                      where i.indrelid = c.conrelid and i.indpred is null
+                        and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey
+                        and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] <@ c.conkey)
+    ) f
+  union all
+  select 'foreign keys between tenant tables are composite', f.finding, 'make it (organization_id, <column>) references … (organization_id, id): foreign keys are checked past row level security'
+    from (
+      select c.conname::text as finding
+                  from pg_constraint c
+                  join pg_attribute f on f.attrelid = c.conrelid and f.attname = 'organization_id'
+                  join pg_attribute t on t.attrelid = c.confrelid and t.attname = 'organization_id'
+                 where c.contype = 'f'
+                   and not exists (select from generate_subscripts(c.conkey, 1) as s
+                                    where c.conkey[s] = f.attnum and c.confkey[s] = t.attnum)
+    ) f
+  union all
+  select 'organization_id is not null, and first in every primary and unique key', f.finding, 'make organization_id not null, and the first column of the key'
+    from (
+      select coalesce(i.indexrelid, a.attrelid)::regclass::text as finding
+                  from pg_attribute a
+                  join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
+                  left join pg_index i on i.indrelid = c.oid and i.indisunique and i.indkey[0] <> a.attnum
+                 where a.attname = 'organization_id' and (not a.attnotnull or i.indexrelid is not null)
+                   -- A key is looked up before its organization is known
+                   and i.indexrelid is distinct from 'ops.unq_api_key_key_hash'::regclass
+    ) f
+  union all
+  select 'definer functions have an empty search path and belong to curestry_definer', f.finding, 'alter function … set search_path = ''''; alter function … owner to curestry_definer'
+    from (
+      select p.oid::regprocedure::text as finding
+                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and p.prosecdef
+                   and (not coalesce(p.proconfig @> array['search_path=""'], false) or p.proowner <> 'curestry_definer'::regrole)
+    ) f
+  union all
+  select 'nobody may execute a function of ours by default', f.finding, 'revoke execute on function … from public; grant it to the roles that need it'
+    from (
+      select p.oid::regprocedure::text as finding
+                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and has_function_privilege('public', p.oid, 'execute')
+    ) f
+  union all
+  select 'no policy reads a setting, and members'' policies are written to curestry_member', f.finding, 'write the policy to a role, and compare with app.organization_if(…) or app.analyst_organizations()'
+    from (
+      select p.polname::text as finding
+                  from pg_policy p
+                 where pg_get_expr(p.polqual, p.polrelid) like '%current_setting%'
+                    or pg_get_expr(p.polwithcheck, p.polrelid) like '%current_setting%'
+                    or p.polroles @> array[0::oid]
+    ) f
+  union all
+  select 'no role of a request may truncate, reference or trigger, which look past row level security', f.finding, 'revoke truncate, references, trigger on … from <role>'
+    from (
+      select c.oid::regclass::text as finding
+                  from pg_class c join pg_namespace n on n.oid = c.relnamespace,
+                       unnest(array['curestry_anonymous', 'curestry_member', 'curestry_analyst', 'curestry_gateway', 'curestry_worker']) as r (role)
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
+                   and has_table_privilege(r.role, c.oid, 'truncate, references, trigger')
+    ) f
+  union all
+  select 'every table of core and ops has its audit triggers', f.finding, 'select app.audit_table(''<table>'') in the file of the table; alter table … enable trigger …'
+    from (
+      select c.oid::regclass::text as finding
+                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
+                   and 4 <> (select count(*) from pg_trigger t where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+    ) f
+  union all
+  select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
+    from (
+      select c.oid::regclass::text as finding
+                  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'updated_at'
+                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
+                 where c.relkind in ('r', 'p')
+                   and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = '_100_updated_at')
+    ) f
+  union all
+  select 'constraints and indexes are named by the conventions', f.finding, 'rename it: pk_, unq_, fk_, chk_ or idx_, then the table, then the columns'
+    from (
+      select c.conname::text as finding
+                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.conrelid <> 0
+                   and not starts_with(c.conname, case c.contype when 'p' then 'pk' when 'u' then 'unq' when 'f' then 'fk' when 'c' then 'chk' end
+                                         || '_' || (select relname from pg_class where oid = c.conrelid))
+                   and c.contype in ('p', 'u', 'f', 'c')
+                union all
+                select i.indexrelid::regclass::text
+                  from pg_index i join pg_class x on x.oid = i.indexrelid
+                  join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
+                   and x.relname !~ ('^(pk|unq|idx)_' || c.relname)
+    ) f
+  union all
+  select 'everything has a comment', f.finding, 'comment on … is ''…'', in words for its users'
+    from (
+      select c.oid::regclass::text as finding
+                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p', 'v') and obj_description(c.oid, 'pg_class') is null
+                union all
+                select c.oid::regclass || '.' || a.attname
+                  from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p', 'v', 'c') and a.attnum > 0 and not a.attisdropped
+                   and col_description(c.oid, a.attnum) is null
+                union all
+                select t.oid::regtype::text
+                  from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and (t.typtype = 'e' or c.relkind = 'c') and obj_description(t.oid, 'pg_type') is null
+                union all
+                select p.oid::regprocedure::text
+                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(p.oid, 'pg_proc') is null
+                union all
+                select c.conname::text
+                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.contype in ('p', 'u', 'f', 'c') and c.conrelid <> 0
+                   and obj_description(c.oid, 'pg_constraint') is null and obj_description(c.conindid, 'pg_class') is null
+                union all
+                select p.polname::text from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(p.oid, 'pg_policy') is null
+                union all
+                select rolname::text from pg_roles where rolname like 'curestry\_%' and shobj_description(oid, 'pg_authid') is null
+                union all
+                select nspname::text from pg_namespace where nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(oid, 'pg_namespace') is null
+    ) f
+  union all
+  select 'every column that is a number with bounds, or a floating point number, has a check', f.finding, 'add constraint chk_<table>_<column>, which also refuses NaN'
+    from (
+      select a.attrelid::regclass || '.' || a.attname as finding
+                  from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('core', 'ops')
+                 where a.atttypid in ('float8'::regtype, 'numeric'::regtype) and not a.attisdropped
+                   and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey @> array[a.attnum])
+    ) f
+  union all
+  select 'views act with the rights of whoever reads them', f.finding, 'alter view … set (security_invoker = true); a materialized view becomes a table with row level security'
+    from (
+      select c.oid::regclass::text as finding
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('v', 'm')
+         and (c.relkind = 'm' or not coalesce(c.reloptions @> array['security_invoker=true'], false))
+    ) f
+  union all
+  select 'nothing is granted to PUBLIC', f.finding, 'revoke all on … from public'
+    from (
+      select c.oid::regclass::text as finding
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace, lateral aclexplode(c.relacl) a
+       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and a.grantee = 0
+      union all
+      select n.nspname::text from pg_namespace n, lateral aclexplode(n.nspacl) a
+       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and a.grantee = 0
+    ) f
+  union all
+  select 'members'' policies are one indexed comparison', f.finding, 'write it as organization_id = app.organization_if(''<permission>'')'
+    from (
+      select p.polname || ' on ' || p.polrelid::regclass as finding
+        from pg_policy p
+       where p.polroles @> array['curestry_member'::regrole::oid]
+         and exists (select from pg_attribute a where a.attrelid = p.polrelid and a.attname = 'organization_id')
+         and coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+             !~ '^\(organization_id = app\.organization_if\(''[a-z]+:[a-z]+''::text\)\)$'
+    ) f
+  union all
+  select 'logins of ours are what they should be', f.finding, 'alter role … nologin nosuperuser nobypassrls …; run migrations/install.sql, which makes them right'
+    from (
+      select r.rolname::text as finding
+        from pg_roles r
+       where (r.rolname in ('curestry_owner', 'curestry_definer', 'curestry_anonymous', 'curestry_member', 'curestry_analyst')
+              and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb))
+          or (r.rolname in ('curestry_gateway', 'curestry_worker') and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb))
+          or (r.rolname = 'curestry_gateway' and r.rolinherit)
+          or (pg_has_role(r.oid, 'curestry_member', 'member') and not r.rolsuper
+              and r.rolname not in ('curestry_gateway', 'curestry_member') and not pg_has_role(r.oid, 'curestry_owner', 'member'))
+    ) f
+  order by 1, 2;
+$function$;
+revoke all on function app.security_findings() from public;
+comment on function app.security_findings() is 'What is unsafe in this database, or unlike the rest of it, and how to cure it. Behind "curestry doctor --security".';
+
+
 -- app.session_user_id()
 CREATE OR REPLACE FUNCTION app.session_user_id()
  RETURNS integer
@@ -3846,7 +4048,8 @@ begin
       join (select to_jsonb(r) as j from old_rows r) o
         on o.j ->> v_id_column = n.j ->> v_id_column
        and o.j ->> v_organization_column is not distinct from n.j ->> v_organization_column
-     where o.j <> n.j;
+     -- That a key was used is a note, not a change.
+     where o.j - 'last_used_at' <> n.j - 'last_used_at';
 
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)

@@ -68,6 +68,7 @@
 --!include app/functions/check_marts.sql
 --!include app/functions/health.sql
 --!include app/functions/legacy_report.sql
+--!include app/functions/security_findings.sql
 --!include app/tables/legacy_account.sql
 --!include app/tables/mart_mark.sql
 --!include core/tables/analysis_results.sql

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { readJwtKeys } from "../database/secrets.ts";
 import { parseDuration } from "./arguments.ts";
 import type { Run } from "./run_command.ts";
-import { signSessionToken } from "./sign_session_token.ts";
+import { signSessionToken } from "../session_token.ts";
 
 interface Options {
   user: string;

@@ -5,10 +5,11 @@ import type { Logger } from "pino";
 import type { Adaptor, RequestRole } from "./adaptor.ts";
 import type { Credential, ReadCredential } from "./credentials.ts";
 import type { ErrorMapper } from "./errors.ts";
-import { type ErrorCode, GatewayError } from "./gateway_error.ts";
+import { type ErrorCode, GatewayError, refused } from "./gateway_error.ts";
 import type { GraphqlServer } from "./graphql_server.ts";
 import type { Health } from "./health.ts";
 import { BodyError, readBody } from "./read_body.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** What the application is made of. */
 export interface AppParts {
@@ -16,6 +17,9 @@ export interface AppParts {
   errors: ErrorMapper;
   health: Health;
   readCredential: ReadCredential;
+  /** Notes that an API key was used; does not make the request wait. */
+  noteKeyUse(hash: string): void;
+  sessions: Sessions;
   /** The API as a role sees it; may build it, and throw when that fails. */
   serverOf(role: RequestRole): Promise<GraphqlServer>;
   log: Logger;
@@ -109,6 +113,17 @@ export function makeApp(parts: AppParts): GatewayApp {
   app.get("/ruru", explore);
   app.get("/ruru-static/*", explore);
 
+  app.post("/auth/refresh", (c) =>
+    withSession(c, parts, async (jwtId) => {
+      c.header("cache-control", "no-store");
+      return c.json(await parts.sessions.refresh(jwtId, c.get("requestId")));
+    }));
+  app.post("/auth/sign-out", (c) =>
+    withSession(c, parts, async (jwtId) => {
+      await parts.sessions.signOut(jwtId, c.get("requestId"));
+      return c.body(null, 204);
+    }));
+
   app.get("/favicon.ico", (c) => c.body(null, 204));
 
   app.notFound((c) => c.json({ error: "not found" }, 404));
@@ -137,6 +152,7 @@ async function runOperation(c: GatewayContext, parts: AppParts): Promise<Respons
       requestId,
     });
     if (role === "curestry_member") await database.verify();
+    if (credential.kind === "key") parts.noteKeyUse(credential.hash);
     const { response, codes } = await server.handle(c.req.raw, body, database, requestId);
     if (codes.length > 0) c.set("codes", codes);
     return response;
@@ -146,6 +162,23 @@ async function runOperation(c: GatewayContext, parts: AppParts): Promise<Respons
     return refuse(c, statuses[extensions.code] ?? 500, extensions.code, message);
   } finally {
     database?.finish();
+  }
+}
+
+/** What only a person who has signed in can do, with the session itself. */
+async function withSession(
+  c: GatewayContext,
+  parts: AppParts,
+  work: (jwtId: string) => Promise<Response>,
+): Promise<Response> {
+  try {
+    const credential = await parts.readCredential(c.req.header("authorization") ?? null);
+    c.set("credential", nameOf(credential));
+    if (credential.kind !== "session") throw refused();
+    return await work(credential.jwtId);
+  } catch (error) {
+    const { message, extensions } = await parts.errors.toClientError(error, c.get("requestId"));
+    return refuse(c, statuses[extensions.code] ?? 500, extensions.code, message);
   }
 }
 

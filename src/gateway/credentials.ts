@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { importJWK, type JWK, jwtVerify, type JWTVerifyGetKey } from "jose";
+import { SESSION_TOKEN } from "../session_token.ts";
 import { makeExpiringCache } from "./expiring_cache.ts";
 import { refused } from "./gateway_error.ts";
 
@@ -55,9 +56,7 @@ export async function makeReadCredential(jwtKeys: readonly JWK[]): Promise<ReadC
     try {
       const { payload } = await jwtVerify(token, findKey, {
         algorithms,
-        issuer: "curestry",
-        audience: "curestry",
-        typ: "JWT",
+        ...SESSION_TOKEN,
         requiredClaims: ["jti", "sub", "iat", "exp"],
       });
       if (typeof payload.jti !== "string" || payload.jti === "" || payload.exp === undefined) {

@@ -7,8 +7,10 @@ import { makeReadCredential } from "./credentials.ts";
 import { type ErrorMapper, makeErrorMapper } from "./errors.ts";
 import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
 import { makeHealth } from "./health.ts";
+import { makeNoteKeyUse } from "./key_use.ts";
 import { connectFirst, makePool } from "./pool.ts";
 import { makePreset } from "./preset.ts";
+import { makeSessions } from "./sessions.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
 export interface GatewayOptions {
@@ -17,7 +19,7 @@ export interface GatewayOptions {
   host: string;
   /** 0 takes any free port. */
   port: number;
-  /** JWKS keys with a `kid` each; those that verify session tokens. */
+  /** JWKS keys with a `kid` each: the first signs session tokens, all verify them. */
   jwtKeys: readonly JWK[];
   log: Logger;
   /** Connections to the database, 10 by default. */
@@ -67,6 +69,8 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       health: makeHealth(pool, log),
       readCredential: await makeReadCredential(options.jwtKeys),
+      noteKeyUse: makeNoteKeyUse(pool, log),
+      sessions: makeSessions(pool, options.jwtKeys),
     });
     const server = listen(options, app.fetch);
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;

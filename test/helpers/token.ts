@@ -1,5 +1,5 @@
 import { inject } from "vitest";
-import { signSessionToken } from "../../src/cli/sign_session_token.ts";
+import { signSessionToken } from "../../src/session_token.ts";
 import { readJwtKeys } from "../../src/database/secrets.ts";
 import { readSettings } from "../../src/settings.ts";
 import type { TestDatabase } from "./database.ts";

@@ -32,7 +32,8 @@ begin
       join (select to_jsonb(r) as j from old_rows r) o
         on o.j ->> v_id_column = n.j ->> v_id_column
        and o.j ->> v_organization_column is not distinct from n.j ->> v_organization_column
-     where o.j <> n.j;
+     -- That a key was used is a note, not a change.
+     where o.j - 'last_used_at' <> n.j - 'last_used_at';
 
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
