@@ -1,0 +1,64 @@
+/** Something that is measured. */
+export interface Benchmark {
+  name: string;
+  description: string;
+  /** @param options.adminUrl of a database of its own, migrated and empty */
+  run(options: { adminUrl: string }): Promise<Comparison[]>;
+}
+
+/** Two ways to do one thing, measured in turns. */
+export interface Comparison {
+  what: string;
+  ours: Measured;
+  other: Measured;
+  /** Median of ours by median of the other. */
+  ratio: number;
+  /** What the ratio should not exceed. */
+  limit?: number;
+}
+
+/** One way to do a thing. */
+export interface Measured {
+  name: string;
+  /** Median time, in milliseconds. */
+  ms: number;
+}
+
+/** A way to do a thing, by name. */
+export interface Candidate {
+  name: string;
+  work(): Promise<unknown>;
+}
+
+/**
+ * Runs two candidates in turns, so that whatever else the machine does hits both alike.
+ *
+ * @param rounds of each, after a tenth as many that do not count
+ */
+export async function compare(
+  what: string,
+  ours: Candidate,
+  other: Candidate,
+  options: { rounds: number; limit?: number },
+): Promise<Comparison> {
+  const times: [number[], number[]] = [[], []];
+  for (let round = -Math.ceil(options.rounds / 10); round < options.rounds; round++) {
+    for (const [n, candidate] of [ours, other].entries()) {
+      const start = performance.now();
+      await candidate.work();
+      if (round >= 0) times[n]?.push(performance.now() - start);
+    }
+  }
+  const [mine, theirs] = [median(times[0]), median(times[1])];
+  return {
+    what,
+    ours: { name: ours.name, ms: mine },
+    other: { name: other.name, ms: theirs },
+    ratio: mine / theirs,
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+  };
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
