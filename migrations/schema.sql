@@ -2383,6 +2383,15 @@ AS $function$
       from item i
      where i.prompt_id is null and i.prompt_content is null
     union all
+    -- Of a text that is too long for its type, PostgreSQL does not say which it is.
+    select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
+      from item i, lateral (
+        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20), ('result.detectedLanguage', (i.result).detected_language, 10)
+        union all select 'metrics: key', m.key, 100 from unnest(i.metrics) as m
+        union all select 'nodeResults: node', r.node, 50 from unnest(i.node_results) as r
+        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r) as t (field, text, longest)
+     where char_length(t.text) > t.longest
+    union all
     select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
       from item i
      where i.prompt_id is not null
@@ -2928,8 +2937,8 @@ revoke all on function app.health() from public;
 comment on function app.health() is 'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind.';
 
 
--- app.import_analyses(organization uuid, lines jsonb, dry_run boolean)
-CREATE OR REPLACE FUNCTION app.import_analyses(organization uuid, lines jsonb, dry_run boolean DEFAULT false)
+-- app.import_analyses(organization uuid, lines jsonb)
+CREATE OR REPLACE FUNCTION app.import_analyses(organization uuid, lines jsonb)
  RETURNS TABLE(line integer, outcome text, analysis_run_id uuid, reason text)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -2957,29 +2966,23 @@ begin
       return next;
     end;
   end loop;
-  begin
-    if cardinality(v_items) > 0 then
-      v_answer := app.record_analyses(organization, null, v_items);
-    end if;
-    if dry_run then
-      raise exception using errcode = 'CU000'; -- undoes all of it; what became of each line is known by now
-    end if;
-  exception when sqlstate 'CU000' then null;
-  end;
+  if cardinality(v_items) > 0 then
+    v_answer := app.record_analyses(organization, null, v_items);
+  end if;
   return query
     select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
-           case when not dry_run then a.analysis_run_id end, a.message
+           a.analysis_run_id, a.message
       from unnest(v_answer) with ordinality as a;
 end;
 $function$;
-alter function app.import_analyses(organization uuid, lines jsonb, dry_run boolean) owner to curestry_definer;
-grant execute on function app.import_analyses(organization uuid, lines jsonb, dry_run boolean) to curestry_owner;
-revoke all on function app.import_analyses(organization uuid, lines jsonb, dry_run boolean) from public;
-comment on function app.import_analyses(organization uuid, lines jsonb, dry_run boolean) is 'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
+alter function app.import_analyses(organization uuid, lines jsonb) owner to curestry_definer;
+grant execute on function app.import_analyses(organization uuid, lines jsonb) to curestry_owner;
+revoke all on function app.import_analyses(organization uuid, lines jsonb) from public;
+comment on function app.import_analyses(organization uuid, lines jsonb) is 'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
 
 
--- app.import_prompts(organization uuid, lines jsonb, dry_run boolean)
-CREATE OR REPLACE FUNCTION app.import_prompts(organization uuid, lines jsonb, dry_run boolean DEFAULT false)
+-- app.import_prompts(organization uuid, lines jsonb)
+CREATE OR REPLACE FUNCTION app.import_prompts(organization uuid, lines jsonb)
  RETURNS TABLE(line integer, outcome text, prompt_id text, reason text)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -3003,11 +3006,15 @@ begin
     begin
       v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
       v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
-                         left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80));
+                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
       if jsonb_typeof(v_record) <> 'object' then
         reason := 'is not an object';
       elsif v_content is null then
         reason := 'content (or prompt, or text) is required';
+      elsif char_length(v_name) > 255 then
+        reason := 'name must be at most 255 characters';
+      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
+        reason := 'language must be at most 10 characters';
       elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
         reason := 'tags must be an array of strings';
       else
@@ -3025,13 +3032,8 @@ begin
           returning id into prompt_id;
           outcome := 'inserted';
         end if;
-        if dry_run then
-          prompt_id := null;
-          raise exception using errcode = 'CU000'; -- undoes this line
-        end if;
       end if;
     exception
-      when sqlstate 'CU000' then null;
       when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
           v_table = table_name, v_constraint = constraint_name, v_column = column_name;
@@ -3043,10 +3045,10 @@ begin
   end loop;
 end;
 $function$;
-alter function app.import_prompts(organization uuid, lines jsonb, dry_run boolean) owner to curestry_definer;
-grant execute on function app.import_prompts(organization uuid, lines jsonb, dry_run boolean) to curestry_owner;
-revoke all on function app.import_prompts(organization uuid, lines jsonb, dry_run boolean) from public;
-comment on function app.import_prompts(organization uuid, lines jsonb, dry_run boolean) is 'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
+alter function app.import_prompts(organization uuid, lines jsonb) owner to curestry_definer;
+grant execute on function app.import_prompts(organization uuid, lines jsonb) to curestry_owner;
+revoke all on function app.import_prompts(organization uuid, lines jsonb) from public;
+comment on function app.import_prompts(organization uuid, lines jsonb) is 'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
 
 
 -- app.key_permissions(key ops.api_key)

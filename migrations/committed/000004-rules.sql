@@ -1,5 +1,5 @@
 --! Previous: sha1:d026494bc7ed0e047c0dcd86ea36e933d7c54cd3
---! Hash: sha1:6a27ae26093457e854b833084cdec34e3c056430
+--! Hash: sha1:11f484dd0746fcfee15be3298cff153f647294f7
 --! Message: rules
 
 /*
@@ -713,6 +713,15 @@ language sql stable security definer set search_path = '' as $$
       from item i
      where i.prompt_id is null and i.prompt_content is null
     union all
+    -- Of a text that is too long for its type, PostgreSQL does not say which it is.
+    select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
+      from item i, lateral (
+        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20), ('result.detectedLanguage', (i.result).detected_language, 10)
+        union all select 'metrics: key', m.key, 100 from unnest(i.metrics) as m
+        union all select 'nodeResults: node', r.node, 50 from unnest(i.node_results) as r
+        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r) as t (field, text, longest)
+     where char_length(t.text) > t.longest
+    union all
     select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
       from item i
      where i.prompt_id is not null
@@ -1314,7 +1323,7 @@ comment on function app.drop_analyst(name) is 'Removes an analyst''s login and w
  * collections use: name, act or title; content, prompt or text; tags, or a category, which becomes a tag. Fields that are
  * none of ours are kept in extra_metadata. A prompt with the same name and content is not imported again.
  */
-create or replace function app.import_prompts(organization uuid, lines jsonb, dry_run boolean default false)
+create or replace function app.import_prompts(organization uuid, lines jsonb)
 returns table (line integer, outcome text, prompt_id text, reason text)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -1335,11 +1344,15 @@ begin
     begin
       v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
       v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
-                         left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80));
+                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
       if jsonb_typeof(v_record) <> 'object' then
         reason := 'is not an object';
       elsif v_content is null then
         reason := 'content (or prompt, or text) is required';
+      elsif char_length(v_name) > 255 then
+        reason := 'name must be at most 255 characters';
+      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
+        reason := 'language must be at most 10 characters';
       elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
         reason := 'tags must be an array of strings';
       else
@@ -1357,13 +1370,8 @@ begin
           returning id into prompt_id;
           outcome := 'inserted';
         end if;
-        if dry_run then
-          prompt_id := null;
-          raise exception using errcode = 'CU000'; -- undoes this line
-        end if;
       end if;
     exception
-      when sqlstate 'CU000' then null;
       when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
           v_table = table_name, v_constraint = constraint_name, v_column = column_name;
@@ -1375,10 +1383,10 @@ begin
   end loop;
 end;
 $$;
-alter function app.import_prompts(uuid, jsonb, boolean) owner to curestry_definer;
-revoke execute on function app.import_prompts(uuid, jsonb, boolean) from public;
-grant execute on function app.import_prompts(uuid, jsonb, boolean) to curestry_owner;
-comment on function app.import_prompts(uuid, jsonb, boolean) is
+alter function app.import_prompts(uuid, jsonb) owner to curestry_definer;
+revoke execute on function app.import_prompts(uuid, jsonb) from public;
+grant execute on function app.import_prompts(uuid, jsonb) to curestry_owner;
+comment on function app.import_prompts(uuid, jsonb) is
   'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
 --! EndIncluded app/functions/import_prompts.sql
 --! Included app/functions/analysis_item_from_json.sql
@@ -1443,7 +1451,7 @@ comment on function app.analysis_item_from_json(jsonb) is 'Reads an item of reco
  * lines: [{"line": 1, "record": {…}}, …]. A record without an idempotencyKey gets one from its own content, so that a second
  * import of a file changes nothing.
  */
-create or replace function app.import_analyses(organization uuid, lines jsonb, dry_run boolean default false)
+create or replace function app.import_analyses(organization uuid, lines jsonb)
 returns table (line integer, outcome text, analysis_run_id uuid, reason text)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -1468,25 +1476,19 @@ begin
       return next;
     end;
   end loop;
-  begin
-    if cardinality(v_items) > 0 then
-      v_answer := app.record_analyses(organization, null, v_items);
-    end if;
-    if dry_run then
-      raise exception using errcode = 'CU000'; -- undoes all of it; what became of each line is known by now
-    end if;
-  exception when sqlstate 'CU000' then null;
-  end;
+  if cardinality(v_items) > 0 then
+    v_answer := app.record_analyses(organization, null, v_items);
+  end if;
   return query
     select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
-           case when not dry_run then a.analysis_run_id end, a.message
+           a.analysis_run_id, a.message
       from unnest(v_answer) with ordinality as a;
 end;
 $$;
-alter function app.import_analyses(uuid, jsonb, boolean) owner to curestry_definer;
-revoke execute on function app.import_analyses(uuid, jsonb, boolean) from public;
-grant execute on function app.import_analyses(uuid, jsonb, boolean) to curestry_owner;
-comment on function app.import_analyses(uuid, jsonb, boolean) is
+alter function app.import_analyses(uuid, jsonb) owner to curestry_definer;
+revoke execute on function app.import_analyses(uuid, jsonb) from public;
+grant execute on function app.import_analyses(uuid, jsonb) to curestry_owner;
+comment on function app.import_analyses(uuid, jsonb) is
   'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
 --! EndIncluded app/functions/import_analyses.sql
 --! Included app/functions/compute_metric_timeseries.sql

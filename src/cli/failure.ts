@@ -1,6 +1,6 @@
 import pg from "pg";
 import { errorCode } from "../database/open_client.ts";
-import type { ErrorCode } from "../gateway/gateway_error.ts";
+import { type ErrorCode, errorCodeOf } from "../error_codes.ts";
 import { SettingsError } from "../settings.ts";
 
 /** Why a command failed; `error` of what it prints with --json. */
@@ -11,25 +11,6 @@ export interface Failure {
   /** The option or field at fault. */
   field?: string;
 }
-
-/** SQLSTATEs and their classes; as in the API. */
-const CODES: Partial<Record<string, ErrorCode>> = {
-  CU001: "UNAUTHENTICATED",
-  CU002: "FORBIDDEN",
-  CU003: "NOT_FOUND",
-  CU004: "INVALID",
-  CU005: "CONFLICT",
-  CU006: "LIMIT",
-  CU007: "UNAVAILABLE",
-  "22": "INVALID",
-  "23502": "INVALID",
-  "23514": "INVALID",
-  "23": "CONFLICT",
-  "42501": "FORBIDDEN",
-  "08": "UNAVAILABLE",
-  "53": "UNAVAILABLE",
-  "57": "UNAVAILABLE",
-};
 
 /**
  * What an error means to whoever typed the command. Operators may see PostgreSQL's own words, which
@@ -46,7 +27,7 @@ export function toFailure(error: unknown): Failure {
         "run `deno task migrate`",
     };
   }
-  const code = CODES[state] ?? CODES[state.slice(0, 2)] ?? "FAILED";
+  const code = errorCodeOf(state) ?? "FAILED";
   const field = error instanceof pg.DatabaseError ? error.column : undefined;
   return { code, message, ...(field ? { field } : {}) };
 }

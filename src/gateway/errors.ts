@@ -6,7 +6,9 @@ import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
 import { makeExpiringCache } from "./expiring_cache.ts";
 import { explainSql, type Explanation } from "./explain_sql.ts";
-import { type ErrorCode, GatewayError } from "./gateway_error.ts";
+import { findLongText } from "./find_long_text.ts";
+import type { ErrorCode } from "../error_codes.ts";
+import { GatewayError } from "./gateway_error.ts";
 
 /** An entry of `errors` in an answer. */
 export interface ClientError {
@@ -29,7 +31,8 @@ export interface ClientErrorExtensions {
 
 /** Turns whatever went wrong into what a client may know. */
 export interface ErrorMapper {
-  toClientError(error: unknown, requestId: string): Promise<ClientError>;
+  /** @param variables of the operation, to name the field whose text is too long */
+  toClientError(error: unknown, requestId: string, variables?: unknown): Promise<ClientError>;
 }
 
 const keptConstraints = 2_000;
@@ -87,10 +90,10 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
   }
 
   return {
-    async toClientError(error, requestId) {
+    async toClientError(error, requestId, variables) {
       const graphqlError = error instanceof GraphQLError ? error : null;
       const cause = rootCause(error);
-      const known = await explain(cause, graphqlError);
+      const known = nameLongText(await explain(cause, graphqlError), cause, variables);
       const answer: ClientError = {
         message: known?.message ?? "internal error",
         extensions: { code: known?.code ?? "INTERNAL" },
@@ -110,6 +113,21 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
       return answer;
     },
   };
+}
+
+/** Of a text that is too long, PostgreSQL says the length and not the column. */
+function nameLongText(
+  known: Explanation | null,
+  cause: unknown,
+  variables: unknown,
+): Explanation | null {
+  const longest = cause instanceof pg.DatabaseError && cause.code === "22001"
+    ? /\((\d+)\)/.exec(cause.message)?.[1]
+    : undefined;
+  if (known === null || longest === undefined) return known;
+  const field = findLongText(variables, Number(longest)) ?? undefined;
+  const message = `${field ?? "A text"} must be at most ${longest} characters`;
+  return { ...known, message, field };
 }
 
 /** Unwraps the errors that graphql-js and Grafast put around the first one. */

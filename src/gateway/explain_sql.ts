@@ -1,5 +1,6 @@
 import type { DatabaseError } from "pg";
-import { type ErrorCode, refused } from "./gateway_error.ts";
+import { type ErrorCode, errorCodeOf } from "../error_codes.ts";
+import { refused } from "./gateway_error.ts";
 
 /** What a client may know of a failure. */
 export interface Explanation {
@@ -8,33 +9,6 @@ export interface Explanation {
   field?: string | undefined;
   constraint?: string | undefined;
 }
-
-/** SQLSTATEs and classes of them; the longest match counts. */
-const codes: Readonly<Record<string, ErrorCode>> = {
-  CU001: "UNAUTHENTICATED",
-  CU002: "FORBIDDEN",
-  CU003: "NOT_FOUND",
-  CU004: "INVALID",
-  CU005: "CONFLICT",
-  CU006: "LIMIT",
-  CU007: "UNAVAILABLE",
-  // Data exceptions: a value that its type does not take.
-  "22": "INVALID",
-  "23502": "INVALID",
-  "23514": "INVALID",
-  "23503": "CONFLICT",
-  "23505": "CONFLICT",
-  "23P01": "CONFLICT",
-  "40001": "CONFLICT",
-  "40P01": "CONFLICT",
-  "42501": "FORBIDDEN",
-  // Connection lost, no connection left, statement timed out, shutting down, lock not available.
-  "08": "UNAVAILABLE",
-  "53": "UNAVAILABLE",
-  "55P03": "UNAVAILABLE",
-  "57014": "UNAVAILABLE",
-  "57P": "UNAVAILABLE",
-};
 
 /** Messages that take the place of PostgreSQL's, which name tables or say nothing to a client. */
 const messages: Readonly<Record<string, string>> = {
@@ -57,7 +31,7 @@ export async function explainSql(
   sentenceOf: (error: DatabaseError) => Promise<string>,
 ): Promise<Explanation | null> {
   const state = error.code ?? "";
-  const code = codes[state] ?? codes[state.slice(0, 3)] ?? codes[state.slice(0, 2)];
+  const code = errorCodeOf(state);
   if (code === undefined) return null;
   const constraint = error.constraint || undefined;
   if (state === "23503" && /^update or delete|still referenced/.test(error.message)) {

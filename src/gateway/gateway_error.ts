@@ -1,13 +1,4 @@
-/** What clients find in `errors[].extensions.code` (contract, section "Errors"). */
-export type ErrorCode =
-  | "UNAUTHENTICATED"
-  | "FORBIDDEN"
-  | "NOT_FOUND"
-  | "INVALID"
-  | "CONFLICT"
-  | "LIMIT"
-  | "UNAVAILABLE"
-  | "INTERNAL";
+import type { ErrorCode } from "../error_codes.ts";
 
 /** A failure which the gateway itself found; its message is written for the client. */
 export class GatewayError extends Error {

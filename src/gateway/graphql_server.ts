@@ -10,7 +10,7 @@ import {
 } from "postgraphile/grafserv";
 import type { RequestDatabase } from "./adaptor.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
-import type { ErrorCode } from "./gateway_error.ts";
+import type { ErrorCode } from "../error_codes.ts";
 import { makeExecutionPlugin } from "./plugins/execution.ts";
 
 declare global {
@@ -75,7 +75,9 @@ export async function makeGraphqlServer(
       );
       if (result?.type !== "graphql") return { response: await toResponse(result), codes: [] };
       const found = await Promise.all(
-        (result.payload.errors ?? []).map((error) => errors.toClientError(error, requestId)),
+        (result.payload.errors ?? []).map((error) =>
+          errors.toClientError(error, requestId, body.variables)
+        ),
       );
       const { data } = result.payload;
       const status = statusOf(result.statusCode ?? 200, data, found);

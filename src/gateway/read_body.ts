@@ -1,4 +1,5 @@
-import { type ErrorCode, GatewayError } from "./gateway_error.ts";
+import type { ErrorCode } from "../error_codes.ts";
+import { GatewayError } from "./gateway_error.ts";
 import type { GraphqlBody } from "./graphql_server.ts";
 import { limits } from "./limits.ts";
 

@@ -148,7 +148,7 @@ describe("a broken rule is told in words, with the field", () => {
       field: "tags",
     }],
     [{ name: "n".repeat(256), content: "c" }, {
-      message: "value too long for type character varying(255)",
+      message: "name must be at most 255 characters",
       code: "INVALID",
     }],
     [{ name: "n\0", content: "c" }, { code: "INVALID" }],

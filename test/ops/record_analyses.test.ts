@@ -236,6 +236,14 @@ describe("one bad item does not stop the others", () => {
       nodeResults: [{ node: "n", status: "great" }],
     }, /status must be ok, warn, fail or error/],
     ["a text above 1 MiB", { promptContent: "x".repeat(1048577) }, /at most 1 MiB/],
+    ["a metric with a long key", {
+      ...good(),
+      metrics: [{ key: "k".repeat(101), valueNum: 1 }],
+    }, /metrics: key must be at most 100 characters/],
+    ["a language that is none", {
+      ...good(),
+      result: { ...RESULT, detectedLanguage: "something else" },
+    }, /result.detectedLanguage must be at most 10 characters/],
     ["a meta that is no object", { ...good(), meta: [1] }, /meta must be a JSON object/],
   ];
 

@@ -11,6 +11,15 @@ language sql stable security definer set search_path = '' as $$
       from item i
      where i.prompt_id is null and i.prompt_content is null
     union all
+    -- Of a text that is too long for its type, PostgreSQL does not say which it is.
+    select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
+      from item i, lateral (
+        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20), ('result.detectedLanguage', (i.result).detected_language, 10)
+        union all select 'metrics: key', m.key, 100 from unnest(i.metrics) as m
+        union all select 'nodeResults: node', r.node, 50 from unnest(i.node_results) as r
+        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r) as t (field, text, longest)
+     where char_length(t.text) > t.longest
+    union all
     select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
       from item i
      where i.prompt_id is not null

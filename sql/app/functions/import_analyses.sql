@@ -2,7 +2,7 @@
  * lines: [{"line": 1, "record": {…}}, …]. A record without an idempotencyKey gets one from its own content, so that a second
  * import of a file changes nothing.
  */
-create or replace function app.import_analyses(organization uuid, lines jsonb, dry_run boolean default false)
+create or replace function app.import_analyses(organization uuid, lines jsonb)
 returns table (line integer, outcome text, analysis_run_id uuid, reason text)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -27,23 +27,17 @@ begin
       return next;
     end;
   end loop;
-  begin
-    if cardinality(v_items) > 0 then
-      v_answer := app.record_analyses(organization, null, v_items);
-    end if;
-    if dry_run then
-      raise exception using errcode = 'CU000'; -- undoes all of it; what became of each line is known by now
-    end if;
-  exception when sqlstate 'CU000' then null;
-  end;
+  if cardinality(v_items) > 0 then
+    v_answer := app.record_analyses(organization, null, v_items);
+  end if;
   return query
     select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
-           case when not dry_run then a.analysis_run_id end, a.message
+           a.analysis_run_id, a.message
       from unnest(v_answer) with ordinality as a;
 end;
 $$;
-alter function app.import_analyses(uuid, jsonb, boolean) owner to curestry_definer;
-revoke execute on function app.import_analyses(uuid, jsonb, boolean) from public;
-grant execute on function app.import_analyses(uuid, jsonb, boolean) to curestry_owner;
-comment on function app.import_analyses(uuid, jsonb, boolean) is
+alter function app.import_analyses(uuid, jsonb) owner to curestry_definer;
+revoke execute on function app.import_analyses(uuid, jsonb) from public;
+grant execute on function app.import_analyses(uuid, jsonb) to curestry_owner;
+comment on function app.import_analyses(uuid, jsonb) is
   'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';

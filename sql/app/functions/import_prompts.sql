@@ -3,7 +3,7 @@
  * collections use: name, act or title; content, prompt or text; tags, or a category, which becomes a tag. Fields that are
  * none of ours are kept in extra_metadata. A prompt with the same name and content is not imported again.
  */
-create or replace function app.import_prompts(organization uuid, lines jsonb, dry_run boolean default false)
+create or replace function app.import_prompts(organization uuid, lines jsonb)
 returns table (line integer, outcome text, prompt_id text, reason text)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -24,11 +24,15 @@ begin
     begin
       v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
       v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
-                         left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80));
+                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
       if jsonb_typeof(v_record) <> 'object' then
         reason := 'is not an object';
       elsif v_content is null then
         reason := 'content (or prompt, or text) is required';
+      elsif char_length(v_name) > 255 then
+        reason := 'name must be at most 255 characters';
+      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
+        reason := 'language must be at most 10 characters';
       elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
         reason := 'tags must be an array of strings';
       else
@@ -46,13 +50,8 @@ begin
           returning id into prompt_id;
           outcome := 'inserted';
         end if;
-        if dry_run then
-          prompt_id := null;
-          raise exception using errcode = 'CU000'; -- undoes this line
-        end if;
       end if;
     exception
-      when sqlstate 'CU000' then null;
       when integrity_constraint_violation or data_exception then
         get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
           v_table = table_name, v_constraint = constraint_name, v_column = column_name;
@@ -64,8 +63,8 @@ begin
   end loop;
 end;
 $$;
-alter function app.import_prompts(uuid, jsonb, boolean) owner to curestry_definer;
-revoke execute on function app.import_prompts(uuid, jsonb, boolean) from public;
-grant execute on function app.import_prompts(uuid, jsonb, boolean) to curestry_owner;
-comment on function app.import_prompts(uuid, jsonb, boolean) is
+alter function app.import_prompts(uuid, jsonb) owner to curestry_definer;
+revoke execute on function app.import_prompts(uuid, jsonb) from public;
+grant execute on function app.import_prompts(uuid, jsonb) to curestry_owner;
+comment on function app.import_prompts(uuid, jsonb) is
   'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
