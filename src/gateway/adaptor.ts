@@ -1,6 +1,6 @@
 import type { Pool, PoolClient, QueryConfig } from "pg";
 import { GatewayError } from "./gateway_error.ts";
-import { type DatabaseClient, Transaction } from "./transaction.ts";
+import { ConnectionLost, type DatabaseClient, Transaction } from "./transaction.ts";
 
 /** The roles that a request can act as; chosen by our code, never by a token. */
 export type RequestRole = "curestry_member" | "curestry_anonymous";
@@ -55,6 +55,9 @@ export interface Adaptor {
   /** Runs the introspection queries of PostGraphile as a role. */
   introspectAs(role: RequestRole): WithClient;
 }
+
+/** How many dead connections a request may meet in the pool before it gives up. */
+const mostDeadConnections = 4;
 
 /**
  * The gateway's one path to the database (architecture, section 5).
@@ -120,7 +123,17 @@ export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
 
       return {
         async verify() {
-          await (await share()).begun;
+          for (let attempt = 1;; attempt++) {
+            try {
+              return await (await share()).begun;
+            } catch (error) {
+              // A connection that died while it was idle: nothing was done on it yet
+              if (!(error instanceof ConnectionLost) || attempt === mostDeadConnections) {
+                throw error;
+              }
+              endShared();
+            }
+          }
         },
         begin(operation) {
           kind = operation;
