@@ -1,0 +1,188 @@
+import type { TestDatabase } from "../helpers/database.ts";
+import type { Try } from "./as_principal.ts";
+import { holds, type Rights, words } from "./rights.ts";
+import { isNo, type Wrong } from "./table_cells.ts";
+import type { Principal, World } from "./world.ts";
+
+/** A call of an API function; its rows say that it did something. */
+interface Call {
+  sql: string;
+  values?: unknown[];
+  /** What the permission alone does not suffice for. */
+  also?: (principal: Principal) => boolean;
+  /** What it does concerns no row of an organization that could be another's. */
+  concerns?: "caller";
+}
+
+/** Things of ours and theirs that functions are called with. */
+interface Things {
+  prompt: string;
+  run: string;
+  member: number;
+  key: string;
+  code: string;
+  organization: string;
+}
+
+/** SQLSTATEs of a refusal: not allowed, not signed in, no such thing, or not of this organization. */
+const refusals = ["42501", "CU001", "CU002", "CU003", "CU004", "CU005", "23503"];
+
+/** Calls with things of one organization; without one, what the function does concerns no other. */
+function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
+  const all: Record<string, Call> = {
+    "core.high_entropy_analyses": {
+      sql: "select from core.high_entropy_analyses(0) r where r.organization_id = $1",
+      values: [thing.organization],
+    },
+    "core.prompts_by_tags": {
+      sql: "select from core.prompts_by_tags(array['seed']) r where r.organization_id = $1",
+      values: [thing.organization],
+    },
+    "core.sign_out": { sql: "select core.sign_out()", concerns: "caller" },
+    "core.sign_out_everywhere": { sql: "select core.sign_out_everywhere()", concerns: "caller" },
+    "ops.accept_invitation": {
+      sql: "select ops.accept_invitation($1)",
+      values: [thing.code],
+    },
+    "ops.create_organization": {
+      sql: "select ops.create_organization('brand-new', 'New')",
+      concerns: "caller",
+    },
+    "ops.leave_organization": { sql: "select ops.leave_organization()", concerns: "caller" },
+    "ops.start_analysis_run": {
+      sql: "select ops.start_analysis_run(prompt_id => $1)",
+      values: [thing.prompt],
+    },
+    "ops.finish_analysis_run": { sql: "select ops.finish_analysis_run($1)", values: [thing.run] },
+    "ops.fail_analysis_run": { sql: "select ops.fail_analysis_run($1)", values: [thing.run] },
+    "ops.cancel_analysis_run": { sql: "select ops.cancel_analysis_run($1)", values: [thing.run] },
+    "ops.record_analyses": {
+      sql:
+        `select from ops.record_analyses(array[row(null, $1, null, null, null, null, null, null, null, null, null)::ops.analysis_item]) r
+          where r.outcome = 'inserted'`,
+      values: [thing.prompt],
+    },
+    "ops.record_feature_events": {
+      sql: "select ops.record_feature_events(array[row('f', null, 1)::ops.feature_event_item])",
+      concerns: "caller",
+    },
+    "ops.change_member_role": {
+      sql: "select ops.change_member_role($1, 'member')",
+      values: [thing.member],
+    },
+    "ops.invite_member": {
+      sql: "select ops.invite_member('brand-new@x.example', 'viewer')",
+      concerns: "caller",
+    },
+    "ops.remove_member": { sql: "select ops.remove_member($1)", values: [thing.member] },
+    "ops.create_api_key": {
+      sql: "select ops.create_api_key('new', array['prompts:read'])",
+      // Scopes are permissions that one has
+      also: ({ permissions }) => permissions.has("prompts:read"),
+      concerns: "caller",
+    },
+    "ops.revoke_api_key": { sql: "select ops.revoke_api_key($1)", values: [thing.key] },
+    "ops.rotate_api_key": {
+      sql: "select ops.rotate_api_key($1)",
+      values: [thing.key],
+      also: ({ permissions }) => permissions.has("prompts:read"),
+    },
+    "ops.viewer": {
+      sql:
+        `select from ops.viewer() v where v.organization_id = $1 or exists (select from unnest(v.organizations) o where o.id = $1)`,
+      values: [thing.organization],
+    },
+  };
+  return Object.fromEntries(
+    Object.entries(all).filter(([, { concerns }]) => concernsCaller || concerns !== "caller"),
+  );
+}
+
+/** Tries to call every function. */
+export async function tryFunctions(
+  database: TestDatabase,
+  rights: Rights,
+  world: World,
+  principal: Principal,
+  attempt: Try,
+): Promise<{ cells: number; wrong: Wrong[] }> {
+  const wrong: Wrong[] = [];
+  let cells = 0;
+  const judge = (cell: string, expected: boolean, right: boolean, found: string) => {
+    cells++;
+    if (!right) wrong.push({ cell, expected: expected ? "yes" : "no", found });
+  };
+
+  const probes = {
+    own: calls(await things(database, world.ours.id, world.colleague, principal.userId), true),
+    other: calls(
+      await things(database, world.theirs.id, world.theirs.ownerUserId, world.colleague),
+      false,
+    ),
+  };
+  for (const [signature, entry] of Object.entries(rights.functions)) {
+    const [name = ""] = signature.split("(");
+    if (entry.permission === undefined) continue;
+    if (!(name in probes.own)) {
+      throw new Error(`function_cells.ts does not know how to call ${name}`);
+    }
+    for (const whose of ["own", "other"] as const) {
+      const call = probes[whose][name];
+      if (call === undefined) continue;
+      // In an organization of their own they may do all this
+      if (
+        principal.person && !principal.inOurs && call.concerns === "caller" &&
+        !entry.permission.startsWith("self")
+      ) continue;
+      const allowed = whose === "own" && words(entry.execute).includes(principal.role) &&
+        holds(principal, entry.permission, whose) && (call.also?.(principal) ?? true);
+      const outcome = await attempt(call.sql, call.values);
+      const { code, message, count } = outcome;
+      const right = allowed
+        ? code === undefined && count > 0
+        : code === undefined
+        ? count === 0
+        : refusals.includes(code);
+      const found = code ? `${code} ${message}` : `${count} rows`;
+      judge(`${principal.name}: call ${signature} (${whose})`, allowed, right, found);
+    }
+  }
+
+  // Whether it may be called at all
+  const functions = await database.query<{ name: string; call: string }>(
+    `select p.oid::regprocedure::text as name,
+            p.oid::regproc || '(' || coalesce((select string_agg(case when p.provariadic <> 0 then 'variadic ' else '' end || 'null::' || t::regtype, ', ' order by n)
+                                  from unnest(p.proargtypes) with ordinality as a (t, n)), '') || ')' as call
+       from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname in ('app', 'core', 'ops', 'mart', 'report')`,
+  );
+  for (const { name, call } of functions) {
+    const allowed = words(rights.functions[name]?.execute).includes(principal.role);
+    const outcome = await attempt(`select ${call}`);
+    const denied = outcome.code === "42501";
+    const found = outcome.code ? `${outcome.code} ${outcome.message}` : `${outcome.count} rows`;
+    judge(
+      `${principal.name}: execute ${name}`,
+      allowed,
+      allowed ? !denied : isNo(outcome) && denied,
+      found,
+    );
+  }
+  return { cells, wrong };
+}
+
+async function things(
+  database: TestDatabase,
+  organization: string,
+  member: number,
+  invited: number,
+): Promise<Things> {
+  const [row] = await database.query<{ prompt: string; run: string; key: string }>(
+    `select (select min(id) from core.prompts where organization_id = $1 and name <> 'spare') as prompt,
+            (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
+            (select id from ops.api_key where organization_id = $1 and name = 'another') as key`,
+    [organization],
+  );
+  if (!row) throw new Error("There is nothing to call functions with");
+  return { ...row, member, code: `code ${invited}`, organization };
+}
