@@ -2736,6 +2736,10 @@ begin
   execute format('alter role %I set statement_timeout = %L', analyst, '60s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
+  -- What was granted to an earlier login of this name, one that somebody dropped by hand, is not this one's
+  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
+     from app.list_analysts() a, unnest(a.organizations) as o
+    where a.name = analyst;
   perform app.grant_analyst(analyst, o) from unnest(v_organizations) as o;
 end;
 $function$;
@@ -2820,9 +2824,17 @@ CREATE OR REPLACE FUNCTION app.drop_analyst(analyst name)
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  v_connections bigint;
 begin
-  if not exists (select from app.list_analysts() a where a.name = analyst) then
+  select a.connections into v_connections from app.list_analysts() a where a.name = analyst;
+  if not found then
     perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  if v_connections > 0 then
+    perform app.refuse('CU005',
+      format('%s is connected (%s): wait until that ends, or end it with "select pg_terminate_backend(pid) from pg_stat_activity where usename = %L", then drop it again',
+             analyst, v_connections, analyst), 'name');
   end if;
   perform app.revoke_analyst(analyst, app.organization_by_slug(o))
      from app.list_analysts() a, unnest(a.organizations) as o
@@ -2898,16 +2910,21 @@ comment on function app.ensure_user(user_email text) is 'The user with this e-ma
 -- app.grant_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.grant_analyst(analyst name, organization uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+begin
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
   insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
+end;
 $function$;
 alter function app.grant_analyst(analyst name, organization uuid) owner to curestry_definer;
 grant execute on function app.grant_analyst(analyst name, organization uuid) to curestry_owner;
 revoke all on function app.grant_analyst(analyst name, organization uuid) from public;
-comment on function app.grant_analyst(analyst name, organization uuid) is 'Lets an analyst''s login read an organization. For operators.';
+comment on function app.grant_analyst(analyst name, organization uuid) is 'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is no analyst. For operators.';
 
 
 -- app.health()
@@ -3634,13 +3651,19 @@ CREATE OR REPLACE FUNCTION app.revoke_analyst(analyst name, organization uuid)
 AS $function$
 begin
   delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
-  return found;
+  if found then
+    return true;
+  end if;
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  return false;
 end;
 $function$;
 alter function app.revoke_analyst(analyst name, organization uuid) owner to curestry_definer;
 grant execute on function app.revoke_analyst(analyst name, organization uuid) to curestry_owner;
 revoke all on function app.revoke_analyst(analyst name, organization uuid) from public;
-comment on function app.revoke_analyst(analyst name, organization uuid) is 'Takes an organization away from an analyst''s login, from the next statement on. For operators.';
+comment on function app.revoke_analyst(analyst name, organization uuid) is 'Takes an organization away from an analyst''s login, from the next statement on; says whether it had been granted. For operators.';
 
 
 -- app.revoke_api_key(key_id uuid)

@@ -1,5 +1,5 @@
 --! Previous: sha1:d026494bc7ed0e047c0dcd86ea36e933d7c54cd3
---! Hash: sha1:11f484dd0746fcfee15be3298cff153f647294f7
+--! Hash: sha1:dd156f47959f657dfaaf3362c88d033f6fd41a1d
 --! Message: rules
 
 /*
@@ -1228,13 +1228,19 @@ comment on function app.refresh_session(text) is 'Ends a session and opens its s
 --! EndIncluded app/functions/refresh_session.sql
 --! Included app/functions/grant_analyst.sql
 create or replace function app.grant_analyst(analyst name, organization uuid) returns void
-language sql volatile security definer set search_path = '' as $$
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
   insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
+end;
 $$;
 alter function app.grant_analyst(name, uuid) owner to curestry_definer;
 revoke execute on function app.grant_analyst(name, uuid) from public;
 grant execute on function app.grant_analyst(name, uuid) to curestry_owner;
-comment on function app.grant_analyst(name, uuid) is 'Lets an analyst''s login read an organization. For operators.';
+comment on function app.grant_analyst(name, uuid) is
+  'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is no analyst. For operators.';
 --! EndIncluded app/functions/grant_analyst.sql
 --! Included app/functions/create_analyst.sql
 /* Runs with the rights of the administrator who calls it: making a login takes the right to make roles. */
@@ -1261,6 +1267,10 @@ begin
   execute format('alter role %I set statement_timeout = %L', analyst, '60s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
+  -- What was granted to an earlier login of this name, one that somebody dropped by hand, is not this one's
+  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
+     from app.list_analysts() a, unnest(a.organizations) as o
+    where a.name = analyst;
   perform app.grant_analyst(analyst, o) from unnest(v_organizations) as o;
 end;
 $$;
@@ -1269,17 +1279,25 @@ comment on function app.create_analyst(name, text, text[]) is
   'Makes an analyst''s login, read-only, on these organizations. For operators who may make roles.';
 --! EndIncluded app/functions/create_analyst.sql
 --! Included app/functions/revoke_analyst.sql
+/* What a login that is gone had been granted can still be revoked; only a name that means nothing is refused. */
 create or replace function app.revoke_analyst(analyst name, organization uuid) returns boolean
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
-  return found;
+  if found then
+    return true;
+  end if;
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  return false;
 end;
 $$;
 alter function app.revoke_analyst(name, uuid) owner to curestry_definer;
 revoke execute on function app.revoke_analyst(name, uuid) from public;
 grant execute on function app.revoke_analyst(name, uuid) to curestry_owner;
-comment on function app.revoke_analyst(name, uuid) is 'Takes an organization away from an analyst''s login, from the next statement on. For operators.';
+comment on function app.revoke_analyst(name, uuid) is
+  'Takes an organization away from an analyst''s login, from the next statement on; says whether it had been granted. For operators.';
 --! EndIncluded app/functions/revoke_analyst.sql
 --! Included app/functions/list_analysts.sql
 create or replace function app.list_analysts() returns table (name text, organizations text[], connections bigint)
@@ -1301,12 +1319,23 @@ grant execute on function app.list_analysts() to curestry_owner;
 comment on function app.list_analysts() is 'The analysts'' logins of this server, what each may read in this database, and who is connected. For operators.';
 --! EndIncluded app/functions/list_analysts.sql
 --! Included app/functions/drop_analyst.sql
-/* Runs with the rights of the administrator who calls it. */
+/*
+ * Runs with the rights of the administrator who calls it. PostgreSQL itself drops a login that is connected, and leaves its
+ * sessions in a state that nothing defines: so this refuses to.
+ */
 create or replace function app.drop_analyst(analyst name) returns void
 language plpgsql volatile set search_path = '' as $$
+declare
+  v_connections bigint;
 begin
-  if not exists (select from app.list_analysts() a where a.name = analyst) then
+  select a.connections into v_connections from app.list_analysts() a where a.name = analyst;
+  if not found then
     perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  if v_connections > 0 then
+    perform app.refuse('CU005',
+      format('%s is connected (%s): wait until that ends, or end it with "select pg_terminate_backend(pid) from pg_stat_activity where usename = %L", then drop it again',
+             analyst, v_connections, analyst), 'name');
   end if;
   perform app.revoke_analyst(analyst, app.organization_by_slug(o))
      from app.list_analysts() a, unnest(a.organizations) as o

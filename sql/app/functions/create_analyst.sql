@@ -22,6 +22,10 @@ begin
   execute format('alter role %I set statement_timeout = %L', analyst, '60s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
+  -- What was granted to an earlier login of this name, one that somebody dropped by hand, is not this one's
+  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
+     from app.list_analysts() a, unnest(a.organizations) as o
+    where a.name = analyst;
   perform app.grant_analyst(analyst, o) from unnest(v_organizations) as o;
 end;
 $$;

@@ -1,8 +1,14 @@
 create or replace function app.grant_analyst(analyst name, organization uuid) returns void
-language sql volatile security definer set search_path = '' as $$
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  if not exists (select from app.list_analysts() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
   insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
+end;
 $$;
 alter function app.grant_analyst(name, uuid) owner to curestry_definer;
 revoke execute on function app.grant_analyst(name, uuid) from public;
 grant execute on function app.grant_analyst(name, uuid) to curestry_owner;
-comment on function app.grant_analyst(name, uuid) is 'Lets an analyst''s login read an organization. For operators.';
+comment on function app.grant_analyst(name, uuid) is
+  'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is no analyst. For operators.';
