@@ -219,6 +219,33 @@ create sequence core.workflow_runs_id_seq as integer start 1 increment 1 minvalu
 grant usage on sequence core.workflow_runs_id_seq to curestry_member;
 
 
+-- app.audited_table
+create table app.audited_table (
+  table_name text not null,
+  organization_column text,
+  id_column text not null,
+  secret_columns text[] default '{}'::text[] not null,
+  note_columns text[] default '{}'::text[] not null,
+  summarize_inserts boolean default false not null,
+  constraint pk_audited_table PRIMARY KEY (table_name)
+);
+
+alter table app.audited_table enable row level security, force row level security;
+
+create policy owner_all on app.audited_table for all to curestry_owner
+  using (true)
+  with check (true);
+comment on table app.audited_table is 'Which tables are audited, and how; written by app.audit_table, read by the generator of the audit triggers.';
+comment on column app.audited_table.table_name is 'The table, with its schema.';
+comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which stand under the nil one.';
+comment on column app.audited_table.id_column is 'The column that identifies a row.';
+comment on column app.audited_table.secret_columns is 'Columns that are left out of the log.';
+comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
+comment on column app.audited_table.summarize_inserts is 'Append-only facts: one row of the log for all that a statement inserts.';
+comment on constraint pk_audited_table on app.audited_table is 'One row per table.';
+comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
+
+
 -- app.legacy_account
 create table app.legacy_account (
   source_table text not null,
@@ -344,13 +371,13 @@ CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.analysis_results REFE
 
 CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.analysis_results', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.analysis_results', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.analysis_results', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.analysis_results', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 grant insert, select on table core.analysis_results to curestry_definer;
 grant select on table core.analysis_results to curestry_analyst;
 grant select on table core.analysis_results to curestry_member;
@@ -419,13 +446,13 @@ alter table core.auth_accounts enable row level security, force row level securi
 create policy select_own on core.auth_accounts for select to curestry_member
   using ((user_id = app.session_user_id()));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.auth_accounts', '', 'id', 'access_token,refresh_token,raw_profile');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.auth_accounts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.auth_accounts', '', 'id', 'access_token,refresh_token,raw_profile');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.auth_accounts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.auth_accounts FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.auth_accounts', '', 'id', 'access_token,refresh_token,raw_profile');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.auth_accounts FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.auth_accounts', '', 'id', 'access_token,refresh_token,raw_profile');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 grant select (id, user_id, provider, provider_account_id, created_at) on table core.auth_accounts to curestry_member;
 comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The provider''s tokens are encrypted and not in the API.';
 comment on column core.auth_accounts.id is 'Identifies the account.';
@@ -482,13 +509,13 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 create policy select_own on core.evaluation_metrics for select to curestry_member
   using ((organization_id = app.organization_if('workflows:read'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.evaluation_metrics', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit_summary('core.evaluation_metrics');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.evaluation_metrics', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.evaluation_metrics', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 grant delete, select on table core.evaluation_metrics to curestry_member;
 grant insert (run_id, node_key, metric_name, metric_value, metric_meta, created_at) on table core.evaluation_metrics to curestry_member;
 grant select on table core.evaluation_metrics to curestry_analyst;
@@ -553,13 +580,13 @@ create policy select_own on core.prompt_relations for select to curestry_member
 create policy update_own on core.prompt_relations for update to curestry_member
   using ((organization_id = app.organization_if('prompts:write'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompt_relations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompt_relations', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompt_relations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompt_relations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompt_relations', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompt_relations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.prompt_relations FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompt_relations', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.prompt_relations FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompt_relations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompt_relations', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompt_relations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
 grant delete, select on table core.prompt_relations to curestry_member;
 grant insert (source_id, target_id, relation_type, description, extra_metadata), update (relation_type, description, extra_metadata) on table core.prompt_relations to curestry_member;
 grant select on table core.prompt_relations to curestry_analyst;
@@ -642,13 +669,13 @@ create policy update_own on core.prompts for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON core.prompts FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompts', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompts__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompts', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompts__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.prompts FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompts', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.prompts FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompts__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.prompts', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompts__audit();
 grant delete, select on table core.prompts to curestry_member;
 grant insert (name, description, content, format_type, language, tags, extra_metadata), update (name, description, content, format_type, language, tags, extra_metadata) on table core.prompts to curestry_member;
 grant insert, select on table core.prompts to curestry_definer;
@@ -708,13 +735,13 @@ create policy definer_all on core.sessions for all to curestry_definer
 create policy select_own on core.sessions for select to curestry_member
   using ((user_id = app.session_user_id()));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.sessions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.sessions', '', 'id', 'jwt_id');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.sessions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.sessions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.sessions', '', 'id', 'jwt_id');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.sessions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.sessions FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.sessions', '', 'id', 'jwt_id');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.sessions FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.sessions', '', 'id', 'jwt_id');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
 grant insert, select on table core.sessions to curestry_definer;
 grant select (id, user_id, created_at, expires_at, revoked_at) on table core.sessions to curestry_member;
 grant update (revoked_at) on table core.sessions to curestry_definer;
@@ -764,13 +791,13 @@ create policy select_own on core.users for select to curestry_member
 create policy update_own on core.users for update to curestry_member
   using ((id = app.session_user_id()));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.users', '', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.users', '', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.users FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.users', '', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.users FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.users', '', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
 grant insert, select on table core.users to curestry_definer;
 grant select on table core.users to curestry_analyst;
 grant select on table core.users to curestry_member;
@@ -826,13 +853,13 @@ create policy select_own on core.workflow_nodes for select to curestry_member
 create policy update_own on core.workflow_nodes for update to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_nodes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_nodes', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_nodes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_nodes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_nodes', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_nodes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.workflow_nodes FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_nodes', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.workflow_nodes FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_nodes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_nodes', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_nodes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
 grant delete, select on table core.workflow_nodes to curestry_member;
 grant insert (run_id, key, status, started_at, finished_at, result), update (status, started_at, finished_at, result) on table core.workflow_nodes to curestry_member;
 grant select on table core.workflow_nodes to curestry_analyst;
@@ -900,13 +927,13 @@ create policy select_own on core.workflow_runs for select to curestry_member
 create policy update_own on core.workflow_runs for update to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_runs', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_runs', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.workflow_runs FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_runs', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.workflow_runs FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('core.workflow_runs', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
 grant delete, select on table core.workflow_runs to curestry_member;
 grant insert (started_at, finished_at, status, meta), update (finished_at, status, meta) on table core.workflow_runs to curestry_member;
 grant select on table core.workflow_runs to curestry_analyst;
@@ -1138,13 +1165,13 @@ CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERE
 
 CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_metric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit_summary('ops.analysis_metric');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_metric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_metric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 grant insert, select on table ops.analysis_metric to curestry_definer;
 grant select on table ops.analysis_metric to curestry_analyst;
 grant select on table ops.analysis_metric to curestry_member;
@@ -1205,13 +1232,13 @@ create policy select_granted on ops.analysis_node_result for select to curestry_
 create policy select_own on ops.analysis_node_result for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_node_result', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit_summary('ops.analysis_node_result');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_node_result', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_node_result', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 grant insert, select on table ops.analysis_node_result to curestry_definer;
 grant select on table ops.analysis_node_result to curestry_analyst;
 grant select on table ops.analysis_node_result to curestry_member;
@@ -1304,13 +1331,13 @@ CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCI
 
 CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_run', 'organization_id', 'id', 'request_digest');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_run', 'organization_id', 'id', 'request_digest');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_run', 'organization_id', 'id', 'request_digest');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analysis_run', 'organization_id', 'id', 'request_digest');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 grant insert, select on table ops.analysis_run to curestry_definer;
 grant select on table ops.analysis_run to curestry_analyst;
 grant select on table ops.analysis_run to curestry_member;
@@ -1369,13 +1396,13 @@ create policy definer_all on ops.analyst_grant for all to curestry_definer
 create policy select_granted on ops.analyst_grant for select to curestry_analyst
   using ((role_name = SESSION_USER));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analyst_grant REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analyst_grant', 'organization_id', 'role_name', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analyst_grant REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analyst_grant__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analyst_grant REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analyst_grant', 'organization_id', 'role_name', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.analyst_grant REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analyst_grant__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analyst_grant FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analyst_grant', 'organization_id', 'role_name', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.analyst_grant FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analyst_grant__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analyst_grant REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.analyst_grant', 'organization_id', 'role_name', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analyst_grant REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analyst_grant__audit();
 grant delete, insert, select on table ops.analyst_grant to curestry_definer;
 grant select on table ops.analyst_grant to curestry_analyst;
 comment on table ops.analyst_grant is 'Which analyst''s login may read which organization.';
@@ -1431,13 +1458,13 @@ create policy select_own on ops.api_key for select to curestry_member
 
 CREATE TRIGGER _200_life BEFORE UPDATE ON ops.api_key FOR EACH ROW EXECUTE FUNCTION app.tg_api_key__life();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.api_key', 'organization_id', 'id', 'key_hash');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_api_key__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.api_key REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.api_key', 'organization_id', 'id', 'key_hash');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.api_key REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_api_key__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.api_key FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.api_key', 'organization_id', 'id', 'key_hash');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.api_key FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_api_key__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.api_key', 'organization_id', 'id', 'key_hash');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.api_key REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_api_key__audit();
 grant insert, select on table ops.api_key to curestry_definer;
 grant select (id, organization_id, user_id, name, scopes, expires_at, is_revoked, by_operator, parent_key_id, revoked_at, last_used_at, created_at) on table ops.api_key to curestry_member;
 grant update (expires_at, is_revoked, revoked_at, last_used_at) on table ops.api_key to curestry_definer;
@@ -1504,6 +1531,8 @@ create policy definer_all on ops.audit_log for all to curestry_definer
 
 create policy select_own on ops.audit_log for select to curestry_member
   using ((organization_id = app.organization_if('audit:read'::text)));
+
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ops.audit_log FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only();
 grant insert on table ops.audit_log to curestry_definer;
 grant select on table ops.audit_log to curestry_member;
 comment on table ops.audit_log is '@unique id
@@ -1565,13 +1594,13 @@ CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENC
 
 CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.feature_event', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit_summary('ops.feature_event');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.feature_event', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.feature_event', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 grant insert, select on table ops.feature_event to curestry_definer;
 grant select on table ops.feature_event to curestry_analyst;
 grant select on table ops.feature_event to curestry_member;
@@ -1625,13 +1654,13 @@ create policy definer_all on ops.invitation for all to curestry_definer
 create policy select_own on ops.invitation for select to curestry_member
   using ((organization_id = app.organization_if('members:read'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.invitation REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.invitation', 'organization_id', 'id', 'code_hash');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.invitation REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.invitation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.invitation', 'organization_id', 'id', 'code_hash');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.invitation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.invitation FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.invitation', 'organization_id', 'id', 'code_hash');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.invitation FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.invitation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.invitation', 'organization_id', 'id', 'code_hash');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.invitation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 grant insert, select on table ops.invitation to curestry_definer;
 grant select (id, organization_id, organization_user_id, invited_by_user_id, expires_at, accepted_at, created_at) on table ops.invitation to curestry_member;
 grant update (expires_at, accepted_at) on table ops.invitation to curestry_definer;
@@ -1696,13 +1725,13 @@ create policy select_own on ops.judge_criterion for select to curestry_member
 create policy update_own on ops.judge_criterion for update to curestry_member
   using ((organization_id = app.organization_if('rubrics:write'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_criterion', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_criterion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_criterion', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_criterion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_criterion FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_criterion', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_criterion FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_criterion', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 grant delete, select on table ops.judge_criterion to curestry_member;
 grant insert (rubric_id, key, title, description, weight), update (key, title, description, weight) on table ops.judge_criterion to curestry_member;
 grant select on table ops.judge_criterion to curestry_analyst;
@@ -1774,13 +1803,13 @@ create policy update_own on ops.judge_rubric for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_rubric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_rubric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_rubric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_rubric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_rubric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_rubric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_rubric FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_rubric', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 grant delete, select on table ops.judge_rubric to curestry_member;
 grant insert (name, version, description, meta), update (name, description, meta) on table ops.judge_rubric to curestry_member;
 grant select on table ops.judge_rubric to curestry_analyst;
@@ -1842,13 +1871,13 @@ create policy select_granted on ops.judge_score for select to curestry_analyst
 create policy select_own on ops.judge_score for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_score', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_score', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_score', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.judge_score', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 grant insert, select on table ops.judge_score to curestry_definer;
 grant select on table ops.judge_score to curestry_analyst;
 grant select on table ops.judge_score to curestry_member;
@@ -1910,13 +1939,13 @@ create policy update_own on ops.organization for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization', 'id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization', 'id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.organization FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization', 'id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.organization FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization', 'id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 grant delete, select on table ops.organization to curestry_member;
 grant insert, select on table ops.organization to curestry_definer;
 grant select on table ops.organization to curestry_analyst;
@@ -1976,13 +2005,13 @@ CREATE TRIGGER _200_owner_delete AFTER DELETE ON ops.organization_user FOR EACH 
 
 CREATE TRIGGER _200_owner_update AFTER UPDATE OF role, status, user_id ON ops.organization_user FOR EACH ROW EXECUTE FUNCTION app.tg_organization_user__owner();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization_user REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization_user', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization_user REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization_user__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization_user REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization_user', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization_user REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization_user__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.organization_user FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization_user', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.organization_user FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization_user__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.organization_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.organization_user', 'organization_id', 'id', '');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.organization_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization_user__audit();
 grant insert, select on table ops.organization_user to curestry_definer;
 grant select on table ops.organization_user to curestry_analyst;
 grant select on table ops.organization_user to curestry_member;
@@ -2032,13 +2061,13 @@ create policy select_own on ops.provider_credential for select to curestry_membe
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.provider_credential FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.provider_credential REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.provider_credential', 'organization_id', 'id', 'credential_ref');
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.provider_credential REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_provider_credential__audit();
 
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.provider_credential REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.provider_credential', 'organization_id', 'id', 'credential_ref');
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.provider_credential REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_provider_credential__audit();
 
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.provider_credential FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.provider_credential', 'organization_id', 'id', 'credential_ref');
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.provider_credential FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_provider_credential__audit();
 
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.provider_credential REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__audit('ops.provider_credential', 'organization_id', 'id', 'credential_ref');
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.provider_credential REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_provider_credential__audit();
 grant select (id, organization_id, provider, name, meta, created_at, updated_at) on table ops.provider_credential to curestry_member;
 comment on table ops.provider_credential is '@unique id
 A credential for an LLM provider or an integration. The secret itself is encrypted and not in the API.';
@@ -2464,32 +2493,132 @@ revoke all on function app.analyst_user_ids() from public;
 comment on function app.analyst_user_ids() is 'The members of the organizations that were granted to the analyst who has logged in.';
 
 
--- app.audit_table(audited regclass, organization_column text, id_column text, secrets text, summarize_inserts boolean)
-CREATE OR REPLACE FUNCTION app.audit_table(audited regclass, organization_column text DEFAULT 'organization_id'::text, id_column text DEFAULT 'id'::text, secrets text DEFAULT ''::text, summarize_inserts boolean DEFAULT false)
+-- app.audit_function_name(table_name text)
+CREATE OR REPLACE FUNCTION app.audit_function_name(table_name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('app.%I'::text, (((('tg_'::text || split_part(table_name, '.'::text, 1)) || '_'::text) || split_part(table_name, '.'::text, 2)) || '__audit'::text));
+revoke all on function app.audit_function_name(table_name text) from public;
+comment on function app.audit_function_name(table_name text) is 'The name of the generated audit function of a table.';
+
+
+-- app.audit_source(audited app.audited_table)
+CREATE OR REPLACE FUNCTION app.audit_source(audited app.audited_table)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_state text;
+  v_changed text;
+  v_differs text;
+  v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
+  v_who constant text := E'v_user, v_key, v_request';
+begin
+  -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
+  select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
+    into v_state
+    from (select (n - 1) / 50 as part, string_agg(format('%L, %%1$s.%I', attname, attname), ', ' order by n) as pairs
+            from (select a.attname, row_number() over (order by a.attnum) as n
+                    from pg_catalog.pg_attribute a
+                   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
+                     and a.attname <> all (audited.secret_columns)) c
+           group by 1) p;
+  select string_agg(format('case when n.%1$I is distinct from o.%1$I then %1$L end', a.attname), ', ' order by a.attname),
+         string_agg(format('n.%1$I is distinct from o.%1$I', a.attname), ' or ' order by a.attnum)
+           filter (where a.attname <> all (audited.note_columns))
+    into v_changed, v_differs
+    from pg_catalog.pg_attribute a
+   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+
+  return format($body$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    %1$s;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+           array_remove(array[%7$s]::text[], null)
+      from new_rows n
+      join old_rows o on o.%4$I = n.%4$I%8$s
+     where %9$s;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*');
+  end if;
+  return null;
+end;
+$body$,
+    case
+      when audited.summarize_inserts then format(
+        'select v_user, v_key, v_request, n.organization_id, ''insert'', %L,'
+        || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
+        || E'\n      from new_rows n\n     group by n.organization_id', audited.table_name, audited.id_column)
+      else format('select v_user, v_key, v_request, %s, ''insert'', %L, n.%I, %s', format(v_organization, 'n'), audited.table_name,
+                  audited.id_column, format(v_state, 'n')) || E'\n      from new_rows n'
+    end,
+    format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
+    case when audited.organization_column <> audited.id_column
+         then format(' and o.%1$I = n.%1$I', audited.organization_column) else '' end,
+    v_differs, format(v_organization, 'o'));
+end;
+$function$;
+revoke all on function app.audit_source(audited app.audited_table) from public;
+comment on function app.audit_source(audited app.audited_table) is 'The body of the audit trigger of a table, as it would be made now.';
+
+
+-- app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean)
+CREATE OR REPLACE FUNCTION app.audit_table(audited regclass, organization_column text DEFAULT 'organization_id'::text, id_column text DEFAULT 'id'::text, secret_columns text[] DEFAULT '{}'::text[], note_columns text[] DEFAULT '{}'::text[], summarize_inserts boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
   v_event text;
-  v_name constant text := (select n.nspname || '.' || c.relname
-                             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                            where c.oid = audited);
+  v_table app.audited_table;
+  v_function text;
 begin
+  select n.nspname || '.' || c.relname, audit_table.organization_column, audit_table.id_column, audit_table.secret_columns,
+         audit_table.note_columns, audit_table.summarize_inserts
+    into v_table
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.oid = audited;
+  insert into app.audited_table select v_table.*
+  on conflict on constraint pk_audited_table do update
+    set organization_column = excluded.organization_column, id_column = excluded.id_column,
+        secret_columns = excluded.secret_columns, note_columns = excluded.note_columns, summarize_inserts = excluded.summarize_inserts;
+
+  v_function := app.audit_function_name(v_table.table_name);
+  execute format('create or replace function %s() returns trigger language plpgsql security definer set search_path = '''' as %L',
+    v_function, app.audit_source(v_table));
+  execute format('alter function %s() owner to curestry_definer', v_function);
+  execute format('revoke execute on function %s() from public', v_function);
+  execute format('comment on function %s() is %L', v_function,
+    'Trigger, generated by app.audit_table: records the changes of ' || v_table.table_name || ' in ops.audit_log.');
   foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
-    execute format(
-      'create or replace trigger %I after %s on %s %s for each statement execute function '
-        || case when v_event = 'insert' and summarize_inserts then 'app.tg__audit_summary(%L)' else 'app.tg__audit(%L, %L, %L, %L)' end,
+    execute format('create or replace trigger %I after %s on %s %s for each statement execute function %s()',
       '_900_audit_' || v_event, v_event, audited,
       case v_event when 'insert' then 'referencing new table as new_rows'
                    when 'update' then 'referencing old table as old_rows new table as new_rows'
                    when 'delete' then 'referencing old table as old_rows' else '' end,
-      v_name, organization_column, id_column, secrets);
+      v_function);
   end loop;
 end;
 $function$;
-revoke all on function app.audit_table(audited regclass, organization_column text, id_column text, secrets text, summarize_inserts boolean) from public;
-comment on function app.audit_table(audited regclass, organization_column text, id_column text, secrets text, summarize_inserts boolean) is 'Puts the audit triggers on a table; called in the file of each table.';
+revoke all on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) from public;
+comment on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) is 'Puts the audit triggers on a table, generated for its columns; called in the file of each table.';
 
 
 -- app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text)
@@ -3781,12 +3910,24 @@ AS $function$
                    and has_table_privilege(r.role, c.oid, 'truncate, references, trigger')
     ) f
   union all
-  select 'every table of core and ops has its audit triggers', f.finding, 'select app.audit_table(''<table>'') in the file of the table; alter table … enable trigger …'
+  select 'every table of core and ops has its audit triggers, made for its columns', f.finding, 'select app.audit_table(''<table>'', …) in the file of the table, again whenever its columns change; alter table … enable trigger …'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
-                   and 4 <> (select count(*) from pg_trigger t where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
+         and 4 <> (select count(*)
+                     from pg_trigger t
+                     join app.audited_table a on a.table_name = n.nspname || '.' || c.relname
+                     join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_source(a)
+                    where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+    ) f
+  union all
+  select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
+    from (
+      select t.table_name || '.' || a.attname as finding
+        from app.audited_table t
+        join pg_attribute a on a.attrelid = to_regclass(t.table_name) and a.attnum > 0 and not a.attisdropped
+       where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)' and a.attname <> all (t.secret_columns)
     ) f
   union all
   select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
@@ -4041,83 +4182,6 @@ revoke all on function app.store_analysis_facts(organization uuid, run_ids uuid[
 comment on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
 
 
--- app.tg__audit()
-CREATE OR REPLACE FUNCTION app.tg__audit()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_entity constant text := TG_ARGV[0];
-  v_organization_column constant text := TG_ARGV[1];
-  v_id_column constant text := TG_ARGV[2];
-  v_secrets constant text[] := string_to_array(TG_ARGV[3], ',');
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
-  v_nil constant uuid := '00000000-0000-0000-0000-000000000000';
-begin
-  if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'insert', v_entity, j ->> v_id_column, j - v_secrets
-      from (select to_jsonb(n) as j from new_rows n) s;
-
-  elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, coalesce((n.j ->> v_organization_column)::uuid, v_nil), 'update', v_entity, n.j ->> v_id_column,
-           o.j - v_secrets, n.j - v_secrets,
-           array(select key from jsonb_each(n.j) where value is distinct from o.j -> key order by key)
-      from (select to_jsonb(r) as j from new_rows r) n
-      join (select to_jsonb(r) as j from old_rows r) o
-        on o.j ->> v_id_column = n.j ->> v_id_column
-       and o.j ->> v_organization_column is not distinct from n.j ->> v_organization_column
-     -- That a key was used is a note, not a change.
-     where o.j - 'last_used_at' <> n.j - 'last_used_at';
-
-  elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, coalesce((j ->> v_organization_column)::uuid, v_nil), 'delete', v_entity, j ->> v_id_column, j - v_secrets
-      from (select to_jsonb(o) as j from old_rows o) s;
-
-  else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, v_nil, 'truncate', v_entity, '*');
-  end if;
-  return null;
-end;
-$function$;
-alter function app.tg__audit() owner to curestry_definer;
-revoke all on function app.tg__audit() from public;
-comment on function app.tg__audit() is 'Trigger: records each insert, update, delete and truncate in ops.audit_log, without secret columns.';
-
-
--- app.tg__audit_summary()
-CREATE OR REPLACE FUNCTION app.tg__audit_summary()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-  select nullif(current_setting('curestry.user_id', true), '')::integer,
-         nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-         nullif(current_setting('curestry.request_id', true), ''),
-         n.organization_id, 'insert', TG_ARGV[0],
-         case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
-         jsonb_build_object('rows', count(*))
-    from new_rows n
-   group by n.organization_id;
-  return null;
-end;
-$function$;
-alter function app.tg__audit_summary() owner to curestry_definer;
-revoke all on function app.tg__audit_summary() from public;
-comment on function app.tg__audit_summary() is 'Trigger: records in ops.audit_log how many facts a statement inserted.';
-
-
 -- app.tg__mart_marks()
 CREATE OR REPLACE FUNCTION app.tg__mart_marks()
  RETURNS trigger
@@ -4229,6 +4293,909 @@ end;
 $function$;
 revoke all on function app.tg_api_key__life() from public;
 comment on function app.tg_api_key__life() is 'Trigger: revocation cannot be undone, and a key''s secret, scopes and maker cannot change.';
+
+
+-- app.tg_audit_log__append_only()
+CREATE OR REPLACE FUNCTION app.tg_audit_log__append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.refuse('CU002', 'The audit log is append-only: nothing in it is changed or removed');
+  return null;
+end;
+$function$;
+revoke all on function app.tg_audit_log__append_only() from public;
+comment on function app.tg_audit_log__append_only() is 'Trigger: refuses every update, delete and truncate of the audit log.';
+
+
+-- app.tg_core_analysis_results__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_analysis_results__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at),
+           array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_analysis_results__audit() owner to curestry_definer;
+revoke all on function app.tg_core_analysis_results__audit() from public;
+comment on function app.tg_core_analysis_results__audit() is 'Trigger, generated by app.audit_table: records the changes of core.analysis_results in ops.audit_log.';
+
+
+-- app.tg_core_auth_accounts__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_auth_accounts__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id),
+           array_remove(array[case when n.access_token is distinct from o.access_token then 'access_token' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.provider_account_id is distinct from o.provider_account_id then 'provider_account_id' end, case when n.raw_profile is distinct from o.raw_profile then 'raw_profile' end, case when n.refresh_token is distinct from o.refresh_token then 'refresh_token' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id
+     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.provider is distinct from o.provider or n.provider_account_id is distinct from o.provider_account_id or n.access_token is distinct from o.access_token or n.refresh_token is distinct from o.refresh_token or n.raw_profile is distinct from o.raw_profile or n.created_at is distinct from o.created_at or n.encryption_key_id is distinct from o.encryption_key_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_auth_accounts__audit() owner to curestry_definer;
+revoke all on function app.tg_core_auth_accounts__audit() from public;
+comment on function app.tg_core_auth_accounts__audit() is 'Trigger, generated by app.audit_table: records the changes of core.auth_accounts in ops.audit_log.';
+
+
+-- app.tg_core_evaluation_metrics__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_evaluation_metrics__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.evaluation_metrics',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+      from new_rows n
+     group by n.organization_id;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end, case when n.metric_name is distinct from o.metric_name then 'metric_name' end, case when n.metric_value is distinct from o.metric_value then 'metric_value' end, case when n.node_key is distinct from o.node_key then 'node_key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.node_key is distinct from o.node_key or n.metric_name is distinct from o.metric_name or n.metric_value is distinct from o.metric_value or n.metric_meta is distinct from o.metric_meta or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_evaluation_metrics__audit() owner to curestry_definer;
+revoke all on function app.tg_core_evaluation_metrics__audit() from public;
+comment on function app.tg_core_evaluation_metrics__audit() is 'Trigger, generated by app.audit_table: records the changes of core.evaluation_metrics in ops.audit_log.';
+
+
+-- app.tg_core_prompt_relations__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_prompt_relations__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompt_relations', n.id, jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompt_relations', n.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.relation_type is distinct from o.relation_type then 'relation_type' end, case when n.source_id is distinct from o.source_id then 'source_id' end, case when n.target_id is distinct from o.target_id then 'target_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.source_id is distinct from o.source_id or n.target_id is distinct from o.target_id or n.relation_type is distinct from o.relation_type or n.description is distinct from o.description or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_relations', o.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_prompt_relations__audit() owner to curestry_definer;
+revoke all on function app.tg_core_prompt_relations__audit() from public;
+comment on function app.tg_core_prompt_relations__audit() is 'Trigger, generated by app.audit_table: records the changes of core.prompt_relations in ops.audit_log.';
+
+
+-- app.tg_core_prompts__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_prompts__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompts', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompts', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id),
+           array_remove(array[case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.tags is distinct from o.tags then 'tags' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.name is distinct from o.name or n.description is distinct from o.description or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.tags is distinct from o.tags or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompts', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_prompts__audit() owner to curestry_definer;
+revoke all on function app.tg_core_prompts__audit() from public;
+comment on function app.tg_core_prompts__audit() is 'Trigger, generated by app.audit_table: records the changes of core.prompts in ops.audit_log.';
+
+
+-- app.tg_core_sessions__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_sessions__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.jwt_id is distinct from o.jwt_id then 'jwt_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id
+     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.jwt_id is distinct from o.jwt_id or n.created_at is distinct from o.created_at or n.expires_at is distinct from o.expires_at or n.revoked_at is distinct from o.revoked_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_sessions__audit() owner to curestry_definer;
+revoke all on function app.tg_core_sessions__audit() from public;
+comment on function app.tg_core_sessions__audit() is 'Trigger, generated by app.audit_table: records the changes of core.sessions in ops.audit_log.';
+
+
+-- app.tg_core_users__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_users__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at),
+           array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id
+     where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_users__audit() owner to curestry_definer;
+revoke all on function app.tg_core_users__audit() from public;
+comment on function app.tg_core_users__audit() is 'Trigger, generated by app.audit_table: records the changes of core.users in ops.audit_log.';
+
+
+-- app.tg_core_workflow_nodes__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_workflow_nodes__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.workflow_nodes', n.id, jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.workflow_nodes', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id),
+           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.result is distinct from o.result then 'result' end, case when n.run_id is distinct from o.run_id then 'run_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.key is distinct from o.key or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.result is distinct from o.result or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_nodes', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_workflow_nodes__audit() owner to curestry_definer;
+revoke all on function app.tg_core_workflow_nodes__audit() from public;
+comment on function app.tg_core_workflow_nodes__audit() is 'Trigger, generated by app.audit_table: records the changes of core.workflow_nodes in ops.audit_log.';
+
+
+-- app.tg_core_workflow_runs__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_workflow_runs__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.workflow_runs', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.workflow_runs', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id),
+           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.status is distinct from o.status or n.meta is distinct from o.meta or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_runs', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_workflow_runs__audit() owner to curestry_definer;
+revoke all on function app.tg_core_workflow_runs__audit() from public;
+comment on function app.tg_core_workflow_runs__audit() is 'Trigger, generated by app.audit_table: records the changes of core.workflow_runs in ops.audit_log.';
+
+
+-- app.tg_ops_analysis_metric__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_analysis_metric__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_metric',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+      from new_rows n
+     group by n.organization_id;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_metric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'key', n.key, 'value_num', n.value_num, 'value_text', n.value_text, 'value_json', n.value_json, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.value_json is distinct from o.value_json then 'value_json' end, case when n.value_num is distinct from o.value_num then 'value_num' end, case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.key is distinct from o.key or n.value_num is distinct from o.value_num or n.value_text is distinct from o.value_text or n.value_json is distinct from o.value_json or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_metric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_analysis_metric__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_analysis_metric__audit() from public;
+comment on function app.tg_ops_analysis_metric__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.analysis_metric in ops.audit_log.';
+
+
+-- app.tg_ops_analysis_node_result__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_analysis_node_result__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_node_result',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+      from new_rows n
+     group by n.organization_id;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_node_result', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'node', n.node, 'status', n.status, 'score', n.score, 'details', n.details, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.details is distinct from o.details then 'details' end, case when n.id is distinct from o.id then 'id' end, case when n.node is distinct from o.node then 'node' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.node is distinct from o.node or n.status is distinct from o.status or n.score is distinct from o.score or n.details is distinct from o.details or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_node_result', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_analysis_node_result__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_analysis_node_result__audit() from public;
+comment on function app.tg_ops_analysis_node_result__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.analysis_node_result in ops.audit_log.';
+
+
+-- app.tg_ops_analysis_run__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_analysis_run__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_analysis_run__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_analysis_run__audit() from public;
+comment on function app.tg_ops_analysis_run__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.analysis_run in ops.audit_log.';
+
+
+-- app.tg_ops_analyst_grant__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_analyst_grant__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at), jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role_name is distinct from o.role_name then 'role_name' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id
+     where n.organization_id is distinct from o.organization_id or n.role_name is distinct from o.role_name or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_analyst_grant__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_analyst_grant__audit() from public;
+comment on function app.tg_ops_analyst_grant__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.analyst_grant in ops.audit_log.';
+
+
+-- app.tg_ops_api_key__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_api_key__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.api_key', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.api_key', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at),
+           array_remove(array[case when n.by_operator is distinct from o.by_operator then 'by_operator' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.is_revoked is distinct from o.is_revoked then 'is_revoked' end, case when n.key_hash is distinct from o.key_hash then 'key_hash' end, case when n.last_used_at is distinct from o.last_used_at then 'last_used_at' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.parent_key_id is distinct from o.parent_key_id then 'parent_key_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.scopes is distinct from o.scopes then 'scopes' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.name is distinct from o.name or n.key_hash is distinct from o.key_hash or n.scopes is distinct from o.scopes or n.expires_at is distinct from o.expires_at or n.is_revoked is distinct from o.is_revoked or n.by_operator is distinct from o.by_operator or n.parent_key_id is distinct from o.parent_key_id or n.revoked_at is distinct from o.revoked_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.api_key', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_api_key__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_api_key__audit() from public;
+comment on function app.tg_ops_api_key__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.api_key in ops.audit_log.';
+
+
+-- app.tg_ops_feature_event__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_feature_event__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.feature_event',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+      from new_rows n
+     group by n.organization_id;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.feature_event', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'feature_key', n.feature_key, 'occurred_at', n.occurred_at, 'event_count', n.event_count, 'created_at', n.created_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.event_count is distinct from o.event_count then 'event_count' end, case when n.feature_key is distinct from o.feature_key then 'feature_key' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.feature_key is distinct from o.feature_key or n.occurred_at is distinct from o.occurred_at or n.event_count is distinct from o.event_count or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.feature_event', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_feature_event__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_feature_event__audit() from public;
+comment on function app.tg_ops_feature_event__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.feature_event in ops.audit_log.';
+
+
+-- app.tg_ops_invitation__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_invitation__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.invitation', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.invitation', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at),
+           array_remove(array[case when n.accepted_at is distinct from o.accepted_at then 'accepted_at' end, case when n.code_hash is distinct from o.code_hash then 'code_hash' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.invited_by_user_id is distinct from o.invited_by_user_id then 'invited_by_user_id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.organization_user_id is distinct from o.organization_user_id or n.code_hash is distinct from o.code_hash or n.invited_by_user_id is distinct from o.invited_by_user_id or n.expires_at is distinct from o.expires_at or n.accepted_at is distinct from o.accepted_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.invitation', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_invitation__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_invitation__audit() from public;
+comment on function app.tg_ops_invitation__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.invitation in ops.audit_log.';
+
+
+-- app.tg_ops_judge_criterion__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_judge_criterion__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_criterion', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_criterion', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.rubric_id is distinct from o.rubric_id then 'rubric_id' end, case when n.title is distinct from o.title then 'title' end, case when n.weight is distinct from o.weight then 'weight' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.rubric_id is distinct from o.rubric_id or n.key is distinct from o.key or n.title is distinct from o.title or n.description is distinct from o.description or n.weight is distinct from o.weight or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_criterion', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_judge_criterion__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_judge_criterion__audit() from public;
+comment on function app.tg_ops_judge_criterion__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.judge_criterion in ops.audit_log.';
+
+
+-- app.tg_ops_judge_rubric__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_judge_rubric__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_rubric', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_rubric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.name is distinct from o.name or n.version is distinct from o.version or n.description is distinct from o.description or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_rubric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_judge_rubric__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_judge_rubric__audit() from public;
+comment on function app.tg_ops_judge_rubric__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.judge_rubric in ops.audit_log.';
+
+
+-- app.tg_ops_judge_score__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_judge_score__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_score', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_score', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.comment is distinct from o.comment then 'comment' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.criterion_id is distinct from o.criterion_id then 'criterion_id' end, case when n.evidence is distinct from o.evidence then 'evidence' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.criterion_id is distinct from o.criterion_id or n.score is distinct from o.score or n.comment is distinct from o.comment or n.evidence is distinct from o.evidence or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_score', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_judge_score__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_judge_score__audit() from public;
+comment on function app.tg_ops_judge_score__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.judge_score in ops.audit_log.';
+
+
+-- app.tg_ops_organization__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_organization__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id
+     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_organization__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_organization__audit() from public;
+comment on function app.tg_ops_organization__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.organization in ops.audit_log.';
+
+
+-- app.tg_ops_organization_user__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_organization_user__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.organization_user', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.organization_user', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role is distinct from o.role then 'role' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.role is distinct from o.role or n.status is distinct from o.status or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.organization_user', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_organization_user__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_organization_user__audit() from public;
+comment on function app.tg_ops_organization_user__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.organization_user in ops.audit_log.';
+
+
+-- app.tg_ops_provider_credential__audit()
+CREATE OR REPLACE FUNCTION app.tg_ops_provider_credential__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.provider_credential', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.provider_credential', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.credential_ref is distinct from o.credential_ref then 'credential_ref' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.provider is distinct from o.provider or n.name is distinct from o.name or n.credential_ref is distinct from o.credential_ref or n.encryption_key_id is distinct from o.encryption_key_id or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.provider_credential', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_ops_provider_credential__audit() owner to curestry_definer;
+revoke all on function app.tg_ops_provider_credential__audit() from public;
+comment on function app.tg_ops_provider_credential__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.provider_credential in ops.audit_log.';
 
 
 -- app.tg_organization_user__owner()

@@ -21,8 +21,9 @@
 --!include app/functions/analyst_organizations.sql
 --!include app/functions/analyst_user_ids.sql
 --!include app/functions/tg__updated_at.sql
---!include app/functions/tg__audit.sql
---!include app/functions/tg__audit_summary.sql
+--!include app/functions/tg_audit_log__append_only.sql
+--!include app/functions/audit_function_name.sql
+--!include app/functions/audit_source.sql
 --!include app/functions/audit_table.sql
 --!include app/functions/tg__mart_marks.sql
 --!include app/functions/mark_table.sql
@@ -69,6 +70,7 @@
 --!include app/functions/health.sql
 --!include app/functions/legacy_report.sql
 --!include app/functions/security_findings.sql
+--!include app/tables/audited_table.sql
 --!include app/tables/legacy_account.sql
 --!include app/tables/mart_mark.sql
 --!include core/tables/analysis_results.sql

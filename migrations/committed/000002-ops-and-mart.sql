@@ -1,5 +1,5 @@
 --! Previous: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
---! Hash: sha1:ab8e2bfdc213cfe763f71b9dc6258199e9bf3f84
+--! Hash: sha1:3528048371152589231ec62f679b3f83f5bc69f3
 --! Message: ops and mart
 
 /*
@@ -425,3 +425,14 @@ create type ops.viewer as (
 );
 create type ops.new_api_key as (id uuid, name text, scopes text[], key text, expires_at timestamptz, created_at timestamptz);
 create type ops.new_invitation as (organization_user_id uuid, user_id integer, email text, role text, code text, expires_at timestamptz);
+
+/* Which tables are audited, and how. */
+create table app.audited_table (
+    table_name text not null,
+    organization_column text,
+    id_column text not null,
+    secret_columns text[] not null default '{}',
+    note_columns text[] not null default '{}',
+    summarize_inserts boolean not null default false,
+    constraint pk_audited_table primary key (table_name)
+);

@@ -1,5 +1,5 @@
---! Previous: sha1:ab8e2bfdc213cfe763f71b9dc6258199e9bf3f84
---! Hash: sha1:d026494bc7ed0e047c0dcd86ea36e933d7c54cd3
+--! Previous: sha1:3528048371152589231ec62f679b3f83f5bc69f3
+--! Hash: sha1:b1304399098df0af31c21e5517ee805aef01393d
 --! Message: move to core
 
 /*

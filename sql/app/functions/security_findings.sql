@@ -80,12 +80,24 @@ language sql stable set search_path = 'pg_catalog' as $$
                    and has_table_privilege(r.role, c.oid, 'truncate, references, trigger')
     ) f
   union all
-  select 'every table of core and ops has its audit triggers', f.finding, 'select app.audit_table(''<table>'') in the file of the table; alter table … enable trigger …'
+  select 'every table of core and ops has its audit triggers, made for its columns', f.finding, 'select app.audit_table(''<table>'', …) in the file of the table, again whenever its columns change; alter table … enable trigger …'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
-                   and 4 <> (select count(*) from pg_trigger t where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
+         and 4 <> (select count(*)
+                     from pg_trigger t
+                     join app.audited_table a on a.table_name = n.nspname || '.' || c.relname
+                     join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_source(a)
+                    where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+    ) f
+  union all
+  select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
+    from (
+      select t.table_name || '.' || a.attname as finding
+        from app.audited_table t
+        join pg_attribute a on a.attrelid = to_regclass(t.table_name) and a.attnum > 0 and not a.attisdropped
+       where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)' and a.attname <> all (t.secret_columns)
     ) f
   union all
   select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'

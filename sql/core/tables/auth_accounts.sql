@@ -22,4 +22,4 @@ create policy select_own on core.auth_accounts for select to curestry_member
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
 
-select app.audit_table('core.auth_accounts', organization_column => '', secrets => 'access_token,refresh_token,raw_profile');
+select app.audit_table('core.auth_accounts', organization_column => null, secret_columns => '{access_token,refresh_token,raw_profile}');

@@ -28,4 +28,4 @@ comment on policy definer_all on core.sessions is 'The functions that look past 
 grant select, insert, update (revoked_at) on core.sessions to curestry_definer;
 grant usage on sequence core.sessions_id_seq to curestry_definer;
 
-select app.audit_table('core.sessions', organization_column => '', secrets => 'jwt_id');
+select app.audit_table('core.sessions', organization_column => null, secret_columns => '{jwt_id}');

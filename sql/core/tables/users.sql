@@ -39,4 +39,4 @@ comment on policy definer_all on core.users is 'The functions that look past row
 grant select, insert on core.users to curestry_definer;
 grant usage on sequence core.users_id_seq to curestry_definer;
 
-select app.audit_table('core.users', organization_column => '');
+select app.audit_table('core.users', organization_column => null);

@@ -41,4 +41,4 @@ grant select, insert, update (is_revoked, revoked_at, expires_at, last_used_at) 
 
 create or replace trigger _200_life before update on ops.api_key
   for each row execute function app.tg_api_key__life();
-select app.audit_table('ops.api_key', secrets => 'key_hash');
+select app.audit_table('ops.api_key', secret_columns => '{key_hash}', note_columns => '{last_used_at}');

@@ -31,3 +31,6 @@ create policy definer_all on ops.audit_log for all to curestry_definer
   with check (true);
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 grant insert on ops.audit_log to curestry_definer;
+
+create or replace trigger _200_append_only before update or delete or truncate on ops.audit_log
+  for each statement execute function app.tg_audit_log__append_only();

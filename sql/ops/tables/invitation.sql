@@ -31,4 +31,4 @@ create policy definer_all on ops.invitation for all to curestry_definer
 comment on policy definer_all on ops.invitation is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert, update (expires_at, accepted_at) on ops.invitation to curestry_definer;
 
-select app.audit_table('ops.invitation', secrets => 'code_hash');
+select app.audit_table('ops.invitation', secret_columns => '{code_hash}');

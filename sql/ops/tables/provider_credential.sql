@@ -29,4 +29,4 @@ grant select (id, organization_id, provider, name, meta, created_at, updated_at)
 
 create or replace trigger _100_updated_at before update on ops.provider_credential
   for each row execute function app.tg__updated_at();
-select app.audit_table('ops.provider_credential', secrets => 'credential_ref');
+select app.audit_table('ops.provider_credential', secret_columns => '{credential_ref}');

@@ -1,0 +1,74 @@
+/*
+ * Writes the body of a table's audit trigger: with the table's columns spelled out, which costs a third less than to_jsonb
+ * of whole rows does. The body is a function of the catalogue and of app.audited_table; app.security_findings compares the
+ * one that is deployed with the one that would be made now, so a new column cannot be forgotten.
+ */
+create or replace function app.audit_source(audited app.audited_table) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_state text;
+  v_changed text;
+  v_differs text;
+  v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
+  v_who constant text := E'v_user, v_key, v_request';
+begin
+  -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
+  select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
+    into v_state
+    from (select (n - 1) / 50 as part, string_agg(format('%L, %%1$s.%I', attname, attname), ', ' order by n) as pairs
+            from (select a.attname, row_number() over (order by a.attnum) as n
+                    from pg_catalog.pg_attribute a
+                   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
+                     and a.attname <> all (audited.secret_columns)) c
+           group by 1) p;
+  select string_agg(format('case when n.%1$I is distinct from o.%1$I then %1$L end', a.attname), ', ' order by a.attname),
+         string_agg(format('n.%1$I is distinct from o.%1$I', a.attname), ' or ' order by a.attnum)
+           filter (where a.attname <> all (audited.note_columns))
+    into v_changed, v_differs
+    from pg_catalog.pg_attribute a
+   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+
+  return format($body$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    %1$s;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+           array_remove(array[%7$s]::text[], null)
+      from new_rows n
+      join old_rows o on o.%4$I = n.%4$I%8$s
+     where %9$s;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*');
+  end if;
+  return null;
+end;
+$body$,
+    case
+      when audited.summarize_inserts then format(
+        'select v_user, v_key, v_request, n.organization_id, ''insert'', %L,'
+        || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
+        || E'\n      from new_rows n\n     group by n.organization_id', audited.table_name, audited.id_column)
+      else format('select v_user, v_key, v_request, %s, ''insert'', %L, n.%I, %s', format(v_organization, 'n'), audited.table_name,
+                  audited.id_column, format(v_state, 'n')) || E'\n      from new_rows n'
+    end,
+    format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
+    case when audited.organization_column <> audited.id_column
+         then format(' and o.%1$I = n.%1$I', audited.organization_column) else '' end,
+    v_differs, format(v_organization, 'o'));
+end;
+$$;
+revoke execute on function app.audit_source(app.audited_table) from public;
+comment on function app.audit_source(app.audited_table) is 'The body of the audit trigger of a table, as it would be made now.';

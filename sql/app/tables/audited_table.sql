@@ -1,0 +1,17 @@
+comment on table app.audited_table is 'Which tables are audited, and how; written by app.audit_table, read by the generator of the audit triggers.';
+comment on column app.audited_table.table_name is 'The table, with its schema.';
+comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which stand under the nil one.';
+comment on column app.audited_table.id_column is 'The column that identifies a row.';
+comment on column app.audited_table.secret_columns is 'Columns that are left out of the log.';
+comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
+comment on column app.audited_table.summarize_inserts is 'Append-only facts: one row of the log for all that a statement inserts.';
+comment on constraint pk_audited_table on app.audited_table is 'One row per table.';
+
+alter table app.audited_table enable row level security;
+alter table app.audited_table force row level security;
+
+drop policy if exists owner_all on app.audited_table;
+create policy owner_all on app.audited_table for all to curestry_owner
+  using (true)
+  with check (true);
+comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
