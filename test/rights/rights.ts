@@ -27,7 +27,7 @@ export type TableRole = Exclude<Role, "gateway" | "worker"> | "gateway" | "worke
 export interface TableRights extends Partial<Record<TableRole, Partial<Record<Verb, Allowance>>>> {
   /** Its type in the API. */
   type?: string;
-  /** Whose a row is: the column with the organization (by default), its slug, or the person. */
+  /** The column that says whose a row is: an organization (by default), by slug, a person; or nobody. */
   rows?: { organization?: string; person?: string; slug?: string; nobody?: string };
 }
 

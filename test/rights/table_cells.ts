@@ -47,7 +47,11 @@ export async function readTargets(
 ): Promise<Targets> {
   const targets: Targets = new Map();
   for (const [table, entry] of Object.entries(rights.tables)) {
-    if (entry.rows?.nobody !== undefined) continue;
+    if (entry.rows?.nobody !== undefined) {
+      const [any] = await database.query(`select from ${table} limit 1`);
+      if (!any) throw new Error(`${table} has no row`);
+      continue;
+    }
     const byWhose: Partial<Record<Whose, { row: Row; count: number }>> = {};
     for (const whose of whoseRows(entry)) {
       const owner = ownerOf(entry, world, principal, whose);
@@ -124,7 +128,14 @@ export async function tryTables(
   for (const [table, entry] of Object.entries(rights.tables)) {
     if (entry.rows?.nobody !== undefined) {
       for (const verb of VERBS) {
-        judge(table, verb, "nobody's", false, await attempt(statement(verb, table, "", "")), false);
+        judge(
+          table,
+          verb,
+          "nobody's",
+          false,
+          await attempt(statement(verb, table, entry.rows.nobody, "")),
+          false,
+        );
       }
       continue;
     }
@@ -227,9 +238,7 @@ function statement(verb: Verb, table: string, column: string, condition: string)
   if (verb === "select") return `select from ${table}`;
   if (verb === "insert") return `insert into ${table} default values`;
   if (verb === "delete") return `delete from ${table} ${where}`;
-  return column === ""
-    ? `update ${table} set (created_at) = (select now()) ${where}`
-    : `update ${table} set ${column} = ${column} ${where}`;
+  return `update ${table} set ${column} = ${column} ${where}`;
 }
 
 /** Tries to write each column of each table by name: what is not in a list of columns is refused. */
