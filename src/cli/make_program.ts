@@ -1,8 +1,13 @@
 import { Command } from "commander";
 import { addAnalystCreate } from "./analyst_create.ts";
+import { addAnalystDrop } from "./analyst_drop.ts";
+import { addAnalystGrant } from "./analyst_grant.ts";
+import { addAnalystList } from "./analyst_list.ts";
+import { addAnalystRevoke } from "./analyst_revoke.ts";
 import { addApiKeyCreate } from "./api_key_create.ts";
 import { addApiKeyList } from "./api_key_list.ts";
 import { addApiKeyRevoke } from "./api_key_revoke.ts";
+import { addDoctor } from "./doctor.ts";
 import { addImportAnalyses } from "./import_analyses.ts";
 import { addImportPrompts } from "./import_prompts.ts";
 import { addOrganizationCreate } from "./organization_create.ts";
@@ -36,11 +41,16 @@ export function makeProgram(run: Run): Command {
 
   const analyst = program.command("analyst").description("Logins that read with SQL");
   addAnalystCreate(analyst, run);
+  addAnalystGrant(analyst, run);
+  addAnalystRevoke(analyst, run);
+  addAnalystList(analyst, run);
+  addAnalystDrop(analyst, run);
 
   const imports = program.command("import").description("Data from files");
   addImportPrompts(imports, run);
   addImportAnalyses(imports, run);
 
   addRollup(program, run);
+  addDoctor(program, run);
   return program;
 }

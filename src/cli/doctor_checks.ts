@@ -1,0 +1,88 @@
+import { checkServer } from "../database/check_server.ts";
+import { pendingMigrations } from "../database/committed_migrations.ts";
+import { readSecurityFindings } from "./doctor_security.ts";
+import { toFailure } from "./failure.ts";
+import type { CommandContext } from "./run_command.ts";
+
+/** What became of one check. */
+export interface Check {
+  name: string;
+  status: "ok" | "warn" | "fail";
+  message: string;
+  /** What to do; null if there is nothing to do, or the message says it. */
+  cure: string | null;
+}
+
+type Finding = Omit<Check, "name">;
+
+/** The worker brings the marts up to date every minute; this late, it does not. In seconds. */
+const LATE = 180;
+
+const CHECKS: [name: string, check: (context: CommandContext) => Promise<Finding>][] = [
+  ["server", checkVersion],
+  ["migrations", checkMigrations],
+  ["security", checkSecurity],
+  ["marts", checkMarts],
+];
+
+/**
+ * Makes every check, also after one has failed.
+ *
+ * @throws {Error} if there is no connection
+ */
+export async function diagnose(context: CommandContext): Promise<Check[]> {
+  // One that fails would fail in each check
+  await context.connect("administrator", (client) => client.query("select"));
+  const checks: Check[] = [];
+  for (const [name, check] of CHECKS) {
+    const found = await check(context).catch((error): Finding => ({
+      status: "fail",
+      message: toFailure(error).message,
+      cure: null,
+    }));
+    checks.push({ name, ...found });
+  }
+  return checks;
+}
+
+async function checkVersion({ connect }: CommandContext): Promise<Finding> {
+  const { text, warning } = await connect("administrator", checkServer);
+  if (warning !== null) return { status: "warn", message: warning, cure: null };
+  return { status: "ok", message: `PostgreSQL ${text}`, cure: null };
+}
+
+async function checkMigrations({ connect }: CommandContext): Promise<Finding> {
+  const pending = await connect("administrator", pendingMigrations);
+  if (pending.length === 0) return { status: "ok", message: "all are here", cure: null };
+  return {
+    status: "fail",
+    message: `not here yet: ${pending.join(", ")}`,
+    cure: "run `deno task migrate`",
+  };
+}
+
+async function checkSecurity(context: CommandContext): Promise<Finding> {
+  const { length } = await readSecurityFindings(context);
+  if (length === 0) return { status: "ok", message: "all rules are kept", cure: null };
+  return {
+    status: "fail",
+    message: `${length} ${length === 1 ? "breach" : "breaches"} of the rules`,
+    cure: "run `deno task curestry doctor --security`, which names each with its cure",
+  };
+}
+
+async function checkMarts({ connect }: CommandContext): Promise<Finding> {
+  const { rows } = await connect("owner", (client) =>
+    client.query<{ age: number | null }>(
+      "select (app.health() #>> '{marts,oldest_change_seconds}')::float8 as age",
+    ));
+  const age = rows[0]?.age ?? null;
+  if (age === null) return { status: "ok", message: "up to date", cure: null };
+  if (age <= LATE) return { status: "ok", message: `${Math.round(age)} s behind`, cure: null };
+  return {
+    status: "warn",
+    message: `${Math.round(age)} s behind what was recorded`,
+    cure: "see that a worker runs (`deno task start` or `deno task worker`) and what it logs; " +
+      "`deno task curestry rollup` brings them up to date now",
+  };
+}

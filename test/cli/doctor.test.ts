@@ -1,0 +1,161 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
+import { actingAs, databaseUrl } from "../../src/database/urls.ts";
+import { cli, cliJson } from "../helpers/cli.ts";
+import { query, withTestDatabase } from "../helpers/database.ts";
+import { makeOrganization } from "../helpers/make.ts";
+
+const database = withTestDatabase();
+const { env } = database;
+
+interface Check {
+  name: string;
+  status: string;
+  message: string;
+  cure: string | null;
+}
+
+interface Diagnosis {
+  ok: boolean;
+  checks: Check[];
+}
+
+/** What the migration of a hurried developer does, as the role that migrations act as. */
+async function migrate(sql: string): Promise<void> {
+  await query(actingAs(database.adminUrl, "curestry_owner"), sql);
+}
+
+function find({ checks }: Diagnosis, name: string): Check | undefined {
+  return checks.find((check) => check.name === name);
+}
+
+test("all is well with a database that was just migrated", async () => {
+  const diagnosis = await cliJson<Diagnosis>(["doctor"], { env });
+  expect(diagnosis.ok).toBe(true);
+  expect(diagnosis.checks.map(({ name }) => name))
+    .toEqual(["server", "migrations", "security", "marts"]);
+  // A developer's server may be one that has to be replaced soon
+  expect(find(diagnosis, "server")?.status).toMatch(/^(ok|warn)$/);
+  expect(diagnosis.checks.filter(({ name }) => name !== "server")).toEqual([
+    { name: "migrations", status: "ok", message: "all are here", cure: null },
+    { name: "security", status: "ok", message: "all rules are kept", cure: null },
+    { name: "marts", status: "ok", message: "up to date", cure: null },
+  ]);
+  expect(await cliJson(["doctor", "--security"], { env })).toEqual({ ok: true, findings: [] });
+  const { stdout } = await cli(["doctor", "--security"], { env });
+  expect(stdout).toBe("The database keeps all rules of security\n");
+});
+
+describe("a migration that adds a bare table", () => {
+  afterEach(() => migrate("drop table if exists ops.bare"));
+
+  test("makes doctor --security fail, which names the table, and the cure of each finding", async () => {
+    await migrate("create table ops.bare (id integer primary key, organization_id uuid)");
+    const { ok, findings } = await cliJson<
+      { ok: boolean; findings: { rule: string; object: string; cure: string }[] }
+    >(["doctor", "--security"], { env }, 1);
+    expect(ok).toBe(false);
+    expect(findings).toContainEqual({
+      rule: "row level security is on and forced on every table",
+      object: "ops.bare",
+      cure: expect.stringContaining("force row level security"),
+    });
+    expect(findings).toContainEqual({
+      rule: "everything has a comment",
+      object: "ops.bare",
+      cure: expect.stringContaining("comment on"),
+    });
+    expect(findings.filter(({ object }) => !object.includes("bare"))).toEqual([]);
+    expect(findings.filter(({ cure }) => !cure)).toEqual([]);
+  });
+
+  test("is told to people rule by rule, and plain doctor says where to look", async () => {
+    await migrate("create table ops.bare (id integer primary key, organization_id uuid)");
+    const { code, stdout } = await cli(["doctor", "--security"], { env });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /^Not so: row level security is on and forced on every table\n {2}ops\.bare\n {2}→ alter table/m,
+    );
+    const diagnosis = await cliJson<Diagnosis>(["doctor"], { env }, 1);
+    expect(find(diagnosis, "security")).toMatchObject({
+      status: "fail",
+      message: expect.stringMatching(/^\d+ breaches of the rules$/),
+      cure: expect.stringContaining("doctor --security"),
+    });
+    const shown = await cli(["doctor"], { env });
+    expect(shown.stdout).toMatch(/^fail {2}security: .*\n {6}→ run .*doctor --security/m);
+    expect(shown.stdout).toMatch(/^ok {4}migrations: all are here$/m);
+  });
+});
+
+test("marts that nobody brings up to date are a warning, with what to do", async () => {
+  const { id } = await makeOrganization(database);
+  await database.query(
+    "insert into ops.feature_event (organization_id, feature_key) values ($1, 'f')",
+    [id],
+  );
+  const fresh = await cliJson<Diagnosis>(["doctor"], { env });
+  expect(find(fresh, "marts")).toMatchObject({
+    status: "ok",
+    message: expect.stringMatching(/^\d+ s behind$/),
+  });
+
+  await database.query("update app.mart_mark set created_at = now() - interval '1 hour'");
+  const late = await cliJson<Diagnosis>(["doctor"], { env });
+  expect(late.ok).toBe(true);
+  expect(find(late, "marts")).toMatchObject({
+    status: "warn",
+    message: expect.stringMatching(/^36\d\d s behind what was recorded$/),
+    cure: expect.stringContaining("curestry rollup"),
+  });
+
+  await cliJson(["rollup"], { env });
+  expect(find(await cliJson<Diagnosis>(["doctor"], { env }), "marts"))
+    .toMatchObject({ status: "ok", message: "up to date" });
+});
+
+describe("migrations", () => {
+  const table = "graphile_migrate.migrations";
+
+  test("one that is missing is named", async () => {
+    const files = (await readdir(join(MIGRATIONS_FOLDER, "committed"))).toSorted();
+    const [gone] = await database.query<{ row: unknown }>(
+      `delete from ${table} where filename = (select max(filename) from ${table}) returning to_jsonb(migrations) as row`,
+    );
+    const diagnosis = await cliJson<Diagnosis>(["doctor"], { env }, 1);
+    expect(find(diagnosis, "migrations")).toEqual({
+      name: "migrations",
+      status: "fail",
+      message: `not here yet: ${files.at(-1)}`,
+      cure: "run `deno task migrate`",
+    });
+    await database.query(
+      `insert into ${table} select * from jsonb_populate_record(null::${table}, $1)`,
+      [JSON.stringify(gone?.row)],
+    );
+  });
+
+  test("one that this version does not know is named", async () => {
+    await database.query(`insert into ${table} (hash, filename) values ('sha1:0', '999999.sql')`);
+    const diagnosis = await cliJson<Diagnosis>(["doctor"], { env }, 1);
+    expect(find(diagnosis, "migrations")).toMatchObject({
+      status: "fail",
+      message: expect.stringMatching(/999999\.sql.*update this checkout/),
+    });
+    await database.query(`delete from ${table} where filename = '999999.sql'`);
+  });
+});
+
+test("of a database without our schema it says so, check by check", async () => {
+  const DATABASE_URL = databaseUrl(database.adminUrl, "postgres");
+  const { checks } = await cliJson<Diagnosis>(["doctor"], { env: { ...env, DATABASE_URL } }, 1);
+  expect(checks.map(({ name, status }) => [name, status === "warn" ? "ok" : status])).toEqual([
+    ["server", "ok"],
+    ["migrations", "fail"],
+    ["security", "fail"],
+    ["marts", "fail"],
+  ]);
+  expect(checks[2]?.message).toContain("run `deno task migrate`");
+});
