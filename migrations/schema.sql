@@ -319,15 +319,15 @@ create table core.analysis_results (
   analysis_run_id uuid not null,
   occurred_at timestamp with time zone default now() not null,
   constraint pk_analysis_results PRIMARY KEY (organization_id, id),
-  constraint chk_analysis_results_analysis_extra_metadata CHECK (jsonb_typeof(analysis_extra_metadata) = 'object'::text),
-  constraint chk_analysis_results_clarify_questions CHECK (jsonb_typeof(clarify_questions) = 'array'::text),
+  constraint chk_analysis_results_analysis_extra_metadata CHECK (jsonb_typeof(analysis_extra_metadata) = 'object'::text AND octet_length(analysis_extra_metadata::text) <= 1048576 AND NOT jsonb_path_exists(analysis_extra_metadata, '$.**{33}'::jsonpath)),
+  constraint chk_analysis_results_clarify_questions CHECK (jsonb_typeof(clarify_questions) = 'array'::text AND octet_length(clarify_questions::text) <= 1048576 AND NOT jsonb_path_exists(clarify_questions, '$.**{33}'::jsonpath)),
   constraint chk_analysis_results_complexity_score CHECK (complexity_score >= 0::double precision AND complexity_score <= 10::double precision),
-  constraint chk_analysis_results_contradictions CHECK (jsonb_typeof(contradictions) = 'array'::text),
+  constraint chk_analysis_results_contradictions CHECK (jsonb_typeof(contradictions) = 'array'::text AND octet_length(contradictions::text) <= 1048576 AND NOT jsonb_path_exists(contradictions, '$.**{33}'::jsonpath)),
   constraint chk_analysis_results_judge_score CHECK (judge_score >= 0::double precision AND judge_score <= 10::double precision),
   constraint chk_analysis_results_length_chars CHECK (length_chars >= 0),
   constraint chk_analysis_results_length_words CHECK (length_words >= 0),
   constraint chk_analysis_results_overall_score CHECK (overall_score >= 0::double precision AND overall_score <= 10::double precision),
-  constraint chk_analysis_results_patches CHECK (jsonb_typeof(patches) = 'array'::text),
+  constraint chk_analysis_results_patches CHECK (jsonb_typeof(patches) = 'array'::text AND octet_length(patches::text) <= 1048576 AND NOT jsonb_path_exists(patches, '$.**{33}'::jsonpath)),
   constraint chk_analysis_results_prompt_content CHECK (octet_length(prompt_content) <= 1048576),
   constraint chk_analysis_results_semantic_entropy CHECK (semantic_entropy >= 0::double precision AND semantic_entropy < 'Infinity'::double precision),
   constraint unq_analysis_results_analysis_run_id UNIQUE (organization_id, analysis_run_id),
@@ -403,15 +403,15 @@ comment on column core.analysis_results.created_at is 'When the row was written.
 comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
 comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
-comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object';
-comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array';
+comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
-comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array';
+comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_judge_score on core.analysis_results is 'judge_score must be from 0 to 10';
 comment on constraint chk_analysis_results_length_chars on core.analysis_results is 'length_chars must be at least 0';
 comment on constraint chk_analysis_results_length_words on core.analysis_results is 'length_words must be at least 0';
 comment on constraint chk_analysis_results_overall_score on core.analysis_results is 'overall_score must be from 0 to 10';
-comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array';
+comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_prompt_content on core.analysis_results is 'prompt_content must be at most 1 MiB';
 comment on constraint chk_analysis_results_semantic_entropy on core.analysis_results is 'semantic_entropy must be a number of at least 0';
 comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
@@ -485,6 +485,7 @@ create table core.evaluation_metrics (
   created_at timestamp with time zone default now() not null,
   organization_id uuid default app.organization_id() not null,
   constraint pk_evaluation_metrics PRIMARY KEY (organization_id, id),
+  constraint chk_evaluation_metrics_metric_meta CHECK (octet_length(metric_meta::text) <= 262144 AND NOT jsonb_path_exists(metric_meta, '$.**{33}'::jsonpath)),
   constraint chk_evaluation_metrics_metric_name CHECK (metric_name::text ~ '\S'::text),
   constraint chk_evaluation_metrics_metric_value CHECK (metric_value > '-Infinity'::double precision AND metric_value < 'Infinity'::double precision),
   constraint unq_evaluation_metrics_run_node_metric UNIQUE NULLS NOT DISTINCT (organization_id, run_id, node_key, metric_name, created_at),
@@ -529,6 +530,7 @@ comment on column core.evaluation_metrics.metric_value is 'The number.';
 comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
 comment on column core.evaluation_metrics.created_at is 'When it was measured.';
 comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
 comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
@@ -551,7 +553,8 @@ create table core.prompt_relations (
   created_at timestamp with time zone default now() not null,
   organization_id uuid default app.organization_id() not null,
   constraint pk_prompt_relations PRIMARY KEY (organization_id, id),
-  constraint chk_prompt_relations_extra_metadata CHECK (jsonb_typeof(extra_metadata) = 'object'::text),
+  constraint chk_prompt_relations_description CHECK (octet_length(description) <= 1048576),
+  constraint chk_prompt_relations_extra_metadata CHECK (jsonb_typeof(extra_metadata) = 'object'::text AND octet_length(extra_metadata::text) <= 262144 AND NOT jsonb_path_exists(extra_metadata, '$.**{33}'::jsonpath)),
   constraint chk_prompt_relations_relation_type CHECK (relation_type::text = ANY (ARRAY['depends_on'::character varying, 'overrides'::character varying, 'conflicts_with'::character varying]::text[])),
   constraint chk_prompt_relations_target_id CHECK (target_id::text <> source_id::text),
   constraint unq_prompt_relations_source_target_type UNIQUE (organization_id, source_id, target_id, relation_type),
@@ -564,6 +567,10 @@ CREATE INDEX idx_prompt_relations_source_id ON core.prompt_relations USING btree
 CREATE INDEX idx_prompt_relations_target_id ON core.prompt_relations USING btree (organization_id, target_id, relation_type);
 
 alter table core.prompt_relations enable row level security, force row level security;
+
+create policy definer_all on core.prompt_relations for all to curestry_definer
+  using (true)
+  with check (true);
 
 create policy delete_own on core.prompt_relations for delete to curestry_member
   using ((organization_id = app.organization_if('prompts:write'::text)));
@@ -580,6 +587,8 @@ create policy select_own on core.prompt_relations for select to curestry_member
 create policy update_own on core.prompt_relations for update to curestry_member
   using ((organization_id = app.organization_if('prompts:write'::text)));
 
+CREATE TRIGGER _200_no_cycle BEFORE INSERT OR UPDATE OF source_id, target_id, relation_type ON core.prompt_relations FOR EACH ROW WHEN (new.relation_type::text = 'depends_on'::text) EXECUTE FUNCTION app.tg_prompt_relations__no_cycle();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompt_relations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompt_relations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_relations__audit();
@@ -590,6 +599,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompt_relations REFERENCI
 grant delete, select on table core.prompt_relations to curestry_member;
 grant insert (source_id, target_id, relation_type, description, extra_metadata), update (relation_type, description, extra_metadata) on table core.prompt_relations to curestry_member;
 grant select on table core.prompt_relations to curestry_analyst;
+grant select on table core.prompt_relations to curestry_definer;
 comment on table core.prompt_relations is '@unique id
 How one prompt relates to another: it depends on it, overrides it or conflicts with it.';
 comment on column core.prompt_relations.id is 'Identifies the relation, a UUID as text; unique across organizations.';
@@ -600,13 +610,15 @@ comment on column core.prompt_relations.description is 'Why the relation holds.'
 comment on column core.prompt_relations.extra_metadata is 'Anything else, a JSON object.';
 comment on column core.prompt_relations.created_at is 'When the row was written.';
 comment on column core.prompt_relations.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompt_relations_description on core.prompt_relations is 'description must be at most 1 MiB';
+comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is 'relation_type must be depends_on, overrides or conflicts_with';
 comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'a prompt cannot have a relation to itself';
 comment on constraint fk_prompt_relations_source_id on core.prompt_relations is 'source_id must name a prompt of the same organization.';
 comment on constraint fk_prompt_relations_target_id on core.prompt_relations is 'target_id must name a prompt of the same organization.';
 comment on constraint pk_prompt_relations on core.prompt_relations is 'One row per organization and id.';
 comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
+comment on policy definer_all on core.prompt_relations is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.prompt_relations is 'Members delete the rows of their request''s organization, with prompts:write.';
 comment on policy insert_own on core.prompt_relations is 'Members write to their request''s organization, with prompts:write.';
 comment on policy select_granted on core.prompt_relations is 'Analysts read the organizations granted to them.';
@@ -630,11 +642,11 @@ create table core.prompts (
   constraint pk_prompts PRIMARY KEY (organization_id, id),
   constraint chk_prompts_content CHECK (content ~ '\S'::text AND octet_length(content) <= 1048576),
   constraint chk_prompts_description CHECK (octet_length(description) <= 1048576),
-  constraint chk_prompts_extra_metadata CHECK (jsonb_typeof(extra_metadata) = 'object'::text),
+  constraint chk_prompts_extra_metadata CHECK (jsonb_typeof(extra_metadata) = 'object'::text AND octet_length(extra_metadata::text) <= 262144 AND NOT jsonb_path_exists(extra_metadata, '$.**{33}'::jsonpath)),
   constraint chk_prompts_format_type CHECK (format_type::text = ANY (ARRAY['auto'::character varying, 'text'::character varying, 'markdown'::character varying, 'xml'::character varying]::text[])),
   constraint chk_prompts_language CHECK (language::text ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'::text),
   constraint chk_prompts_name CHECK (name::text ~ '\S'::text),
-  constraint chk_prompts_tags CHECK (jsonb_typeof(tags) = 'array'::text),
+  constraint chk_prompts_tags CHECK (jsonb_typeof(tags) = 'array'::text AND jsonb_array_length(tags) <= 100 AND NOT jsonb_path_exists(tags, '$[*]?(@.type() != "string" || !(@ like_regex "^.{1,100}$"))'::jsonpath)),
   constraint fk_prompts_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
 );
 
@@ -695,11 +707,11 @@ comment on column core.prompts.updated_at is 'When the row was last changed.';
 comment on column core.prompts.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';
 comment on constraint chk_prompts_description on core.prompts is 'description must be at most 1 MiB';
-comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_prompts_format_type on core.prompts is 'format_type must be auto, text, markdown or xml';
 comment on constraint chk_prompts_language on core.prompts is 'language must be a language code such as en or pt-BR, or auto';
 comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
-comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array';
+comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array of at most 100 strings, each of 1 to 100 characters on one line';
 comment on constraint fk_prompts_organization_id on core.prompts is 'The organization must exist.';
 comment on constraint pk_prompts on core.prompts is 'One row per organization and id.';
 comment on policy definer_all on core.prompts is 'The functions that look past row level security; the grants say what they may.';
@@ -830,6 +842,7 @@ create table core.workflow_nodes (
   organization_id uuid default app.organization_id() not null,
   constraint pk_workflow_nodes PRIMARY KEY (organization_id, id),
   constraint chk_workflow_nodes_key CHECK (key::text ~ '\S'::text),
+  constraint chk_workflow_nodes_result CHECK (octet_length(result::text) <= 1048576 AND NOT jsonb_path_exists(result, '$.**{33}'::jsonpath)),
   constraint chk_workflow_nodes_status CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'success'::character varying, 'failed'::character varying]::text[])),
   constraint chk_workflow_nodes_times CHECK (finished_at >= started_at),
   constraint unq_workflow_nodes_key UNIQUE (organization_id, run_id, key),
@@ -837,6 +850,10 @@ create table core.workflow_nodes (
 );
 
 alter table core.workflow_nodes enable row level security, force row level security;
+
+create policy definer_all on core.workflow_nodes for all to curestry_definer
+  using (true)
+  with check (true);
 
 create policy delete_own on core.workflow_nodes for delete to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
@@ -853,6 +870,8 @@ create policy select_own on core.workflow_nodes for select to curestry_member
 create policy update_own on core.workflow_nodes for update to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
 
+CREATE TRIGGER _200_life BEFORE INSERT OR UPDATE OF status ON core.workflow_nodes FOR EACH ROW EXECUTE FUNCTION app.tg_workflow_nodes__life();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_nodes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_nodes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_nodes__audit();
@@ -863,6 +882,8 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_nodes REFERENCING
 grant delete, select on table core.workflow_nodes to curestry_member;
 grant insert (run_id, key, status, started_at, finished_at, result), update (status, started_at, finished_at, result) on table core.workflow_nodes to curestry_member;
 grant select on table core.workflow_nodes to curestry_analyst;
+grant select on table core.workflow_nodes to curestry_definer;
+grant update (status) on table core.workflow_nodes to curestry_definer;
 comment on table core.workflow_nodes is '@unique id
 One step of a workflow run.';
 comment on column core.workflow_nodes.id is 'Identifies the step; unique across organizations.';
@@ -874,11 +895,13 @@ comment on column core.workflow_nodes.finished_at is 'When it ended.';
 comment on column core.workflow_nodes.result is 'What came out, as JSON.';
 comment on column core.workflow_nodes.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must not be blank';
+comment on constraint chk_workflow_nodes_result on core.workflow_nodes is 'result must be JSON of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
 comment on constraint fk_workflow_nodes_run_id on core.workflow_nodes is 'run_id must name a workflow run of the same organization.';
 comment on constraint pk_workflow_nodes on core.workflow_nodes is 'One row per organization and id.';
 comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'a run has one node per key';
+comment on policy definer_all on core.workflow_nodes is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.workflow_nodes is 'Members delete the rows of their request''s organization, with workflows:write.';
 comment on policy insert_own on core.workflow_nodes is 'Members write to their request''s organization, with workflows:write.';
 comment on policy select_granted on core.workflow_nodes is 'Analysts read the organizations granted to them.';
@@ -897,7 +920,7 @@ create table core.workflow_runs (
   organization_id uuid default app.organization_id() not null,
   constraint pk_workflow_runs PRIMARY KEY (organization_id, id),
   constraint chk_workflow_runs_finished_at CHECK ((finished_at IS NOT NULL) = (status::text <> 'running'::text)),
-  constraint chk_workflow_runs_meta CHECK (jsonb_typeof(meta) = 'object'::text),
+  constraint chk_workflow_runs_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
   constraint chk_workflow_runs_status CHECK (status::text = ANY (ARRAY['running'::character varying, 'success'::character varying, 'failed'::character varying, 'cancelled'::character varying]::text[])),
   constraint chk_workflow_runs_times CHECK (finished_at >= started_at),
   constraint fk_workflow_runs_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
@@ -911,6 +934,10 @@ CREATE INDEX idx_workflow_runs_started_at ON core.workflow_runs USING btree (org
 CREATE INDEX idx_workflow_runs_user_status ON core.workflow_runs USING btree (user_id, status);
 
 alter table core.workflow_runs enable row level security, force row level security;
+
+create policy definer_all on core.workflow_runs for all to curestry_definer
+  using (true)
+  with check (true);
 
 create policy delete_own on core.workflow_runs for delete to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
@@ -927,6 +954,8 @@ create policy select_own on core.workflow_runs for select to curestry_member
 create policy update_own on core.workflow_runs for update to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
 
+CREATE TRIGGER _200_end BEFORE UPDATE OF status ON core.workflow_runs FOR EACH ROW EXECUTE FUNCTION app.tg_workflow_runs__end();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_workflow_runs__audit();
@@ -937,6 +966,8 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.workflow_runs REFERENCING 
 grant delete, select on table core.workflow_runs to curestry_member;
 grant insert (started_at, finished_at, status, meta), update (finished_at, status, meta) on table core.workflow_runs to curestry_member;
 grant select on table core.workflow_runs to curestry_analyst;
+grant select on table core.workflow_runs to curestry_definer;
+grant update (status) on table core.workflow_runs to curestry_definer;
 comment on table core.workflow_runs is '@unique id
 One execution of a workflow.';
 comment on column core.workflow_runs.id is 'Identifies the run; unique across organizations.';
@@ -947,12 +978,13 @@ comment on column core.workflow_runs.status is 'running, success, failed or canc
 comment on column core.workflow_runs.meta is 'Anything else, a JSON object.';
 comment on column core.workflow_runs.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
-comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object';
+comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status must be running, success, failed or cancelled';
 comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
 comment on constraint fk_workflow_runs_organization_id on core.workflow_runs is 'The organization must exist.';
 comment on constraint fk_workflow_runs_user_id on core.workflow_runs is 'The user must exist.';
 comment on constraint pk_workflow_runs on core.workflow_runs is 'One row per organization and id.';
+comment on policy definer_all on core.workflow_runs is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.workflow_runs is 'Members delete the rows of their request''s organization, with workflows:write.';
 comment on policy insert_own on core.workflow_runs is 'Members write to their request''s organization, with workflows:write.';
 comment on policy select_granted on core.workflow_runs is 'Analysts read the organizations granted to them.';
@@ -1137,6 +1169,7 @@ create table ops.analysis_metric (
   constraint pk_analysis_metric PRIMARY KEY (organization_id, id),
   constraint chk_analysis_metric_has_value CHECK (value_num IS NOT NULL OR value_text IS NOT NULL OR value_json IS NOT NULL),
   constraint chk_analysis_metric_key CHECK (key::text ~ '\S'::text),
+  constraint chk_analysis_metric_value_json CHECK (octet_length(value_json::text) <= 1048576 AND NOT jsonb_path_exists(value_json, '$.**{33}'::jsonpath)),
   constraint chk_analysis_metric_value_num CHECK (value_num > '-Infinity'::numeric AND value_num < 'Infinity'::numeric),
   constraint chk_analysis_metric_value_text CHECK (octet_length(value_text) <= 1048576),
   constraint unq_analysis_metric_key UNIQUE (organization_id, analysis_run_id, key),
@@ -1189,6 +1222,7 @@ comment on column ops.analysis_metric.occurred_at is 'The time that it counts fo
 comment on column ops.analysis_metric.created_at is 'When the row was written.';
 comment on constraint chk_analysis_metric_has_value on ops.analysis_metric is 'metrics: one of value_num, value_text and value_json is required';
 comment on constraint chk_analysis_metric_key on ops.analysis_metric is 'metrics: key must not be blank';
+comment on constraint chk_analysis_metric_value_json on ops.analysis_metric is 'metrics: value_json must be at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_metric_value_num on ops.analysis_metric is 'metrics: value_num must be a finite number';
 comment on constraint chk_analysis_metric_value_text on ops.analysis_metric is 'metrics: value_text must be at most 1 MiB';
 comment on constraint fk_analysis_metric_analysis_run_id on ops.analysis_metric is 'analysis_run_id must name an analysis run of the same organization.';
@@ -1211,6 +1245,7 @@ create table ops.analysis_node_result (
   occurred_at timestamp with time zone default now() not null,
   created_at timestamp with time zone default now() not null,
   constraint pk_analysis_node_result PRIMARY KEY (organization_id, id),
+  constraint chk_analysis_node_result_details CHECK (jsonb_typeof(details) = 'object'::text AND octet_length(details::text) <= 1048576 AND NOT jsonb_path_exists(details, '$.**{33}'::jsonpath)),
   constraint chk_analysis_node_result_node CHECK (node::text ~ '\S'::text),
   constraint chk_analysis_node_result_score CHECK (score >= 0::numeric AND score <= 10::numeric),
   constraint chk_analysis_node_result_status CHECK (status::text = ANY (ARRAY['ok'::character varying, 'warn'::character varying, 'fail'::character varying, 'error'::character varying]::text[])),
@@ -1253,6 +1288,7 @@ comment on column ops.analysis_node_result.score is '0 to 10.';
 comment on column ops.analysis_node_result.details is 'What was found, a JSON object.';
 comment on column ops.analysis_node_result.occurred_at is 'The time that it counts for.';
 comment on column ops.analysis_node_result.created_at is 'When the row was written.';
+comment on constraint chk_analysis_node_result_details on ops.analysis_node_result is 'nodeResults: details must be a JSON object of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: node must not be blank';
 comment on constraint chk_analysis_node_result_score on ops.analysis_node_result is 'nodeResults: score must be from 0 to 10';
 comment on constraint chk_analysis_node_result_status on ops.analysis_node_result is 'nodeResults: status must be ok, warn, fail or error';
@@ -1283,7 +1319,7 @@ create table ops.analysis_run (
   constraint pk_analysis_run PRIMARY KEY (organization_id, id),
   constraint chk_analysis_run_finished_at CHECK ((finished_at IS NOT NULL) = (status::text = ANY (ARRAY['succeeded'::character varying, 'failed'::character varying, 'cancelled'::character varying]::text[]))),
   constraint chk_analysis_run_idempotency_key CHECK (idempotency_key::text <> ''::text),
-  constraint chk_analysis_run_meta CHECK (jsonb_typeof(meta) = 'object'::text),
+  constraint chk_analysis_run_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
   constraint chk_analysis_run_prompt_content CHECK (octet_length(prompt_content) <= 1048576),
   constraint chk_analysis_run_started_at CHECK (
 CASE status
@@ -1361,7 +1397,7 @@ comment on column ops.analysis_run.updated_at is 'When the row was last changed.
 comment on column ops.analysis_run.occurred_at is 'The time that it counts for: its end, else its start, else when it was written.';
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
-comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object';
+comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
 comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'started_at must be given once the run has started, and not while it is queued';
 comment on constraint chk_analysis_run_status on ops.analysis_run is 'status must be queued, running, succeeded, failed or cancelled';
@@ -1697,6 +1733,7 @@ create table ops.judge_criterion (
   weight numeric default 1.0 not null,
   created_at timestamp with time zone default now() not null,
   constraint pk_judge_criterion PRIMARY KEY (organization_id, id),
+  constraint chk_judge_criterion_description CHECK (octet_length(description) <= 1048576),
   constraint chk_judge_criterion_key CHECK (key::text ~ '\S'::text),
   constraint chk_judge_criterion_title CHECK (title::text ~ '\S'::text),
   constraint chk_judge_criterion_weight CHECK (weight >= 0::numeric AND weight <= 1000000::numeric),
@@ -1725,6 +1762,8 @@ create policy select_own on ops.judge_criterion for select to curestry_member
 create policy update_own on ops.judge_criterion for update to curestry_member
   using ((organization_id = app.organization_if('rubrics:write'::text)));
 
+CREATE TRIGGER _200_frozen BEFORE INSERT OR DELETE OR UPDATE ON ops.judge_criterion FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__frozen();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_criterion REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
@@ -1734,8 +1773,8 @@ CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_criterion FOR EAC
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 grant delete, select on table ops.judge_criterion to curestry_member;
 grant insert (rubric_id, key, title, description, weight), update (key, title, description, weight) on table ops.judge_criterion to curestry_member;
+grant insert, select on table ops.judge_criterion to curestry_definer;
 grant select on table ops.judge_criterion to curestry_analyst;
-grant select on table ops.judge_criterion to curestry_definer;
 comment on table ops.judge_criterion is '@unique id
 One criterion of a rubric.';
 comment on column ops.judge_criterion.id is 'Identifies the row; unique across organizations.';
@@ -1746,6 +1785,7 @@ comment on column ops.judge_criterion.title is 'Display name.';
 comment on column ops.judge_criterion.description is 'What is judged, and how.';
 comment on column ops.judge_criterion.weight is 'Its share in the total, at least 0.';
 comment on column ops.judge_criterion.created_at is 'When the row was written.';
+comment on constraint chk_judge_criterion_description on ops.judge_criterion is 'description must be at most 1 MiB';
 comment on constraint chk_judge_criterion_key on ops.judge_criterion is 'key must not be blank';
 comment on constraint chk_judge_criterion_title on ops.judge_criterion is 'title must not be blank';
 comment on constraint chk_judge_criterion_weight on ops.judge_criterion is 'weight must be from 0 to 1000000';
@@ -1771,7 +1811,8 @@ create table ops.judge_rubric (
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint pk_judge_rubric PRIMARY KEY (organization_id, id),
-  constraint chk_judge_rubric_meta CHECK (jsonb_typeof(meta) = 'object'::text),
+  constraint chk_judge_rubric_description CHECK (octet_length(description) <= 1048576),
+  constraint chk_judge_rubric_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
   constraint chk_judge_rubric_name CHECK (name::text ~ '\S'::text),
   constraint chk_judge_rubric_version CHECK (version >= 1),
   constraint unq_judge_rubric_name_version UNIQUE (organization_id, name, version),
@@ -1803,6 +1844,8 @@ create policy update_own on ops.judge_rubric for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
+CREATE TRIGGER _200_frozen BEFORE DELETE OR UPDATE OF name, version, description ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__frozen();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.judge_rubric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
@@ -1812,8 +1855,9 @@ CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.judge_rubric FOR EACH S
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 grant delete, select on table ops.judge_rubric to curestry_member;
 grant insert (name, version, description, meta), update (name, description, meta) on table ops.judge_rubric to curestry_member;
+grant insert, select on table ops.judge_rubric to curestry_definer;
 grant select on table ops.judge_rubric to curestry_analyst;
-grant select on table ops.judge_rubric to curestry_definer;
+grant update (updated_at) on table ops.judge_rubric to curestry_definer;
 comment on table ops.judge_rubric is '@unique id
 What judges go by: a named set of criteria.';
 comment on column ops.judge_rubric.id is 'Identifies the row; unique across organizations.';
@@ -1824,7 +1868,8 @@ comment on column ops.judge_rubric.description is 'What it is for.';
 comment on column ops.judge_rubric.meta is 'Anything else, a JSON object.';
 comment on column ops.judge_rubric.created_at is 'When the row was written.';
 comment on column ops.judge_rubric.updated_at is 'When the row was last changed.';
-comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object';
+comment on constraint chk_judge_rubric_description on ops.judge_rubric is 'description must be at most 1 MiB';
+comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_judge_rubric_name on ops.judge_rubric is 'name must not be blank';
 comment on constraint chk_judge_rubric_version on ops.judge_rubric is 'version must be at least 1';
 comment on constraint fk_judge_rubric_organization_id on ops.judge_rubric is 'The organization must exist.';
@@ -1851,6 +1896,7 @@ create table ops.judge_score (
   created_at timestamp with time zone default now() not null,
   constraint pk_judge_score PRIMARY KEY (organization_id, id),
   constraint chk_judge_score_comment CHECK (octet_length(comment) <= 1048576),
+  constraint chk_judge_score_evidence CHECK (jsonb_typeof(evidence) = 'object'::text AND octet_length(evidence::text) <= 1048576 AND NOT jsonb_path_exists(evidence, '$.**{33}'::jsonpath)),
   constraint chk_judge_score_score CHECK (score >= 0::numeric AND score <= 10::numeric),
   constraint unq_judge_score_criterion_id UNIQUE (organization_id, analysis_run_id, criterion_id),
   constraint fk_judge_score_analysis_run_id FOREIGN KEY (organization_id, analysis_run_id) REFERENCES ops.analysis_run(organization_id, id) ON DELETE CASCADE,
@@ -1870,6 +1916,8 @@ create policy select_granted on ops.judge_score for select to curestry_analyst
 
 create policy select_own on ops.judge_score for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
+
+CREATE TRIGGER _200_rubric AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_judge_score__rubric();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
@@ -1893,6 +1941,7 @@ comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON ob
 comment on column ops.judge_score.occurred_at is 'The time that it counts for.';
 comment on column ops.judge_score.created_at is 'When the row was written.';
 comment on constraint chk_judge_score_comment on ops.judge_score is 'scores: comment must be at most 1 MiB';
+comment on constraint chk_judge_score_evidence on ops.judge_score is 'scores: evidence must be a JSON object of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_judge_score_score on ops.judge_score is 'scores: score must be from 0 to 10';
 comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint fk_judge_score_criterion_id on ops.judge_score is 'criterion_id must name a criterion of the same organization.';
@@ -2047,7 +2096,7 @@ create table ops.provider_credential (
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint pk_provider_credential PRIMARY KEY (organization_id, id),
-  constraint chk_provider_credential_meta CHECK (jsonb_typeof(meta) = 'object'::text),
+  constraint chk_provider_credential_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
   constraint chk_provider_credential_name CHECK (name::text ~ '\S'::text),
   constraint chk_provider_credential_provider CHECK (provider::text ~ '^[a-z0-9][a-z0-9_.-]*$'::text),
   constraint unq_provider_credential_provider_name UNIQUE (organization_id, provider, name),
@@ -2082,7 +2131,7 @@ Which key it is encrypted with.';
 comment on column ops.provider_credential.meta is 'Anything else, a JSON object.';
 comment on column ops.provider_credential.created_at is 'When the row was written.';
 comment on column ops.provider_credential.updated_at is 'When the row was last changed.';
-comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object';
+comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_provider_credential_name on ops.provider_credential is 'name must not be blank';
 comment on constraint chk_provider_credential_provider on ops.provider_credential is 'provider must be lower-case letters, digits, dots, hyphens and underscores';
 comment on constraint fk_provider_credential_organization_id on ops.provider_credential is 'The organization must exist.';
@@ -4112,6 +4161,9 @@ begin
     values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
   end if;
 
+  if cardinality(v_new) = cardinality(items) then
+    return array(select row('inserted', i.id, null)::ops.record_outcome from unnest(v_ids) with ordinality as i (id, n) order by i.n);
+  end if;
   select array_agg(
            case
              when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome
@@ -4672,6 +4724,64 @@ revoke all on function app.tg_core_workflow_runs__audit() from public;
 comment on function app.tg_core_workflow_runs__audit() is 'Trigger, generated by app.audit_table: records the changes of core.workflow_runs in ops.audit_log.';
 
 
+-- app.tg_judge_rubric__frozen()
+CREATE OR REPLACE FUNCTION app.tg_judge_rubric__frozen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := case TG_OP when 'INSERT' then NEW.organization_id else OLD.organization_id end;
+  v_rubric uuid;
+begin
+  if TG_TABLE_NAME = 'judge_rubric' then
+    v_rubric := OLD.id;
+  elsif TG_OP = 'INSERT' then
+    v_rubric := NEW.rubric_id;
+  else
+    v_rubric := OLD.rubric_id;
+  end if;
+  if TG_TABLE_NAME = 'judge_criterion' then
+    perform from ops.judge_rubric r where r.organization_id = v_organization and r.id = v_rubric for no key update;
+  end if;
+  if exists (select from ops.judge_criterion c
+               join ops.judge_score s on s.organization_id = c.organization_id and s.criterion_id = c.id
+              where c.organization_id = v_organization and c.rubric_id = v_rubric)
+     -- What goes with its organization goes.
+     and exists (select from ops.organization o where o.id = v_organization) then
+    perform app.refuse('CU005', 'Scores were given by this rubric, so it stays as it is: make a new version of it (reviseJudgeRubric)', 'id', 'judge_rubric_frozen');
+  end if;
+  return case TG_OP when 'DELETE' then OLD else NEW end;
+end;
+$function$;
+alter function app.tg_judge_rubric__frozen() owner to curestry_definer;
+revoke all on function app.tg_judge_rubric__frozen() from public;
+comment on function app.tg_judge_rubric__frozen() is 'Trigger: a rubric by which scores were given, and its criteria, do not change.';
+
+
+-- app.tg_judge_score__rubric()
+CREATE OR REPLACE FUNCTION app.tg_judge_score__rubric()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from ops.judge_rubric r
+    where (r.organization_id, r.id) in (
+      select c.organization_id, c.rubric_id
+        from new_rows s
+        join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id)
+      for share;
+  return null;
+end;
+$function$;
+alter function app.tg_judge_score__rubric() owner to curestry_definer;
+revoke all on function app.tg_judge_score__rubric() from public;
+comment on function app.tg_judge_score__rubric() is 'Trigger: locks the rubrics of new scores against change until the scores are there or not.';
+
+
 -- app.tg_ops_analysis_metric__audit()
 CREATE OR REPLACE FUNCTION app.tg_ops_analysis_metric__audit()
  RETURNS trigger
@@ -5223,6 +5333,93 @@ revoke all on function app.tg_organization_user__owner() from public;
 comment on function app.tg_organization_user__owner() is 'Trigger: the last active owner of an organization stays.';
 
 
+-- app.tg_prompt_relations__no_cycle()
+CREATE OR REPLACE FUNCTION app.tg_prompt_relations__no_cycle()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_cycle text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry prompt relations ' || NEW.organization_id, 0));
+  with recursive reached (id, path) as (
+    select NEW.target_id, array[NEW.source_id, NEW.target_id]::text[]
+    union all
+    select r.target_id, d.path || r.target_id::text
+      from reached d
+      join core.prompt_relations r
+        on r.organization_id = NEW.organization_id and r.source_id = d.id and r.relation_type = 'depends_on' and r.id <> NEW.id
+     where not d.id = any (d.path[:cardinality(d.path) - 1])
+  )
+  select array_to_string(d.path, ' → ') into v_cycle from reached d where d.id = NEW.source_id limit 1;
+  if found then
+    perform app.refuse('CU004', format('This prompt would depend on itself: %s', v_cycle), 'targetId', 'prompt_relations_no_cycle');
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_prompt_relations__no_cycle() owner to curestry_definer;
+revoke all on function app.tg_prompt_relations__no_cycle() from public;
+comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, over any number of steps.';
+
+
+-- app.tg_workflow_nodes__life()
+CREATE OR REPLACE FUNCTION app.tg_workflow_nodes__life()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_status text;
+begin
+  -- The run's row is locked, so that it cannot end at the same moment.
+  select r.status into v_status from core.workflow_runs r
+   where r.organization_id = NEW.organization_id and r.id = NEW.run_id for share;
+  if found and v_status <> 'running' and NEW.status in ('pending', 'running') then
+    perform app.refuse('CU005', format('The workflow run is %s: none of its nodes can be %s', v_status, NEW.status), 'status', 'workflow_node_life');
+  end if;
+  if TG_OP = 'UPDATE' and NEW.status <> OLD.status and not (OLD.status, NEW.status) in (
+       ('pending', 'running'), ('pending', 'success'), ('pending', 'failed'), ('running', 'success'), ('running', 'failed')) then
+    perform app.refuse('CU005', format('A workflow node that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_node_life');
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_workflow_nodes__life() owner to curestry_definer;
+revoke all on function app.tg_workflow_nodes__life() from public;
+comment on function app.tg_workflow_nodes__life() is 'Trigger: pending to running, success or failed; running to success or failed; and no open node in a run that has ended.';
+
+
+-- app.tg_workflow_runs__end()
+CREATE OR REPLACE FUNCTION app.tg_workflow_runs__end()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if OLD.status <> 'running' and NEW.status <> OLD.status then
+    perform app.refuse('CU005', format('A workflow run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_run_life');
+  end if;
+  if NEW.status = 'success' and OLD.status = 'running' then
+    -- Nodes that are written now wait, or are seen.
+    perform from core.workflow_nodes n where n.organization_id = NEW.organization_id and n.run_id = NEW.id for share;
+    if exists (select from core.workflow_nodes n
+                where n.organization_id = NEW.organization_id and n.run_id = NEW.id and n.status in ('pending', 'running')) then
+      perform app.refuse('CU005', 'A workflow run cannot succeed while a node of it is pending or running', 'status', 'workflow_run_life');
+    end if;
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_workflow_runs__end() owner to curestry_definer;
+revoke all on function app.tg_workflow_runs__end() from public;
+comment on function app.tg_workflow_runs__end() is 'Trigger: running to success, failed or cancelled and nothing else; success only when every node has ended.';
+
+
 -- app.touch_api_key(api_key_hash text)
 CREATE OR REPLACE FUNCTION app.touch_api_key(api_key_hash text)
  RETURNS void
@@ -5338,6 +5535,34 @@ revoke all on function core.prompts_by_tags(tags text[], match core.tag_match) f
 comment on function core.prompts_by_tags(tags text[], match core.tag_match) is 'The prompts that bear any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
 
 
+-- core.prompts_dependents(prompt core.prompts)
+CREATE OR REPLACE FUNCTION core.prompts_dependents(prompt core.prompts)
+ RETURNS SETOF core.prompts
+ LANGUAGE sql
+ STABLE ROWS 10
+ SET search_path TO ''
+AS $function$
+  with recursive dependent (id) as (
+    select r.source_id
+      from core.prompt_relations r
+     where r.organization_id = prompt.organization_id and r.target_id = prompt.id and r.relation_type = 'depends_on'
+    union
+    select r.source_id
+      from dependent d
+      join core.prompt_relations r
+        on r.organization_id = prompt.organization_id and r.target_id = d.id and r.relation_type = 'depends_on'
+  )
+  select p.*
+    from dependent d
+    join core.prompts p on p.organization_id = prompt.organization_id and p.id = d.id
+   order by p.name, p.id;
+$function$;
+grant execute on function core.prompts_dependents(prompt core.prompts) to curestry_analyst;
+grant execute on function core.prompts_dependents(prompt core.prompts) to curestry_member;
+revoke all on function core.prompts_dependents(prompt core.prompts) from public;
+comment on function core.prompts_dependents(prompt core.prompts) is 'The prompts that depend on this one, over any number of steps.';
+
+
 -- core.sign_out()
 CREATE OR REPLACE FUNCTION core.sign_out()
  RETURNS boolean
@@ -5419,6 +5644,31 @@ alter function ops.accept_invitation(code text) owner to curestry_definer;
 grant execute on function ops.accept_invitation(code text) to curestry_member;
 revoke all on function ops.accept_invitation(code text) from public;
 comment on function ops.accept_invitation(code text) is 'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
+
+
+-- ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid)
+CREATE OR REPLACE FUNCTION ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid DEFAULT NULL::uuid)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select case when count(*) = count(s.id) and sum(c.weight) > 0 then sum(c.weight * s.score) / sum(c.weight) end
+    from ops.judge_criterion c
+    left join ops.judge_score s
+      on s.organization_id = c.organization_id and s.criterion_id = c.id and s.analysis_run_id = run.id
+   where c.organization_id = run.organization_id
+     and c.rubric_id = coalesce(
+           analysis_run_weighted_score.rubric_id,
+           (select case when count(distinct k.rubric_id) = 1 then min(k.rubric_id::text)::uuid end
+              from ops.judge_score j
+              join ops.judge_criterion k on k.organization_id = j.organization_id and k.id = j.criterion_id
+             where j.organization_id = run.organization_id and j.analysis_run_id = run.id));
+$function$;
+grant execute on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) to curestry_analyst;
+grant execute on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) to curestry_member;
+revoke all on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) from public;
+comment on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) is 'The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of it has a score. Without rubricId: the rubric by which the run was judged, if it is one.';
 
 
 -- ops.cancel_analysis_run(id uuid, reason text)
@@ -5704,6 +5954,38 @@ alter function ops.remove_member(user_id integer) owner to curestry_definer;
 grant execute on function ops.remove_member(user_id integer) to curestry_member;
 revoke all on function ops.remove_member(user_id integer) from public;
 comment on function ops.remove_member(user_id integer) is 'Removes a member, or takes an invitation back, from their next request on; the API keys that they made for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
+
+
+-- ops.revise_judge_rubric(id uuid)
+CREATE OR REPLACE FUNCTION ops.revise_judge_rubric(id uuid)
+ RETURNS ops.judge_rubric
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('rubrics:write');
+  v_old ops.judge_rubric;
+  v_new ops.judge_rubric;
+begin
+  select r.* into v_old from ops.judge_rubric r where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
+  if not found then
+    perform app.refuse('CU003', format('There is no rubric %s in this organization', id), 'id');
+  end if;
+  insert into ops.judge_rubric (organization_id, name, version, description, meta)
+  select v_organization, v_old.name, max(r.version) + 1, v_old.description, v_old.meta
+    from ops.judge_rubric r where r.organization_id = v_organization and r.name = v_old.name
+  returning * into v_new;
+  insert into ops.judge_criterion (organization_id, rubric_id, key, title, description, weight)
+  select v_organization, v_new.id, c.key, c.title, c.description, c.weight
+    from ops.judge_criterion c where c.organization_id = v_organization and c.rubric_id = v_old.id;
+  return v_new;
+end;
+$function$;
+alter function ops.revise_judge_rubric(id uuid) owner to curestry_definer;
+grant execute on function ops.revise_judge_rubric(id uuid) to curestry_member;
+revoke all on function ops.revise_judge_rubric(id uuid) from public;
+comment on function ops.revise_judge_rubric(id uuid) is 'Makes a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
 
 
 -- ops.revoke_api_key(id uuid)

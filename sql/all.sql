@@ -29,6 +29,11 @@
 --!include app/functions/mark_table.sql
 --!include app/functions/tg_analysis_results__metrics.sql
 --!include app/functions/tg_analysis_run__life.sql
+--!include app/functions/tg_prompt_relations__no_cycle.sql
+--!include app/functions/tg_workflow_runs__end.sql
+--!include app/functions/tg_workflow_nodes__life.sql
+--!include app/functions/tg_judge_rubric__frozen.sql
+--!include app/functions/tg_judge_score__rubric.sql
 --!include app/functions/tg_api_key__life.sql
 --!include app/functions/tg_organization_user__owner.sql
 --!include app/functions/resolve_scores.sql
@@ -101,9 +106,11 @@
 --!include mart/tables/metric_timeseries.sql
 --!include core/functions/high_entropy_analyses.sql
 --!include core/functions/prompts_by_tags.sql
+--!include core/functions/prompts_dependents.sql
 --!include core/functions/sign_out.sql
 --!include core/functions/sign_out_everywhere.sql
 --!include ops/functions/accept_invitation.sql
+--!include ops/functions/analysis_run_weighted_score.sql
 --!include ops/functions/cancel_analysis_run.sql
 --!include ops/functions/change_member_role.sql
 --!include ops/functions/create_api_key.sql
@@ -115,6 +122,7 @@
 --!include ops/functions/record_analyses.sql
 --!include ops/functions/record_feature_events.sql
 --!include ops/functions/remove_member.sql
+--!include ops/functions/revise_judge_rubric.sql
 --!include ops/functions/revoke_api_key.sql
 --!include ops/functions/rotate_api_key.sql
 --!include ops/functions/start_analysis_run.sql

@@ -1,5 +1,5 @@
 --! Previous: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
---! Hash: sha1:3528048371152589231ec62f679b3f83f5bc69f3
+--! Hash: sha1:375c6d09c7830245bb114c86b14ead9219e7f76a
 --! Message: ops and mart
 
 /*
@@ -117,7 +117,8 @@ create table ops.provider_credential (
     constraint fk_provider_credential_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade,
     constraint chk_provider_credential_provider check (provider ~ '^[a-z0-9][a-z0-9_.-]*$'),
     constraint chk_provider_credential_name check (name ~ '\S'),
-    constraint chk_provider_credential_meta check (jsonb_typeof(meta) = 'object')
+    constraint chk_provider_credential_meta check (
+        jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}'))
 );
 
 create table ops.analysis_run (
@@ -143,7 +144,8 @@ create table ops.analysis_run (
     constraint chk_analysis_run_finished_at check ((finished_at is not null) = (status in ('succeeded', 'failed', 'cancelled'))),
     constraint chk_analysis_run_times check (finished_at >= started_at),
     constraint chk_analysis_run_prompt_content check (octet_length(prompt_content) <= 1048576),
-    constraint chk_analysis_run_meta check (jsonb_typeof(meta) = 'object'),
+    constraint chk_analysis_run_meta check (
+        jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}')),
     constraint chk_analysis_run_idempotency_key check (idempotency_key <> '')
 );
 create index idx_analysis_run_organization_id on ops.analysis_run (organization_id, created_at, id);
@@ -172,7 +174,8 @@ create table ops.analysis_metric (
     constraint chk_analysis_metric_key check (key ~ '\S'),
     constraint chk_analysis_metric_has_value check (value_num is not null or value_text is not null or value_json is not null),
     constraint chk_analysis_metric_value_num check (value_num > '-Infinity' and value_num < 'Infinity'),
-    constraint chk_analysis_metric_value_text check (octet_length(value_text) <= 1048576)
+    constraint chk_analysis_metric_value_text check (octet_length(value_text) <= 1048576),
+    constraint chk_analysis_metric_value_json check (octet_length(value_json::text) <= 1048576 and not jsonb_path_exists(value_json, '$.**{33}'))
 );
 create index idx_analysis_metric_key on ops.analysis_metric (organization_id, key, occurred_at);
 create index idx_analysis_metric_occurred_at on ops.analysis_metric (organization_id, occurred_at);
@@ -193,7 +196,9 @@ create table ops.analysis_node_result (
         references ops.analysis_run (organization_id, id) on delete cascade,
     constraint chk_analysis_node_result_node check (node ~ '\S'),
     constraint chk_analysis_node_result_status check (status in ('ok', 'warn', 'fail', 'error')),
-    constraint chk_analysis_node_result_score check (score >= 0 and score <= 10)
+    constraint chk_analysis_node_result_score check (score >= 0 and score <= 10),
+    constraint chk_analysis_node_result_details check (
+        jsonb_typeof(details) = 'object' and octet_length(details::text) <= 1048576 and not jsonb_path_exists(details, '$.**{33}'))
 );
 create index idx_analysis_node_result_node on ops.analysis_node_result (organization_id, node, status);
 
@@ -209,8 +214,10 @@ create table ops.judge_rubric (
     constraint unq_judge_rubric_name_version unique (organization_id, name, version),
     constraint fk_judge_rubric_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade,
     constraint chk_judge_rubric_name check (name ~ '\S'),
+    constraint chk_judge_rubric_description check (octet_length(description) <= 1048576),
     constraint chk_judge_rubric_version check (version >= 1),
-    constraint chk_judge_rubric_meta check (jsonb_typeof(meta) = 'object')
+    constraint chk_judge_rubric_meta check (
+        jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}'))
 );
 create index idx_judge_rubric_created_at on ops.judge_rubric (organization_id, created_at, id);
 alter table ops.judge_rubric add constraint pk_judge_rubric primary key (organization_id, id);
@@ -229,6 +236,7 @@ create table ops.judge_criterion (
         references ops.judge_rubric (organization_id, id) on delete cascade,
     constraint chk_judge_criterion_key check (key ~ '\S'),
     constraint chk_judge_criterion_title check (title ~ '\S'),
+    constraint chk_judge_criterion_description check (octet_length(description) <= 1048576),
     constraint chk_judge_criterion_weight check (weight >= 0 and weight <= 1000000)
 );
 alter table ops.judge_criterion add constraint pk_judge_criterion primary key (organization_id, id);
@@ -250,7 +258,9 @@ create table ops.judge_score (
     constraint fk_judge_score_criterion_id foreign key (organization_id, criterion_id)
         references ops.judge_criterion (organization_id, id),
     constraint chk_judge_score_score check (score >= 0 and score <= 10),
-    constraint chk_judge_score_comment check (octet_length(comment) <= 1048576)
+    constraint chk_judge_score_comment check (octet_length(comment) <= 1048576),
+    constraint chk_judge_score_evidence check (
+        jsonb_typeof(evidence) = 'object' and octet_length(evidence::text) <= 1048576 and not jsonb_path_exists(evidence, '$.**{33}'))
 );
 create index idx_judge_score_criterion_id on ops.judge_score (organization_id, criterion_id, occurred_at);
 

@@ -1,5 +1,5 @@
---! Previous: sha1:3528048371152589231ec62f679b3f83f5bc69f3
---! Hash: sha1:b1304399098df0af31c21e5517ee805aef01393d
+--! Previous: sha1:375c6d09c7830245bb114c86b14ead9219e7f76a
+--! Hash: sha1:ed6ffa25ac42229ccbd8f3a8ef2388f871ef9611
 --! Message: move to core
 
 /*
@@ -224,11 +224,11 @@ begin
       ('prompts', 'description', $c$octet_length(description) <= 1048576$c$),
       ('prompts', 'format_type', $c$format_type in ('auto', 'text', 'markdown', 'xml')$c$),
       ('prompts', 'language', $c$language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'$c$),
-      ('prompts', 'tags', $c$jsonb_typeof(tags) = 'array'$c$),
-      ('prompts', 'extra_metadata', $c$jsonb_typeof(extra_metadata) = 'object'$c$),
+      ('prompts', 'tags', $c$jsonb_typeof(tags) = 'array' and jsonb_array_length(tags) <= 100 and not jsonb_path_exists(tags, '$[*] ? (@.type() != "string" || !(@ like_regex "^.{1,100}$"))')$c$),
+      ('prompts', 'extra_metadata', $c$jsonb_typeof(extra_metadata) = 'object' and octet_length(extra_metadata::text) <= 262144 and not jsonb_path_exists(extra_metadata, '$.**{33}')$c$),
       ('prompt_relations', 'relation_type', $c$relation_type in ('depends_on', 'overrides', 'conflicts_with')$c$),
       ('prompt_relations', 'target_id', $c$target_id <> source_id$c$),
-      ('prompt_relations', 'extra_metadata', $c$jsonb_typeof(extra_metadata) = 'object'$c$),
+      ('prompt_relations', 'extra_metadata', $c$jsonb_typeof(extra_metadata) = 'object' and octet_length(extra_metadata::text) <= 262144 and not jsonb_path_exists(extra_metadata, '$.**{33}')$c$),
       ('analysis_results', 'prompt_content', $c$octet_length(prompt_content) <= 1048576$c$),
       ('analysis_results', 'overall_score', $c$overall_score >= 0 and overall_score <= 10$c$),
       ('analysis_results', 'judge_score', $c$judge_score >= 0 and judge_score <= 10$c$),
@@ -236,16 +236,19 @@ begin
       ('analysis_results', 'complexity_score', $c$complexity_score >= 0 and complexity_score <= 10$c$),
       ('analysis_results', 'length_chars', $c$length_chars >= 0$c$),
       ('analysis_results', 'length_words', $c$length_words >= 0$c$),
-      ('analysis_results', 'contradictions', $c$jsonb_typeof(contradictions) = 'array'$c$),
-      ('analysis_results', 'patches', $c$jsonb_typeof(patches) = 'array'$c$),
-      ('analysis_results', 'clarify_questions', $c$jsonb_typeof(clarify_questions) = 'array'$c$),
-      ('analysis_results', 'analysis_extra_metadata', $c$jsonb_typeof(analysis_extra_metadata) = 'object'$c$),
+      ('analysis_results', 'contradictions', $c$jsonb_typeof(contradictions) = 'array' and octet_length(contradictions::text) <= 1048576 and not jsonb_path_exists(contradictions, '$.**{33}')$c$),
+      ('analysis_results', 'patches', $c$jsonb_typeof(patches) = 'array' and octet_length(patches::text) <= 1048576 and not jsonb_path_exists(patches, '$.**{33}')$c$),
+      ('analysis_results', 'clarify_questions', $c$jsonb_typeof(clarify_questions) = 'array' and octet_length(clarify_questions::text) <= 1048576 and not jsonb_path_exists(clarify_questions, '$.**{33}')$c$),
+      ('analysis_results', 'analysis_extra_metadata', $c$jsonb_typeof(analysis_extra_metadata) = 'object' and octet_length(analysis_extra_metadata::text) <= 1048576 and not jsonb_path_exists(analysis_extra_metadata, '$.**{33}')$c$),
       ('users', 'email', $c$email ~ '^[^@\s]+@[^@\s]+$'$c$),
       ('sessions', 'expires_at', $c$expires_at > created_at$c$),
       ('workflow_runs', 'status', $c$status in ('running', 'success', 'failed', 'cancelled')$c$),
       ('workflow_runs', 'finished_at', $c$(finished_at is not null) = (status <> 'running')$c$),
       ('workflow_runs', 'times', $c$finished_at >= started_at$c$),
-      ('workflow_runs', 'meta', $c$jsonb_typeof(meta) = 'object'$c$),
+      ('workflow_runs', 'meta', $c$jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}')$c$),
+      ('prompt_relations', 'description', $c$octet_length(description) <= 1048576$c$),
+      ('workflow_nodes', 'result', $c$octet_length(result::text) <= 1048576 and not jsonb_path_exists(result, '$.**{33}')$c$),
+      ('evaluation_metrics', 'metric_meta', $c$octet_length(metric_meta::text) <= 262144 and not jsonb_path_exists(metric_meta, '$.**{33}')$c$),
       ('workflow_nodes', 'key', $c$key ~ '\S'$c$),
       ('workflow_nodes', 'status', $c$status in ('pending', 'running', 'success', 'failed')$c$),
       ('workflow_nodes', 'times', $c$finished_at >= started_at$c$),

@@ -1,5 +1,5 @@
---! Previous: sha1:b1304399098df0af31c21e5517ee805aef01393d
---! Hash: sha1:1ca103ee93ffed3e1126f396ef33bd0eea12bea7
+--! Previous: sha1:ed6ffa25ac42229ccbd8f3a8ef2388f871ef9611
+--! Hash: sha1:aa2392a88506cf78bc3f29df863e5399b055cb0a
 --! Message: rules
 
 /*
@@ -668,6 +668,141 @@ revoke execute on function app.tg_analysis_run__life() from public;
 comment on function app.tg_analysis_run__life() is
   'Trigger: queued to running, cancelled or failed; running to succeeded, failed or cancelled; nothing else.';
 --! EndIncluded app/functions/tg_analysis_run__life.sql
+--! Included app/functions/tg_prompt_relations__no_cycle.sql
+/*
+ * "depends_on" leads nowhere back to where it began. One writer of an organization's relations at a time: two that each add
+ * half of a cycle would not see each other's half.
+ */
+create or replace function app.tg_prompt_relations__no_cycle() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_cycle text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry prompt relations ' || NEW.organization_id, 0));
+  with recursive reached (id, path) as (
+    select NEW.target_id, array[NEW.source_id, NEW.target_id]::text[]
+    union all
+    select r.target_id, d.path || r.target_id::text
+      from reached d
+      join core.prompt_relations r
+        on r.organization_id = NEW.organization_id and r.source_id = d.id and r.relation_type = 'depends_on' and r.id <> NEW.id
+     where not d.id = any (d.path[:cardinality(d.path) - 1])
+  )
+  select array_to_string(d.path, ' → ') into v_cycle from reached d where d.id = NEW.source_id limit 1;
+  if found then
+    perform app.refuse('CU004', format('This prompt would depend on itself: %s', v_cycle), 'targetId', 'prompt_relations_no_cycle');
+  end if;
+  return NEW;
+end;
+$$;
+alter function app.tg_prompt_relations__no_cycle() owner to curestry_definer;
+revoke execute on function app.tg_prompt_relations__no_cycle() from public;
+comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, over any number of steps.';
+--! EndIncluded app/functions/tg_prompt_relations__no_cycle.sql
+--! Included app/functions/tg_workflow_runs__end.sql
+/* The one place that says which step of a workflow run's life is allowed. */
+create or replace function app.tg_workflow_runs__end() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if OLD.status <> 'running' and NEW.status <> OLD.status then
+    perform app.refuse('CU005', format('A workflow run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_run_life');
+  end if;
+  if NEW.status = 'success' and OLD.status = 'running' then
+    -- Nodes that are written now wait, or are seen.
+    perform from core.workflow_nodes n where n.organization_id = NEW.organization_id and n.run_id = NEW.id for share;
+    if exists (select from core.workflow_nodes n
+                where n.organization_id = NEW.organization_id and n.run_id = NEW.id and n.status in ('pending', 'running')) then
+      perform app.refuse('CU005', 'A workflow run cannot succeed while a node of it is pending or running', 'status', 'workflow_run_life');
+    end if;
+  end if;
+  return NEW;
+end;
+$$;
+alter function app.tg_workflow_runs__end() owner to curestry_definer;
+revoke execute on function app.tg_workflow_runs__end() from public;
+comment on function app.tg_workflow_runs__end() is
+  'Trigger: running to success, failed or cancelled and nothing else; success only when every node has ended.';
+--! EndIncluded app/functions/tg_workflow_runs__end.sql
+--! Included app/functions/tg_workflow_nodes__life.sql
+create or replace function app.tg_workflow_nodes__life() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_status text;
+begin
+  -- The run's row is locked, so that it cannot end at the same moment.
+  select r.status into v_status from core.workflow_runs r
+   where r.organization_id = NEW.organization_id and r.id = NEW.run_id for share;
+  if found and v_status <> 'running' and NEW.status in ('pending', 'running') then
+    perform app.refuse('CU005', format('The workflow run is %s: none of its nodes can be %s', v_status, NEW.status), 'status', 'workflow_node_life');
+  end if;
+  if TG_OP = 'UPDATE' and NEW.status <> OLD.status and not (OLD.status, NEW.status) in (
+       ('pending', 'running'), ('pending', 'success'), ('pending', 'failed'), ('running', 'success'), ('running', 'failed')) then
+    perform app.refuse('CU005', format('A workflow node that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_node_life');
+  end if;
+  return NEW;
+end;
+$$;
+alter function app.tg_workflow_nodes__life() owner to curestry_definer;
+revoke execute on function app.tg_workflow_nodes__life() from public;
+comment on function app.tg_workflow_nodes__life() is
+  'Trigger: pending to running, success or failed; running to success or failed; and no open node in a run that has ended.';
+--! EndIncluded app/functions/tg_workflow_nodes__life.sql
+--! Included app/functions/tg_judge_rubric__frozen.sql
+/*
+ * Once a score was given by a rubric, the rubric stays as it is, so that the score always means what it meant: on judge_rubric
+ * and judge_criterion. The rubric's row is locked first; a score takes a share lock on its criterion by its foreign key.
+ */
+create or replace function app.tg_judge_rubric__frozen() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := case TG_OP when 'INSERT' then NEW.organization_id else OLD.organization_id end;
+  v_rubric uuid;
+begin
+  if TG_TABLE_NAME = 'judge_rubric' then
+    v_rubric := OLD.id;
+  elsif TG_OP = 'INSERT' then
+    v_rubric := NEW.rubric_id;
+  else
+    v_rubric := OLD.rubric_id;
+  end if;
+  if TG_TABLE_NAME = 'judge_criterion' then
+    perform from ops.judge_rubric r where r.organization_id = v_organization and r.id = v_rubric for no key update;
+  end if;
+  if exists (select from ops.judge_criterion c
+               join ops.judge_score s on s.organization_id = c.organization_id and s.criterion_id = c.id
+              where c.organization_id = v_organization and c.rubric_id = v_rubric)
+     -- What goes with its organization goes.
+     and exists (select from ops.organization o where o.id = v_organization) then
+    perform app.refuse('CU005', 'Scores were given by this rubric, so it stays as it is: make a new version of it (reviseJudgeRubric)', 'id', 'judge_rubric_frozen');
+  end if;
+  return case TG_OP when 'DELETE' then OLD else NEW end;
+end;
+$$;
+alter function app.tg_judge_rubric__frozen() owner to curestry_definer;
+revoke execute on function app.tg_judge_rubric__frozen() from public;
+comment on function app.tg_judge_rubric__frozen() is 'Trigger: a rubric by which scores were given, and its criteria, do not change.';
+--! EndIncluded app/functions/tg_judge_rubric__frozen.sql
+--! Included app/functions/tg_judge_score__rubric.sql
+/*
+ * A score and a change of its rubric come one after the other: whichever is second waits, and a change that comes second is
+ * refused. Many scores at once do not wait for each other.
+ */
+create or replace function app.tg_judge_score__rubric() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform from ops.judge_rubric r
+    where (r.organization_id, r.id) in (
+      select c.organization_id, c.rubric_id
+        from new_rows s
+        join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id)
+      for share;
+  return null;
+end;
+$$;
+alter function app.tg_judge_score__rubric() owner to curestry_definer;
+revoke execute on function app.tg_judge_score__rubric() from public;
+comment on function app.tg_judge_score__rubric() is 'Trigger: locks the rubrics of new scores against change until the scores are there or not.';
+--! EndIncluded app/functions/tg_judge_score__rubric.sql
 --! Included app/functions/tg_api_key__life.sql
 create or replace function app.tg_api_key__life() returns trigger
 language plpgsql set search_path = '' as $$
@@ -910,6 +1045,9 @@ begin
     values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
   end if;
 
+  if cardinality(v_new) = cardinality(items) then
+    return array(select row('inserted', i.id, null)::ops.record_outcome from unnest(v_ids) with ordinality as i (id, n) order by i.n);
+  end if;
   select array_agg(
            case
              when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome
@@ -2158,10 +2296,10 @@ comment on constraint chk_analysis_results_semantic_entropy on core.analysis_res
 comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
 comment on constraint chk_analysis_results_length_chars on core.analysis_results is 'length_chars must be at least 0';
 comment on constraint chk_analysis_results_length_words on core.analysis_results is 'length_words must be at least 0';
-comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array';
-comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array';
-comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array';
-comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object';
+comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table core.analysis_results alter column organization_id set default app.organization_id();
 
@@ -2236,6 +2374,7 @@ comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One r
 comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
+comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
 comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
 
 alter table core.evaluation_metrics alter column organization_id set default app.organization_id();
@@ -2286,7 +2425,8 @@ comment on constraint fk_prompt_relations_source_id on core.prompt_relations is 
 comment on constraint fk_prompt_relations_target_id on core.prompt_relations is 'target_id must name a prompt of the same organization.';
 comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is 'relation_type must be depends_on, overrides or conflicts_with';
 comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'a prompt cannot have a relation to itself';
-comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_prompt_relations_description on core.prompt_relations is 'description must be at most 1 MiB';
 comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
 
 alter table core.prompt_relations alter column organization_id set default app.organization_id();
@@ -2325,6 +2465,15 @@ create policy select_granted on core.prompt_relations for select to curestry_ana
 comment on policy select_granted on core.prompt_relations is 'Analysts read the organizations granted to them.';
 grant select on core.prompt_relations to curestry_analyst;
 
+drop policy if exists definer_all on core.prompt_relations;
+create policy definer_all on core.prompt_relations for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.prompt_relations is 'The functions that look past row level security; the grants say what they may.';
+grant select on core.prompt_relations to curestry_definer;
+
+create or replace trigger _200_no_cycle before insert or update of source_id, target_id, relation_type on core.prompt_relations
+  for each row when (NEW.relation_type = 'depends_on') execute function app.tg_prompt_relations__no_cycle();
 select app.audit_table('core.prompt_relations');
 --! EndIncluded core/tables/prompt_relations.sql
 --! Included core/tables/prompts.sql
@@ -2347,8 +2496,8 @@ comment on constraint chk_prompts_content on core.prompts is 'content must not b
 comment on constraint chk_prompts_description on core.prompts is 'description must be at most 1 MiB';
 comment on constraint chk_prompts_format_type on core.prompts is 'format_type must be auto, text, markdown or xml';
 comment on constraint chk_prompts_language on core.prompts is 'language must be a language code such as en or pt-BR, or auto';
-comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array';
-comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array of at most 100 strings, each of 1 to 100 characters on one line';
+comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 
 alter table core.prompts alter column organization_id set default app.organization_id();
 
@@ -2490,6 +2639,7 @@ comment on constraint fk_workflow_nodes_run_id on core.workflow_nodes is 'run_id
 comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must not be blank';
 comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
+comment on constraint chk_workflow_nodes_result on core.workflow_nodes is 'result must be JSON of at most 1 MiB, nested at most 32 deep';
 
 alter table core.workflow_nodes alter column organization_id set default app.organization_id();
 
@@ -2528,6 +2678,15 @@ create policy select_granted on core.workflow_nodes for select to curestry_analy
 comment on policy select_granted on core.workflow_nodes is 'Analysts read the organizations granted to them.';
 grant select on core.workflow_nodes to curestry_analyst;
 
+drop policy if exists definer_all on core.workflow_nodes;
+create policy definer_all on core.workflow_nodes for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.workflow_nodes is 'The functions that look past row level security; the grants say what they may.';
+grant select, update (status) on core.workflow_nodes to curestry_definer;
+
+create or replace trigger _200_life before insert or update of status on core.workflow_nodes
+  for each row execute function app.tg_workflow_nodes__life();
 select app.audit_table('core.workflow_nodes');
 --! EndIncluded core/tables/workflow_nodes.sql
 --! Included core/tables/workflow_runs.sql
@@ -2545,7 +2704,7 @@ comment on constraint fk_workflow_runs_user_id on core.workflow_runs is 'The use
 comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status must be running, success, failed or cancelled';
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
 comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
-comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object';
+comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 
 alter table core.workflow_runs alter column organization_id set default app.organization_id();
 
@@ -2584,6 +2743,15 @@ create policy select_granted on core.workflow_runs for select to curestry_analys
 comment on policy select_granted on core.workflow_runs is 'Analysts read the organizations granted to them.';
 grant select on core.workflow_runs to curestry_analyst;
 
+drop policy if exists definer_all on core.workflow_runs;
+create policy definer_all on core.workflow_runs for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.workflow_runs is 'The functions that look past row level security; the grants say what they may.';
+grant select, update (status) on core.workflow_runs to curestry_definer;
+
+create or replace trigger _200_end before update of status on core.workflow_runs
+  for each row execute function app.tg_workflow_runs__end();
 select app.audit_table('core.workflow_runs');
 --! EndIncluded core/tables/workflow_runs.sql
 --! Included ops/tables/analysis_metric.sql
@@ -2604,6 +2772,7 @@ comment on constraint chk_analysis_metric_key on ops.analysis_metric is 'metrics
 comment on constraint chk_analysis_metric_has_value on ops.analysis_metric is 'metrics: one of value_num, value_text and value_json is required';
 comment on constraint chk_analysis_metric_value_num on ops.analysis_metric is 'metrics: value_num must be a finite number';
 comment on constraint chk_analysis_metric_value_text on ops.analysis_metric is 'metrics: value_text must be at most 1 MiB';
+comment on constraint chk_analysis_metric_value_json on ops.analysis_metric is 'metrics: value_json must be at most 1 MiB, nested at most 32 deep';
 
 alter table ops.analysis_metric alter column organization_id set default app.organization_id();
 
@@ -2650,6 +2819,7 @@ comment on constraint fk_analysis_node_result_analysis_run_id on ops.analysis_no
 comment on constraint chk_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: node must not be blank';
 comment on constraint chk_analysis_node_result_status on ops.analysis_node_result is 'nodeResults: status must be ok, warn, fail or error';
 comment on constraint chk_analysis_node_result_score on ops.analysis_node_result is 'nodeResults: score must be from 0 to 10';
+comment on constraint chk_analysis_node_result_details on ops.analysis_node_result is 'nodeResults: details must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table ops.analysis_node_result alter column organization_id set default app.organization_id();
 
@@ -2704,7 +2874,7 @@ comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'starte
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
 comment on constraint chk_analysis_run_times on ops.analysis_run is 'finished_at must not lie before started_at';
 comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
-comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object';
+comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
 
 alter table ops.analysis_run alter column organization_id set default app.organization_id();
@@ -2945,6 +3115,7 @@ comment on constraint fk_judge_criterion_rubric_id on ops.judge_criterion is 'ru
 comment on constraint chk_judge_criterion_key on ops.judge_criterion is 'key must not be blank';
 comment on constraint chk_judge_criterion_title on ops.judge_criterion is 'title must not be blank';
 comment on constraint chk_judge_criterion_weight on ops.judge_criterion is 'weight must be from 0 to 1000000';
+comment on constraint chk_judge_criterion_description on ops.judge_criterion is 'description must be at most 1 MiB';
 
 alter table ops.judge_criterion alter column organization_id set default app.organization_id();
 
@@ -2987,8 +3158,10 @@ create policy definer_all on ops.judge_criterion for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.judge_criterion is 'The functions that look past row level security; the grants say what they may.';
-grant select on ops.judge_criterion to curestry_definer;
+grant select, insert on ops.judge_criterion to curestry_definer;
 
+create or replace trigger _200_frozen before insert or update or delete on ops.judge_criterion
+  for each row execute function app.tg_judge_rubric__frozen();
 select app.audit_table('ops.judge_criterion');
 --! EndIncluded ops/tables/judge_criterion.sql
 --! Included ops/tables/judge_rubric.sql
@@ -3006,7 +3179,8 @@ comment on constraint unq_judge_rubric_name_version on ops.judge_rubric is 'ther
 comment on constraint fk_judge_rubric_organization_id on ops.judge_rubric is 'The organization must exist.';
 comment on constraint chk_judge_rubric_name on ops.judge_rubric is 'name must not be blank';
 comment on constraint chk_judge_rubric_version on ops.judge_rubric is 'version must be at least 1';
-comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object';
+comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_judge_rubric_description on ops.judge_rubric is 'description must be at most 1 MiB';
 
 alter table ops.judge_rubric alter column organization_id set default app.organization_id();
 
@@ -3049,10 +3223,12 @@ create policy definer_all on ops.judge_rubric for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.judge_rubric is 'The functions that look past row level security; the grants say what they may.';
-grant select on ops.judge_rubric to curestry_definer;
+grant select, insert, update (updated_at) on ops.judge_rubric to curestry_definer;
 
 create or replace trigger _100_updated_at before update on ops.judge_rubric
   for each row execute function app.tg__updated_at();
+create or replace trigger _200_frozen before update of name, version, description or delete on ops.judge_rubric
+  for each row execute function app.tg_judge_rubric__frozen();
 select app.audit_table('ops.judge_rubric');
 --! EndIncluded ops/tables/judge_rubric.sql
 --! Included ops/tables/judge_score.sql
@@ -3072,6 +3248,7 @@ comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is 'anal
 comment on constraint fk_judge_score_criterion_id on ops.judge_score is 'criterion_id must name a criterion of the same organization.';
 comment on constraint chk_judge_score_score on ops.judge_score is 'scores: score must be from 0 to 10';
 comment on constraint chk_judge_score_comment on ops.judge_score is 'scores: comment must be at most 1 MiB';
+comment on constraint chk_judge_score_evidence on ops.judge_score is 'scores: evidence must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table ops.judge_score alter column organization_id set default app.organization_id();
 
@@ -3098,6 +3275,8 @@ create policy definer_all on ops.judge_score for all to curestry_definer
 comment on policy definer_all on ops.judge_score is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert on ops.judge_score to curestry_definer;
 
+create or replace trigger _200_rubric after insert on ops.judge_score
+  referencing new table as new_rows for each statement execute function app.tg_judge_score__rubric();
 select app.audit_table('ops.judge_score');
 --! EndIncluded ops/tables/judge_score.sql
 --! Included ops/tables/organization.sql
@@ -3214,7 +3393,7 @@ comment on constraint unq_provider_credential_provider_name on ops.provider_cred
 comment on constraint fk_provider_credential_organization_id on ops.provider_credential is 'The organization must exist.';
 comment on constraint chk_provider_credential_provider on ops.provider_credential is 'provider must be lower-case letters, digits, dots, hyphens and underscores';
 comment on constraint chk_provider_credential_name on ops.provider_credential is 'name must not be blank';
-comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object';
+comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 
 alter table ops.provider_credential alter column organization_id set default app.organization_id();
 
@@ -3400,6 +3579,29 @@ grant execute on function core.prompts_by_tags(text[], core.tag_match) to curest
 comment on function core.prompts_by_tags(text[], core.tag_match) is
   'The prompts that bear any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
 --! EndIncluded core/functions/prompts_by_tags.sql
+--! Included core/functions/prompts_dependents.sql
+create or replace function core.prompts_dependents(prompt core.prompts) returns setof core.prompts
+language sql stable set search_path = '' rows 10 as $$
+  with recursive dependent (id) as (
+    select r.source_id
+      from core.prompt_relations r
+     where r.organization_id = prompt.organization_id and r.target_id = prompt.id and r.relation_type = 'depends_on'
+    union
+    select r.source_id
+      from dependent d
+      join core.prompt_relations r
+        on r.organization_id = prompt.organization_id and r.target_id = d.id and r.relation_type = 'depends_on'
+  )
+  select p.*
+    from dependent d
+    join core.prompts p on p.organization_id = prompt.organization_id and p.id = d.id
+   order by p.name, p.id;
+$$;
+revoke execute on function core.prompts_dependents(core.prompts) from public;
+grant execute on function core.prompts_dependents(core.prompts) to curestry_member, curestry_analyst;
+comment on function core.prompts_dependents(core.prompts) is
+  'The prompts that depend on this one, over any number of steps.';
+--! EndIncluded core/functions/prompts_dependents.sql
 --! Included core/functions/sign_out.sql
 create or replace function core.sign_out() returns boolean
 language plpgsql volatile security definer set search_path = '' as $$
@@ -3469,6 +3671,27 @@ grant execute on function ops.accept_invitation(text) to curestry_member;
 comment on function ops.accept_invitation(text) is
   'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
 --! EndIncluded ops/functions/accept_invitation.sql
+--! Included ops/functions/analysis_run_weighted_score.sql
+/* Only of a complete judgement: with a criterion missing, the mean would be of something else. */
+create or replace function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid default null) returns numeric
+language sql stable set search_path = '' as $$
+  select case when count(*) = count(s.id) and sum(c.weight) > 0 then sum(c.weight * s.score) / sum(c.weight) end
+    from ops.judge_criterion c
+    left join ops.judge_score s
+      on s.organization_id = c.organization_id and s.criterion_id = c.id and s.analysis_run_id = run.id
+   where c.organization_id = run.organization_id
+     and c.rubric_id = coalesce(
+           analysis_run_weighted_score.rubric_id,
+           (select case when count(distinct k.rubric_id) = 1 then min(k.rubric_id::text)::uuid end
+              from ops.judge_score j
+              join ops.judge_criterion k on k.organization_id = j.organization_id and k.id = j.criterion_id
+             where j.organization_id = run.organization_id and j.analysis_run_id = run.id));
+$$;
+revoke execute on function ops.analysis_run_weighted_score(ops.analysis_run, uuid) from public;
+grant execute on function ops.analysis_run_weighted_score(ops.analysis_run, uuid) to curestry_member, curestry_analyst;
+comment on function ops.analysis_run_weighted_score(ops.analysis_run, uuid) is
+  'The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of it has a score. Without rubricId: the rubric by which the run was judged, if it is one.';
+--! EndIncluded ops/functions/analysis_run_weighted_score.sql
 --! Included ops/functions/cancel_analysis_run.sql
 create or replace function ops.cancel_analysis_run(id uuid, reason text default null) returns ops.analysis_run
 language sql volatile security definer set search_path = '' as $$
@@ -3713,6 +3936,34 @@ grant execute on function ops.remove_member(integer) to curestry_member;
 comment on function ops.remove_member(integer) is
   'Removes a member, or takes an invitation back, from their next request on; the API keys that they made for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
 --! EndIncluded ops/functions/remove_member.sql
+--! Included ops/functions/revise_judge_rubric.sql
+create or replace function ops.revise_judge_rubric(id uuid) returns ops.judge_rubric
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_organization constant uuid := app.require('rubrics:write');
+  v_old ops.judge_rubric;
+  v_new ops.judge_rubric;
+begin
+  select r.* into v_old from ops.judge_rubric r where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
+  if not found then
+    perform app.refuse('CU003', format('There is no rubric %s in this organization', id), 'id');
+  end if;
+  insert into ops.judge_rubric (organization_id, name, version, description, meta)
+  select v_organization, v_old.name, max(r.version) + 1, v_old.description, v_old.meta
+    from ops.judge_rubric r where r.organization_id = v_organization and r.name = v_old.name
+  returning * into v_new;
+  insert into ops.judge_criterion (organization_id, rubric_id, key, title, description, weight)
+  select v_organization, v_new.id, c.key, c.title, c.description, c.weight
+    from ops.judge_criterion c where c.organization_id = v_organization and c.rubric_id = v_old.id;
+  return v_new;
+end;
+$$;
+alter function ops.revise_judge_rubric(uuid) owner to curestry_definer;
+revoke execute on function ops.revise_judge_rubric(uuid) from public;
+grant execute on function ops.revise_judge_rubric(uuid) to curestry_member;
+comment on function ops.revise_judge_rubric(uuid) is
+  'Makes a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
+--! EndIncluded ops/functions/revise_judge_rubric.sql
 --! Included ops/functions/revoke_api_key.sql
 create or replace function ops.revoke_api_key(id uuid) returns ops.api_key
 language plpgsql volatile security definer set search_path = '' as $$

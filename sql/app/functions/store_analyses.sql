@@ -59,6 +59,9 @@ begin
     values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
   end if;
 
+  if cardinality(v_new) = cardinality(items) then
+    return array(select row('inserted', i.id, null)::ops.record_outcome from unnest(v_ids) with ordinality as i (id, n) order by i.n);
+  end if;
   select array_agg(
            case
              when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome

@@ -30,10 +30,10 @@ comment on constraint chk_analysis_results_semantic_entropy on core.analysis_res
 comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
 comment on constraint chk_analysis_results_length_chars on core.analysis_results is 'length_chars must be at least 0';
 comment on constraint chk_analysis_results_length_words on core.analysis_results is 'length_words must be at least 0';
-comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array';
-comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array';
-comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array';
-comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object';
+comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_patches on core.analysis_results is 'patches must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table core.analysis_results alter column organization_id set default app.organization_id();
 

@@ -12,7 +12,8 @@ comment on constraint fk_prompt_relations_source_id on core.prompt_relations is 
 comment on constraint fk_prompt_relations_target_id on core.prompt_relations is 'target_id must name a prompt of the same organization.';
 comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is 'relation_type must be depends_on, overrides or conflicts_with';
 comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'a prompt cannot have a relation to itself';
-comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_prompt_relations_description on core.prompt_relations is 'description must be at most 1 MiB';
 comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
 
 alter table core.prompt_relations alter column organization_id set default app.organization_id();
@@ -51,4 +52,13 @@ create policy select_granted on core.prompt_relations for select to curestry_ana
 comment on policy select_granted on core.prompt_relations is 'Analysts read the organizations granted to them.';
 grant select on core.prompt_relations to curestry_analyst;
 
+drop policy if exists definer_all on core.prompt_relations;
+create policy definer_all on core.prompt_relations for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.prompt_relations is 'The functions that look past row level security; the grants say what they may.';
+grant select on core.prompt_relations to curestry_definer;
+
+create or replace trigger _200_no_cycle before insert or update of source_id, target_id, relation_type on core.prompt_relations
+  for each row when (NEW.relation_type = 'depends_on') execute function app.tg_prompt_relations__no_cycle();
 select app.audit_table('core.prompt_relations');

@@ -17,8 +17,8 @@ comment on constraint chk_prompts_content on core.prompts is 'content must not b
 comment on constraint chk_prompts_description on core.prompts is 'description must be at most 1 MiB';
 comment on constraint chk_prompts_format_type on core.prompts is 'format_type must be auto, text, markdown or xml';
 comment on constraint chk_prompts_language on core.prompts is 'language must be a language code such as en or pt-BR, or auto';
-comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array';
-comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object';
+comment on constraint chk_prompts_tags on core.prompts is 'tags must be a JSON array of at most 100 strings, each of 1 to 100 characters on one line';
+comment on constraint chk_prompts_extra_metadata on core.prompts is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 
 alter table core.prompts alter column organization_id set default app.organization_id();
 

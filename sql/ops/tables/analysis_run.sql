@@ -23,7 +23,7 @@ comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'starte
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
 comment on constraint chk_analysis_run_times on ops.analysis_run is 'finished_at must not lie before started_at';
 comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
-comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object';
+comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
 
 alter table ops.analysis_run alter column organization_id set default app.organization_id();

@@ -13,6 +13,7 @@ comment on constraint fk_judge_criterion_rubric_id on ops.judge_criterion is 'ru
 comment on constraint chk_judge_criterion_key on ops.judge_criterion is 'key must not be blank';
 comment on constraint chk_judge_criterion_title on ops.judge_criterion is 'title must not be blank';
 comment on constraint chk_judge_criterion_weight on ops.judge_criterion is 'weight must be from 0 to 1000000';
+comment on constraint chk_judge_criterion_description on ops.judge_criterion is 'description must be at most 1 MiB';
 
 alter table ops.judge_criterion alter column organization_id set default app.organization_id();
 
@@ -55,6 +56,8 @@ create policy definer_all on ops.judge_criterion for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.judge_criterion is 'The functions that look past row level security; the grants say what they may.';
-grant select on ops.judge_criterion to curestry_definer;
+grant select, insert on ops.judge_criterion to curestry_definer;
 
+create or replace trigger _200_frozen before insert or update or delete on ops.judge_criterion
+  for each row execute function app.tg_judge_rubric__frozen();
 select app.audit_table('ops.judge_criterion');

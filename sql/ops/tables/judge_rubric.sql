@@ -12,7 +12,8 @@ comment on constraint unq_judge_rubric_name_version on ops.judge_rubric is 'ther
 comment on constraint fk_judge_rubric_organization_id on ops.judge_rubric is 'The organization must exist.';
 comment on constraint chk_judge_rubric_name on ops.judge_rubric is 'name must not be blank';
 comment on constraint chk_judge_rubric_version on ops.judge_rubric is 'version must be at least 1';
-comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object';
+comment on constraint chk_judge_rubric_meta on ops.judge_rubric is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_judge_rubric_description on ops.judge_rubric is 'description must be at most 1 MiB';
 
 alter table ops.judge_rubric alter column organization_id set default app.organization_id();
 
@@ -55,8 +56,10 @@ create policy definer_all on ops.judge_rubric for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.judge_rubric is 'The functions that look past row level security; the grants say what they may.';
-grant select on ops.judge_rubric to curestry_definer;
+grant select, insert, update (updated_at) on ops.judge_rubric to curestry_definer;
 
 create or replace trigger _100_updated_at before update on ops.judge_rubric
   for each row execute function app.tg__updated_at();
+create or replace trigger _200_frozen before update of name, version, description or delete on ops.judge_rubric
+  for each row execute function app.tg_judge_rubric__frozen();
 select app.audit_table('ops.judge_rubric');

@@ -14,6 +14,7 @@ comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is 'anal
 comment on constraint fk_judge_score_criterion_id on ops.judge_score is 'criterion_id must name a criterion of the same organization.';
 comment on constraint chk_judge_score_score on ops.judge_score is 'scores: score must be from 0 to 10';
 comment on constraint chk_judge_score_comment on ops.judge_score is 'scores: comment must be at most 1 MiB';
+comment on constraint chk_judge_score_evidence on ops.judge_score is 'scores: evidence must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table ops.judge_score alter column organization_id set default app.organization_id();
 
@@ -40,4 +41,6 @@ create policy definer_all on ops.judge_score for all to curestry_definer
 comment on policy definer_all on ops.judge_score is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert on ops.judge_score to curestry_definer;
 
+create or replace trigger _200_rubric after insert on ops.judge_score
+  referencing new table as new_rows for each statement execute function app.tg_judge_score__rubric();
 select app.audit_table('ops.judge_score');

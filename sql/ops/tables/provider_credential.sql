@@ -13,7 +13,7 @@ comment on constraint unq_provider_credential_provider_name on ops.provider_cred
 comment on constraint fk_provider_credential_organization_id on ops.provider_credential is 'The organization must exist.';
 comment on constraint chk_provider_credential_provider on ops.provider_credential is 'provider must be lower-case letters, digits, dots, hyphens and underscores';
 comment on constraint chk_provider_credential_name on ops.provider_credential is 'name must not be blank';
-comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object';
+comment on constraint chk_provider_credential_meta on ops.provider_credential is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 
 alter table ops.provider_credential alter column organization_id set default app.organization_id();
 
