@@ -9,7 +9,7 @@ import {
   type Settings,
   SettingsError,
 } from "../settings.ts";
-import { loginUrl } from "./urls.ts";
+import { loginUrl, passwordOf } from "./urls.ts";
 
 /** The logins whose passwords are derived: nobody has to make, keep or hand out a password. */
 export type DerivedLogin = "curestry_gateway" | "curestry_worker";
@@ -75,7 +75,7 @@ async function derivedUrl(settings: Settings, url: string, login: DerivedLogin):
 }
 
 async function readPasswordKey(settings: Settings, url: string): Promise<string | Uint8Array> {
-  const password = decodeURIComponent(new URL(url).password);
+  const password = passwordOf(url);
   if (password) return password;
   return await readSecretFile(
     settings.dataDir,

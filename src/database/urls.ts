@@ -24,10 +24,26 @@ export function databaseName(url: string): string {
  */
 export function loginUrl(url: string, role: string, password: string): string {
   const other = new URL(url);
+  // The parameters outrank what stands before the host, and a URL without a host has only them
+  if (!other.hostname || other.searchParams.has("user") || other.searchParams.has("password")) {
+    other.searchParams.delete("user");
+    other.searchParams.delete("password");
+    if (!other.hostname) {
+      other.searchParams.set("user", role);
+      other.searchParams.set("password", password);
+    }
+    escapeSpaces(other);
+  }
   other.username = encodeURIComponent(role);
   other.password = encodeURIComponent(password);
   if (other.pathname.length <= 1) other.pathname = "/curestry";
   return other.href;
+}
+
+/** The password in a connection string, decoded; "" if it has none. */
+export function passwordOf(url: string): string {
+  const { password, searchParams } = new URL(url);
+  return searchParams.get("password") || decodeURIComponent(password);
 }
 
 /**
@@ -40,8 +56,7 @@ export function actingAs(url: string, role: string): string {
   const other = new URL(url);
   const options = [other.searchParams.get("options"), `-c role=${role}`].filter(Boolean).join(" ");
   other.searchParams.set("options", options);
-  // A plus would be a plus to libpq
-  other.search = other.search.replaceAll("+", "%20");
+  escapeSpaces(other);
   return other.href;
 }
 
@@ -51,4 +66,9 @@ export function redactUrl(url: string): string {
   shown.password = "";
   for (const name of ["password", "sslpassword"]) shown.searchParams.delete(name);
   return shown.href;
+}
+
+/** A plus, which stands for a space after a change of `searchParams`, would be a plus to libpq. */
+function escapeSpaces(url: URL): void {
+  url.search = url.search.replaceAll("+", "%20");
 }

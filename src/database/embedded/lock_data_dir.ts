@@ -13,6 +13,7 @@ export interface Holder {
 export interface DataDirLock {
   /** Tells others that the database is up and migrated. */
   setReady(): Promise<void>;
+  /** Can be called again. */
   release(): Promise<void>;
 }
 
@@ -40,9 +41,12 @@ export async function lockDataDir(
     await writeFile(note, JSON.stringify(holder), { mode: 0o600 });
   }
   await write(false);
+  let released = false;
   return {
     setReady: () => write(true),
     async release() {
+      if (released) return;
+      released = true;
       await rm(note, { force: true });
       file.close();
     },

@@ -162,7 +162,8 @@ async function waitForLock(dataDir: string, kind: Holder["kind"], log: Log) {
           "stop that one first, or name another directory in CURESTRY_DATA_DIR",
       );
     }
-    if (holder?.kind === "call" && holder.pid !== 0 && !told) {
+    // One without a number is about to write it, unless it was stopped in between
+    if (holder?.kind === "call" && (holder.pid !== 0 || attempt > 10) && !told) {
       log.info({ pid: holder.pid }, "Waiting for a command that uses the embedded database");
       told = true;
     }

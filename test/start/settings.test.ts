@@ -1,0 +1,201 @@
+import { generateKeyPairSync } from "node:crypto";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readSettings, REPOSITORY_ROOT, SettingsError } from "../../src/settings.ts";
+
+/** What the settings are refused for. */
+function problems(env: Record<string, string>): string[] {
+  try {
+    readSettings(env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingsError);
+    return (error as Error).message.split("\n").map((line) => line.trim());
+  }
+  throw new Error("They were accepted");
+}
+
+function problem(env: Record<string, string>): string {
+  const [first, second, ...others] = problems(env);
+  expect([first, others]).toEqual(["A setting is wrong:", []]);
+  return second ?? "";
+}
+
+function makeJwk(kid: string): Record<string, unknown> {
+  return { ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }), kid };
+}
+
+const bytes32 = Buffer.alloc(32, 7).toString("base64");
+
+test("without any, the settings are those that the contract names", () => {
+  expect(readSettings({})).toEqual({
+    databaseUrl: null,
+    gatewayUrl: null,
+    workerUrl: null,
+    host: "127.0.0.1",
+    port: 5678,
+    dataDir: join(REPOSITORY_ROOT, ".curestry"),
+    databasePort: 5679,
+    jwtKeys: null,
+    encryptionKeys: null,
+    signIn: { google: null, github: null, oidc: null },
+    logLevel: "info",
+  });
+});
+
+test("an empty variable counts as not set, and space around a value does not count", () => {
+  expect(readSettings({ PORT: "", DATABASE_URL: "  " })).toEqual(readSettings({}));
+  expect(readSettings({ PORT: " 80 " }).port).toBe(80);
+});
+
+test("every wrong setting is named in the one message, each with what is wrong with it", () => {
+  expect(problems({
+    DATABASE_URL: "mysql://me:hush@db/curestry",
+    PORT: "eighty",
+    HOST: "127.0.0.300",
+    CURESTRY_DATABASE_PORT: "65536",
+    CURESTRY_JWT_KEYS: "{}",
+    CURESTRY_ENCRYPTION_KEYS: "2026:c2hvcnQ=",
+    CURESTRY_LOG_LEVEL: "loud",
+    CURESTRY_GITHUB_CLIENT_ID: "abc",
+    CURESTRY_OIDC_ISSUER: "accounts.example",
+  })).toEqual([
+    "9 settings are wrong:",
+    'CURESTRY_OIDC_ISSUER: "accounts.example" is not an http(s) URL; give the issuer\'s identifier',
+    "DATABASE_URL: Does not begin with postgres:// or postgresql://; use the form postgres://USER:PASSWORD@HOST:5432/DATABASE",
+    'HOST: "127.0.0.300" is neither an IP address nor a host name; try 127.0.0.1',
+    'PORT: "eighty" is not a port; use a whole number from 1 to 65535, or 0 for any free one',
+    'CURESTRY_DATABASE_PORT: "65536" is not a port; use a whole number from 1 to 65535, or 0 for any free one',
+    'CURESTRY_JWT_KEYS: Has no keys; give a JWKS with at least one: {"keys": [...]}',
+    "CURESTRY_ENCRYPTION_KEYS: Item 1 (2026) has 5 bytes; a key has 32: openssl rand -base64 32",
+    "CURESTRY_GITHUB_CLIENT_SECRET: Is not set, but its companion is",
+    'CURESTRY_LOG_LEVEL: "loud" is not a level; use one of trace, debug, info, warn, error, fatal, silent',
+  ]);
+});
+
+describe("DATABASE_URL", () => {
+  test("takes what libpq takes: no password, a socket, options", () => {
+    for (
+      const url of [
+        "postgres://me@db",
+        "postgresql://me:a%2Fb@db:5433/curestry?sslmode=require",
+        "postgres:///curestry?host=/run/postgresql&user=me",
+        "postgres://me@[::1]/curestry",
+      ]
+    ) expect(readSettings({ DATABASE_URL: url }).databaseUrl).toBe(url);
+  });
+
+  test("is refused without being repeated, because it may hold a password", () => {
+    for (
+      const [url, reason] of [
+        ["postgres://me:hush@db:x/curestry", /^DATABASE_URL: Is not a URL/],
+        ["postgres:///curestry", /^DATABASE_URL: Names no host/],
+        ["postgres://me:hush%@db/curestry", /^DATABASE_URL: Has a "%" that begins no escape/],
+        ["postgres://me:hush@db/a/b", /^DATABASE_URL: Has a "\/" in the name of the database/],
+      ] as const
+    ) {
+      expect(problem({ DATABASE_URL: url })).toMatch(reason);
+      expect(problem({ DATABASE_URL: url })).not.toContain("hush");
+    }
+  });
+});
+
+describe("HOST and the ports", () => {
+  test("an IPv6 address may stand in brackets, as in a URL", () => {
+    expect(readSettings({ HOST: "[::1]" }).host).toBe("::1");
+    expect(readSettings({ HOST: "db.internal" }).host).toBe("db.internal");
+  });
+
+  test("the gateway and the embedded database cannot have the same port, unless any will do", () => {
+    expect(problem({ PORT: "5679" })).toBe(
+      "CURESTRY_DATABASE_PORT: Is 5679, the same as PORT; give them different ports",
+    );
+    readSettings({ PORT: "5679", DATABASE_URL: "postgres://db" });
+    readSettings({ PORT: "0", CURESTRY_DATABASE_PORT: "0" });
+  });
+
+  test("a port is a whole number in its range", () => {
+    for (const text of ["-1", "80.5", "0x50", "1e3", "65536", "80 81"]) {
+      expect(problem({ PORT: text })).toContain(`"${text}" is not a port`);
+    }
+  });
+});
+
+describe("CURESTRY_JWT_KEYS", () => {
+  test("takes a JWKS whose first key signs, and whose others may only verify", () => {
+    const { d: _, ...verifier } = makeJwk("b");
+    const keys = [makeJwk("a"), verifier];
+    const { jwtKeys } = readSettings({ CURESTRY_JWT_KEYS: JSON.stringify({ keys }) });
+    expect(jwtKeys).toEqual(keys);
+  });
+
+  test("names the key that is wrong, and repeats nothing of it", () => {
+    const [good, other] = [makeJwk("a"), makeJwk("b")];
+    const { d, ...verifier } = other;
+    for (
+      const [keys, reason] of [
+        [[good, { ...other, kid: "a" }], "Key 2 has the kid of another one, a"],
+        [[{ ...good, kid: "" }], "Key 1 has no kid"],
+        [[verifier], "Key 1 has no private part (d), but the first one signs"],
+        [
+          [{ ...good, d }],
+          "Key 1 has parts that are not a pair of 32 bytes in base64url",
+        ],
+        [
+          [good, { ...verifier, x: "AAAA" }],
+          "Key 2 has parts that are not a pair of 32 bytes in base64url",
+        ],
+        [
+          [good, { kty: "oct", k: "hush", kid: "c" }],
+          'Key 2 is not an Ed25519 key (kty "OKP", crv "Ed25519")',
+        ],
+        [[null], 'Key 1 is not an Ed25519 key (kty "OKP", crv "Ed25519")'],
+      ] as const
+    ) {
+      const text = problem({ CURESTRY_JWT_KEYS: JSON.stringify({ keys }) });
+      expect(text).toBe(`CURESTRY_JWT_KEYS: ${reason}`);
+    }
+    expect(problem({ CURESTRY_JWT_KEYS: "{" })).toMatch(/^CURESTRY_JWT_KEYS: Is not JSON/);
+  });
+});
+
+describe("CURESTRY_ENCRYPTION_KEYS", () => {
+  test("takes a list, divided by commas or white space", () => {
+    const { encryptionKeys } = readSettings({
+      CURESTRY_ENCRYPTION_KEYS: `new:${bytes32}, old:${bytes32}\nolder:${bytes32}`,
+    });
+    expect(encryptionKeys?.map(({ id }) => id)).toEqual(["new", "old", "older"]);
+    expect(encryptionKeys?.[0]?.bytes).toEqual(new Uint8Array(32).fill(7));
+  });
+
+  test("names the item that is wrong", () => {
+    expect(problem({ CURESTRY_ENCRYPTION_KEYS: `a:${bytes32},a:${bytes32}` }))
+      .toBe("CURESTRY_ENCRYPTION_KEYS: Item 2 has the id of another one, a");
+    expect(problem({ CURESTRY_ENCRYPTION_KEYS: bytes32 }))
+      .toBe("CURESTRY_ENCRYPTION_KEYS: Item 1 is not of the form id:base64");
+  });
+});
+
+test("a sign-in provider has an id and a secret, or nothing", () => {
+  expect(
+    readSettings({
+      CURESTRY_GOOGLE_CLIENT_ID: "id",
+      CURESTRY_GOOGLE_CLIENT_SECRET: "s",
+      CURESTRY_OIDC_ISSUER: "https://id.example",
+      CURESTRY_OIDC_CLIENT_ID: "id",
+      CURESTRY_OIDC_CLIENT_SECRET: "s",
+    }).signIn,
+  ).toEqual({
+    google: { clientId: "id", clientSecret: "s" },
+    github: null,
+    oidc: { issuer: "https://id.example", clientId: "id", clientSecret: "s" },
+  });
+  expect(problem({ CURESTRY_GOOGLE_CLIENT_SECRET: "s" }))
+    .toBe("CURESTRY_GOOGLE_CLIENT_ID: Is not set, but its companion is");
+  expect(problem({ CURESTRY_OIDC_CLIENT_ID: "id", CURESTRY_OIDC_CLIENT_SECRET: "s" }))
+    .toBe("CURESTRY_OIDC_ISSUER: Is not set, but CURESTRY_OIDC_CLIENT_ID is");
+});
+
+test("a relative data directory is one of the checkout, wherever the program is started", () => {
+  expect(readSettings({ CURESTRY_DATA_DIR: "data" }).dataDir).toBe(join(REPOSITORY_ROOT, "data"));
+  expect(readSettings({ CURESTRY_DATA_DIR: "/srv/curestry" }).dataDir).toBe("/srv/curestry");
+});
