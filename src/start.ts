@@ -171,7 +171,7 @@ async function importLater<T>(specifier: string): Promise<T> {
 async function checkGatewayPort({ host, port }: Settings): Promise<void> {
   let free: boolean;
   try {
-    free = port === 0 || await isPortFree(host, port);
+    free = await isPortFree(host, port);
   } catch (cause) {
     throw new Error(
       `The gateway cannot listen on ${host}:${port}: ${(cause as Error).message}; ` +

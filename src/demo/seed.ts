@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Client } from "pg";
 import { withClient } from "../database/open_client.ts";
 import { scramVerifier } from "../database/set_passwords.ts";
-import { loginUrl } from "../database/urls.ts";
+import { loginUrl, passwordOf } from "../database/urls.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../settings.ts";
 import { makeHistory } from "./history.ts";
@@ -53,7 +53,7 @@ export async function seedDemo(options: DemoOptions): Promise<string> {
   return await withClient(adminUrl, async (client) => {
     await client.query("set role curestry_owner");
     const isNew = await makeOrganization(client);
-    let access = isNew ? null : await readAccess(file, gatewayUrl);
+    let access = isNew ? null : await readAccess(file, adminUrl, gatewayUrl);
     if (access === null) {
       access = await giveAccess(client, adminUrl);
       await writeFile(file, `${JSON.stringify(access, null, 2)}\n`, { mode: 0o600 });
@@ -81,9 +81,15 @@ async function makeOrganization(client: Client): Promise<boolean> {
 }
 
 /** The access that was given before, if it still works. */
-async function readAccess(file: string, gatewayUrl: string): Promise<DemoAccess | null> {
+async function readAccess(
+  file: string,
+  adminUrl: string,
+  gatewayUrl: string,
+): Promise<DemoAccess | null> {
   try {
-    const access: DemoAccess = JSON.parse(await readFile(file, "utf8"));
+    const { key, analystUrl }: DemoAccess = JSON.parse(await readFile(file, "utf8"));
+    // The database may have moved to another port
+    const access = { key, analystUrl: loginUrl(adminUrl, ANALYST, passwordOf(analystUrl)) };
     await withClient(access.analystUrl, (client) => client.query("select"), { patience: 0 });
     await send(gatewayUrl, access.key, "{ viewer { apiKeyId } }");
     return access;

@@ -56,6 +56,14 @@ export function runProcess(args: string[], env: Record<string, string>): Running
   const { promise: ended, resolve, reject } = Promise.withResolvers<Ended>();
   child.on("error", reject);
   child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  /** Not `child.kill`: with it Deno 2.9 reports the signal as the end of a child that exited with a code. */
+  function kill(signal: NodeJS.Signals): void {
+    try {
+      if (child.pid !== undefined) process.kill(child.pid, signal);
+    } catch {
+      // It has ended meanwhile
+    }
+  }
   const result: RunningProcess = {
     pid: child.pid ?? 0,
     ended,
@@ -78,11 +86,9 @@ export function runProcess(args: string[], env: Record<string, string>): Running
         listeners.delete(look);
       }
     },
-    kill(signal) {
-      child.kill(signal);
-    },
+    kill,
     async stop(signal = "SIGTERM") {
-      child.kill(signal);
+      kill(signal);
       return await ended;
     },
   };
