@@ -219,6 +219,70 @@ create sequence core.workflow_runs_id_seq as integer start 1 increment 1 minvalu
 grant usage on sequence core.workflow_runs_id_seq to curestry_member;
 
 
+-- app.audit_seal
+create table app.audit_seal (
+  organization_id uuid not null,
+  seq integer not null,
+  from_xid bigint not null,
+  through_xid bigint not null,
+  entry_ids uuid[] not null,
+  state_digests bytea[] not null,
+  entry_digests bytea[] not null,
+  previous_hash bytea not null,
+  hash bytea not null,
+  sealed_at timestamp with time zone default now() not null,
+  constraint pk_audit_seal PRIMARY KEY (organization_id, seq),
+  constraint chk_audit_seal_entry_ids CHECK (cardinality(entry_ids) >= 1 AND cardinality(entry_ids) <= 1000 AND cardinality(state_digests) = cardinality(entry_ids) AND cardinality(entry_digests) = cardinality(entry_ids)),
+  constraint chk_audit_seal_seq CHECK (seq >= 1)
+);
+
+alter table app.audit_seal enable row level security, force row level security;
+
+create policy definer_all on app.audit_seal for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON app.audit_seal FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only();
+grant insert, select on table app.audit_seal to curestry_definer;
+comment on table app.audit_seal is 'The hash chain of the audit log, one per organization: each seal covers up to 1000 rows and the seal before it. Append-only.';
+comment on column app.audit_seal.organization_id is 'Whose log it seals; the nil UUID for rows of no organization.';
+comment on column app.audit_seal.seq is 'Its place in the chain, from 1.';
+comment on column app.audit_seal.from_xid is 'It covers rows of transactions from this one on,';
+comment on column app.audit_seal.through_xid is 'and before this one: all of them had ended when it was made.';
+comment on column app.audit_seal.entry_ids is 'The rows, in order: so that a missing one can be named.';
+comment on column app.audit_seal.state_digests is 'SHA-256 of the before and after state of each row: the part that can be erased without breaking the chain.';
+comment on column app.audit_seal.entry_digests is 'SHA-256 of each row, its states by their digest.';
+comment on column app.audit_seal.previous_hash is 'The hash of the seal before it; zeros for the first.';
+comment on column app.audit_seal.hash is 'SHA-256 of all of the above.';
+comment on column app.audit_seal.sealed_at is 'When it was made.';
+comment on constraint chk_audit_seal_entry_ids on app.audit_seal is 'a seal covers 1 to 1000 rows, each with its digests';
+comment on constraint chk_audit_seal_seq on app.audit_seal is 'seq must be at least 1';
+comment on constraint pk_audit_seal on app.audit_seal is 'One row per organization and place.';
+comment on policy definer_all on app.audit_seal is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.audit_sealer
+create table app.audit_sealer (
+  singleton boolean default true not null,
+  through_xid bigint not null,
+  constraint pk_audit_sealer PRIMARY KEY (singleton),
+  constraint chk_audit_sealer_singleton CHECK (singleton)
+);
+
+alter table app.audit_sealer enable row level security, force row level security;
+
+create policy definer_all on app.audit_sealer for all to curestry_definer
+  using (true)
+  with check (true);
+grant select, update on table app.audit_sealer to curestry_definer;
+comment on table app.audit_sealer is 'How far the audit log is sealed; one row.';
+comment on column app.audit_sealer.singleton is 'There is one row.';
+comment on column app.audit_sealer.through_xid is 'Every row of a transaction before this one is sealed.';
+comment on constraint chk_audit_sealer_singleton on app.audit_sealer is 'there is one row';
+comment on constraint pk_audit_sealer on app.audit_sealer is 'There is one row.';
+comment on policy definer_all on app.audit_sealer is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.audited_table
 create table app.audited_table (
   table_name text not null,
@@ -232,9 +296,13 @@ create table app.audited_table (
 
 alter table app.audited_table enable row level security, force row level security;
 
+create policy definer_read on app.audited_table for select to curestry_definer
+  using (true);
+
 create policy owner_all on app.audited_table for all to curestry_owner
   using (true)
   with check (true);
+grant select on table app.audited_table to curestry_definer;
 comment on table app.audited_table is 'Which tables are audited, and how; written by app.audit_table, read by the generator of the audit triggers.';
 comment on column app.audited_table.table_name is 'The table, with its schema.';
 comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which stand under the nil one.';
@@ -243,6 +311,7 @@ comment on column app.audited_table.secret_columns is 'Columns that are left out
 comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
 comment on column app.audited_table.summarize_inserts is 'Append-only facts: one row of the log for all that a statement inserts.';
 comment on constraint pk_audited_table on app.audited_table is 'One row per table.';
+comment on policy definer_read on app.audited_table is 'The audit log is compared with the tables.';
 comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
 
 
@@ -443,6 +512,10 @@ CREATE INDEX idx_auth_accounts_user_id ON core.auth_accounts USING btree (user_i
 
 alter table core.auth_accounts enable row level security, force row level security;
 
+create policy definer_all on core.auth_accounts for all to curestry_definer
+  using (true)
+  with check (true);
+
 create policy select_own on core.auth_accounts for select to curestry_member
   using ((user_id = app.session_user_id()));
 
@@ -454,6 +527,7 @@ CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.auth_accounts FOR EACH
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 grant select (id, user_id, provider, provider_account_id, created_at) on table core.auth_accounts to curestry_member;
+grant select on table core.auth_accounts to curestry_definer;
 comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The provider''s tokens are encrypted and not in the API.';
 comment on column core.auth_accounts.id is 'Identifies the account.';
 comment on column core.auth_accounts.user_id is 'Whose account it is.';
@@ -471,6 +545,7 @@ Which key the tokens are encrypted with.';
 comment on constraint fk_auth_accounts_user_id on core.auth_accounts is 'The user must exist.';
 comment on constraint pk_auth_accounts on core.auth_accounts is 'One row per account.';
 comment on constraint unq_auth_accounts_provider_account_id on core.auth_accounts is 'An account at a provider belongs to one user.';
+comment on policy definer_all on core.auth_accounts is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 
 
@@ -498,6 +573,10 @@ CREATE INDEX idx_evaluation_metrics_run_metric ON core.evaluation_metrics USING 
 
 alter table core.evaluation_metrics enable row level security, force row level security;
 
+create policy definer_all on core.evaluation_metrics for all to curestry_definer
+  using (true)
+  with check (true);
+
 create policy delete_own on core.evaluation_metrics for delete to curestry_member
   using ((organization_id = app.organization_if('workflows:write'::text)));
 
@@ -520,6 +599,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.evaluation_metrics REFEREN
 grant delete, select on table core.evaluation_metrics to curestry_member;
 grant insert (run_id, node_key, metric_name, metric_value, metric_meta, created_at) on table core.evaluation_metrics to curestry_member;
 grant select on table core.evaluation_metrics to curestry_analyst;
+grant select on table core.evaluation_metrics to curestry_definer;
 comment on table core.evaluation_metrics is '@unique id
 A number that a workflow run, or one of its steps, produced.';
 comment on column core.evaluation_metrics.id is 'Identifies the number; unique across organizations.';
@@ -536,6 +616,7 @@ comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_met
 comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
 comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One row per organization and id.';
 comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
+comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.evaluation_metrics is 'Members delete the rows of their request''s organization, with workflows:write.';
 comment on policy insert_own on core.evaluation_metrics is 'Members write to their request''s organization, with workflows:write.';
 comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
@@ -1549,8 +1630,10 @@ create table ops.audit_log (
   before_state jsonb,
   after_state jsonb,
   changed_columns text[],
+  xid bigint default ((pg_current_xact_id())::text)::bigint not null,
+  seq bigint generated always as identity not null,
   constraint pk_audit_log PRIMARY KEY (organization_id, id),
-  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying]::text[]))
+  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying]::text[]))
 );
 
 CREATE INDEX idx_audit_log_actor_user_id ON ops.audit_log USING btree (organization_id, actor_user_id, ts);
@@ -1558,6 +1641,8 @@ CREATE INDEX idx_audit_log_actor_user_id ON ops.audit_log USING btree (organizat
 CREATE INDEX idx_audit_log_entity ON ops.audit_log USING btree (organization_id, entity_type, entity_id, ts);
 
 CREATE INDEX idx_audit_log_ts ON ops.audit_log USING btree (organization_id, ts, id);
+
+CREATE INDEX idx_audit_log_xid ON ops.audit_log USING btree (xid);
 
 alter table ops.audit_log enable row level security, force row level security;
 
@@ -1569,7 +1654,7 @@ create policy select_own on ops.audit_log for select to curestry_member
   using ((organization_id = app.organization_if('audit:read'::text)));
 
 CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ops.audit_log FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only();
-grant insert on table ops.audit_log to curestry_definer;
+grant insert, select on table ops.audit_log to curestry_definer;
 grant select on table ops.audit_log to curestry_member;
 comment on table ops.audit_log is '@unique id
 Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only.';
@@ -1580,13 +1665,17 @@ comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
 comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
 comment on column ops.audit_log.entity_type is 'The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
 comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
 comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be insert, update, delete or truncate';
+comment on column ops.audit_log.xid is '@behavior -*
+The transaction that made the change; the order of sealing.';
+comment on column ops.audit_log.seq is '@behavior -*
+The order of the rows within a transaction.';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
@@ -2105,6 +2194,10 @@ create table ops.provider_credential (
 
 alter table ops.provider_credential enable row level security, force row level security;
 
+create policy definer_all on ops.provider_credential for all to curestry_definer
+  using (true)
+  with check (true);
+
 create policy select_own on ops.provider_credential for select to curestry_member
   using ((organization_id = app.organization_if('credentials:write'::text)));
 
@@ -2118,6 +2211,7 @@ CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.provider_credential FOR
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.provider_credential REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_provider_credential__audit();
 grant select (id, organization_id, provider, name, meta, created_at, updated_at) on table ops.provider_credential to curestry_member;
+grant select on table ops.provider_credential to curestry_definer;
 comment on table ops.provider_credential is '@unique id
 A credential for an LLM provider or an integration. The secret itself is encrypted and not in the API.';
 comment on column ops.provider_credential.id is 'Identifies the row; unique across organizations.';
@@ -2137,6 +2231,7 @@ comment on constraint chk_provider_credential_provider on ops.provider_credentia
 comment on constraint fk_provider_credential_organization_id on ops.provider_credential is 'The organization must exist.';
 comment on constraint pk_provider_credential on ops.provider_credential is 'One row per organization and id.';
 comment on constraint unq_provider_credential_provider_name on ops.provider_credential is 'there is a credential with this name for this provider already';
+comment on policy definer_all on ops.provider_credential is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.provider_credential is 'Members read the rows of their request''s organization, with credentials:write.';
 
 
@@ -2542,6 +2637,48 @@ revoke all on function app.analyst_user_ids() from public;
 comment on function app.analyst_user_ids() is 'The members of the organizations that were granted to the analyst who has logged in.';
 
 
+-- app.audit_baseline()
+CREATE OR REPLACE FUNCTION app.audit_baseline()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_table app.audited_table;
+begin
+  for v_table in select * from app.audited_table order by table_name loop
+    execute format($query$
+      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+      select 'migration', %2$s, 'baseline', %1$L, t.%3$I, to_jsonb(t) - %4$L::text[]
+        from %5$s t
+       where not exists (select from ops.audit_log a
+                          where a.organization_id = %2$s and a.entity_type = %1$L and a.entity_id = t.%3$I::text)
+         and not (%6$L and exists (select from ops.audit_log a where a.organization_id = %2$s and a.entity_type = %1$L))
+    $query$, v_table.table_name,
+      case when v_table.organization_column is null then quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid'
+           else 't.' || quote_ident(v_table.organization_column) end,
+      v_table.id_column, v_table.secret_columns, v_table.table_name, v_table.summarize_inserts);
+  end loop;
+end;
+$function$;
+alter function app.audit_baseline() owner to curestry_definer;
+grant execute on function app.audit_baseline() to curestry_owner;
+revoke all on function app.audit_baseline() from public;
+comment on function app.audit_baseline() is 'Records, as the beginning of the audit, the rows that the audit log does not know yet. For migrations.';
+
+
+-- app.audit_entry_digest(entry ops.audit_log, state_digest bytea)
+CREATE OR REPLACE FUNCTION app.audit_entry_digest(entry ops.audit_log, state_digest bytea)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+RETURN sha256((convert_to((jsonb_build_array((entry).id, EXTRACT(epoch FROM (entry).ts), (entry).actor_user_id, (entry).actor_api_key_id, (entry).actor_role, (entry).request_id, (entry).organization_id, (entry).action, (entry).entity_type, (entry).entity_id, (entry).changed_columns, (entry).xid, (entry).seq))::text, 'UTF8'::name) || state_digest));
+grant execute on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) to curestry_definer;
+revoke all on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) from public;
+comment on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) is 'SHA-256 of a row of the audit log, its states by their digest.';
+
+
 -- app.audit_function_name(table_name text)
 CREATE OR REPLACE FUNCTION app.audit_function_name(table_name text)
  RETURNS text
@@ -2550,6 +2687,34 @@ CREATE OR REPLACE FUNCTION app.audit_function_name(table_name text)
 RETURN format('app.%I'::text, (((('tg_'::text || split_part(table_name, '.'::text, 1)) || '_'::text) || split_part(table_name, '.'::text, 2)) || '__audit'::text));
 revoke all on function app.audit_function_name(table_name text) from public;
 comment on function app.audit_function_name(table_name text) is 'The name of the generated audit function of a table.';
+
+
+-- app.audit_heads()
+CREATE OR REPLACE FUNCTION app.audit_heads()
+ RETURNS TABLE(organization_id uuid, seq integer, hash text, sealed_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select distinct on (s.organization_id) s.organization_id, s.seq, encode(s.hash, 'hex'), s.sealed_at
+    from app.audit_seal s
+   order by s.organization_id, s.seq desc;
+$function$;
+alter function app.audit_heads() owner to curestry_definer;
+grant execute on function app.audit_heads() to curestry_owner;
+revoke all on function app.audit_heads() from public;
+comment on function app.audit_heads() is 'The newest seal of each chain of the audit log. For operators.';
+
+
+-- app.audit_seal_hash(seal app.audit_seal)
+CREATE OR REPLACE FUNCTION app.audit_seal_hash(seal app.audit_seal)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+RETURN sha256(((convert_to((jsonb_build_array((seal).organization_id, (seal).seq, (seal).from_xid, (seal).through_xid, EXTRACT(epoch FROM (seal).sealed_at), (seal).entry_ids))::text, 'UTF8'::name) || (SELECT string_agg(e.d, '\x'::bytea ORDER BY e.n) AS string_agg FROM unnest((audit_seal_hash.seal).entry_digests) WITH ORDINALITY e(d, n))) || (seal).previous_hash));
+grant execute on function app.audit_seal_hash(seal app.audit_seal) to curestry_definer;
+revoke all on function app.audit_seal_hash(seal app.audit_seal) from public;
+comment on function app.audit_seal_hash(seal app.audit_seal) is 'SHA-256 of a seal and the one before it.';
 
 
 -- app.audit_source(audited app.audited_table)
@@ -2626,6 +2791,17 @@ end;
 $function$;
 revoke all on function app.audit_source(audited app.audited_table) from public;
 comment on function app.audit_source(audited app.audited_table) is 'The body of the audit trigger of a table, as it would be made now.';
+
+
+-- app.audit_state_digest(entry ops.audit_log)
+CREATE OR REPLACE FUNCTION app.audit_state_digest(entry ops.audit_log)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+RETURN sha256(convert_to(((COALESCE(((entry).before_state)::text, ''::text) || ''::text) || COALESCE(((entry).after_state)::text, ''::text)), 'UTF8'::name));
+grant execute on function app.audit_state_digest(entry ops.audit_log) to curestry_definer;
+revoke all on function app.audit_state_digest(entry ops.audit_log) from public;
+comment on function app.audit_state_digest(entry ops.audit_log) is 'SHA-256 of what a row of the audit log says of the states before and after.';
 
 
 -- app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean)
@@ -2796,6 +2972,25 @@ $function$;
 grant execute on function app.check_rank(VARIADIC roles text[]) to curestry_definer;
 revoke all on function app.check_rank(VARIADIC roles text[]) from public;
 comment on function app.check_rank(VARIADIC roles text[]) is 'Refuses (CU002) who is no owner, if one of these roles is admin or owner.';
+
+
+-- app.compare_checkpoints(checkpoints jsonb)
+CREATE OR REPLACE FUNCTION app.compare_checkpoints(checkpoints jsonb)
+ RETURNS TABLE(organization uuid, seq integer, at text, line integer, found text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select c.organization, c.seq, c.at, c.line, encode(s.hash, 'hex')
+    from jsonb_to_recordset(checkpoints) as c (organization uuid, seq integer, hash text, at text, line integer)
+    left join app.audit_seal s on s.organization_id = c.organization and s.seq = c.seq
+   where encode(s.hash, 'hex') is distinct from c.hash
+   order by c.line;
+$function$;
+alter function app.compare_checkpoints(checkpoints jsonb) owner to curestry_definer;
+grant execute on function app.compare_checkpoints(checkpoints jsonb) to curestry_owner;
+revoke all on function app.compare_checkpoints(checkpoints jsonb) from public;
+comment on function app.compare_checkpoints(checkpoints jsonb) is 'The checkpoints, as [{organization, seq, hash, at, line}], whose seal is not there or is another. For operators.';
 
 
 -- app.compute_analysis_daily(organization uuid, from_day date, to_day date)
@@ -3874,6 +4069,69 @@ RETURN CASE role WHEN 'viewer'::text THEN ARRAY['prompts:read'::text, 'analyses:
 grant execute on function app.role_permissions(role text) to curestry_definer;
 revoke all on function app.role_permissions(role text) from public;
 comment on function app.role_permissions(role text) is 'The permissions that a member role is the name of. The scopes of API keys are the same words.';
+
+
+-- app.seal_audit()
+CREATE OR REPLACE FUNCTION app.seal_audit()
+ RETURNS TABLE(organization_id uuid, seq integer, hash text, sealed_rows integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_from bigint;
+  v_through bigint;
+  v_batch record;
+  v_seal app.audit_seal;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
+    return;
+  end if;
+  select s.through_xid into v_from from app.audit_sealer s;
+  v_through := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  if v_through <= v_from then
+    return;
+  end if;
+  for v_batch in
+    select b.organization_id,
+           array_agg(b.id order by b.xid, b.seq) as ids,
+           array_agg(b.state_digest order by b.xid, b.seq) as state_digests,
+           array_agg(b.digest order by b.xid, b.seq) as entry_digests
+      from (select a.organization_id, a.id, a.xid, a.seq, s.state_digest, app.audit_entry_digest(a, s.state_digest) as digest,
+                   (row_number() over (partition by a.organization_id order by a.xid, a.seq) - 1) / 1000 as part
+              from ops.audit_log a, lateral (select app.audit_state_digest(a) as state_digest) s
+             where a.xid >= v_from and a.xid < v_through) b
+     group by b.organization_id, b.part
+     order by b.organization_id, b.part
+  loop
+    select * into v_seal
+      from app.audit_seal s where s.organization_id = v_batch.organization_id
+     order by s.seq desc limit 1;
+    v_seal.previous_hash := coalesce(v_seal.hash, decode(repeat('00', 32), 'hex'));
+    v_seal.seq := coalesce(v_seal.seq, 0) + 1;
+    v_seal.organization_id := v_batch.organization_id;
+    v_seal.from_xid := v_from;
+    v_seal.through_xid := v_through;
+    v_seal.entry_ids := v_batch.ids;
+    v_seal.state_digests := v_batch.state_digests;
+    v_seal.entry_digests := v_batch.entry_digests;
+    v_seal.sealed_at := now();
+    v_seal.hash := app.audit_seal_hash(v_seal);
+    insert into app.audit_seal select v_seal.*;
+    organization_id := v_seal.organization_id;
+    seq := v_seal.seq;
+    hash := encode(v_seal.hash, 'hex');
+    sealed_rows := cardinality(v_batch.ids);
+    return next;
+  end loop;
+  update app.audit_sealer s set through_xid = v_through;
+end;
+$function$;
+alter function app.seal_audit() owner to curestry_definer;
+grant execute on function app.seal_audit() to curestry_owner;
+grant execute on function app.seal_audit() to curestry_worker;
+revoke all on function app.seal_audit() from public;
+comment on function app.seal_audit() is 'Seals new rows of the audit log into the hash chain of their organization; answers the new seals, for checkpoints outside the database. A job of the worker.';
 
 
 -- app.security_findings()
@@ -5447,6 +5705,152 @@ grant execute on function app.user_id() to curestry_definer;
 grant execute on function app.user_id() to curestry_member;
 revoke all on function app.user_id() from public;
 comment on function app.user_id() is 'The user of the current request (with an API key: the user who made it), else null.';
+
+
+-- app.verify_audit_chain(organization uuid)
+CREATE OR REPLACE FUNCTION app.verify_audit_chain(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_seal app.audit_seal;
+  v_expected_seq integer;
+  v_previous bytea;
+  v_entry record;
+  v_sealed_through bigint;
+begin
+  for v_seal in
+    select * from app.audit_seal s
+     where verify_audit_chain.organization is null or s.organization_id = verify_audit_chain.organization
+     order by s.organization_id, s.seq
+  loop
+    if organization_id is distinct from v_seal.organization_id then
+      organization_id := v_seal.organization_id;
+      v_expected_seq := 1;
+      v_previous := decode(repeat('00', 32), 'hex');
+    end if;
+    entry_id := null;
+    if v_seal.seq <> v_expected_seq then
+      problem := 'seal removed';
+      detail := format('seal %s follows %s', v_seal.seq, v_expected_seq - 1);
+      return next;
+    elsif v_seal.previous_hash <> v_previous then
+      problem := 'seal changed';
+      detail := format('seal %s does not go with the one before it', v_seal.seq);
+      return next;
+    end if;
+    if v_seal.hash <> app.audit_seal_hash(v_seal) then
+      problem := 'seal changed';
+      detail := format('seal %s', v_seal.seq);
+      return next;
+    end if;
+
+    for v_entry in
+      select i.id, a.id is null as missing
+        from unnest(v_seal.entry_ids) with ordinality as i (id, n)
+        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+       where a.id is null
+          or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+          or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+       order by i.n
+    loop
+      problem := case when v_entry.missing then 'row removed' else 'row changed' end;
+      entry_id := v_entry.id;
+      detail := format('sealed at %s, in seal %s', v_seal.sealed_at, v_seal.seq);
+      return next;
+    end loop;
+    v_expected_seq := v_seal.seq + 1;
+    v_previous := v_seal.hash;
+  end loop;
+
+  -- A row that claims to be from before the last seal, but stands in none.
+  select s.through_xid into v_sealed_through from app.audit_sealer s;
+  for v_entry in
+    select a.organization_id, a.id, a.ts
+      from ops.audit_log a
+     where a.xid < v_sealed_through
+       and (verify_audit_chain.organization is null or a.organization_id = verify_audit_chain.organization)
+       and not exists (select from app.audit_seal s
+                        where s.organization_id = a.organization_id and s.from_xid <= a.xid and s.through_xid > a.xid
+                          and s.entry_ids @> array[a.id])
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row added';
+    entry_id := v_entry.id;
+    detail := format('it says %s, but stands in no seal', v_entry.ts);
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.verify_audit_chain(organization uuid) owner to curestry_definer;
+grant execute on function app.verify_audit_chain(organization uuid) to curestry_owner;
+revoke all on function app.verify_audit_chain(organization uuid) from public;
+comment on function app.verify_audit_chain(organization uuid) is 'Recomputes the hash chain of the audit log, of one or all organizations, and names every row and seal that is not as it was sealed.';
+
+
+-- app.verify_audit_entities()
+CREATE OR REPLACE FUNCTION app.verify_audit_entities()
+ RETURNS TABLE(organization_id uuid, problem text, entity_type text, entity_id text, detail text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_table app.audited_table;
+  v_organization text;
+  v_left_out text[];
+begin
+  for v_table in select * from app.audited_table order by table_name loop
+    v_organization := case when v_table.organization_column is null then quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid'
+                           else 't.' || quote_ident(v_table.organization_column) end;
+    v_left_out := v_table.secret_columns || v_table.note_columns;
+    return query execute format($query$
+      with last as (
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.after_state
+          from ops.audit_log a
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
+         order by a.organization_id, a.entity_id, a.xid desc, a.seq desc
+      ), present as (
+        select %2$s as organization_id, t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state from %5$s t
+      )
+      select coalesce(p.organization_id, l.organization_id),
+             case when p.entity_id is null then 'removed past the log'
+                  when l.entity_id is null then 'added past the log'
+                  when l.action = 'delete' then 'back although deleted'
+                  else 'changed past the log' end,
+             %1$L, coalesce(p.entity_id, l.entity_id),
+             case when l.action <> 'delete' then
+               (select string_agg(k, ', ' order by k) from jsonb_object_keys(p.state) as k where p.state -> k is distinct from l.after_state -> k) end
+        from present p
+        full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
+       where case
+               when p.entity_id is null then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+               when l.entity_id is null then not %6$L
+               when l.action = 'delete' then true
+               else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
+             end
+    $query$, v_table.table_name, v_organization, v_table.id_column, v_left_out, v_table.table_name, v_table.summarize_inserts);
+    if v_table.summarize_inserts then
+      return query execute format($query$
+        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %1$L, null::text,
+               format('%%s rows, and by the log %%s', coalesce(p.n, 0), coalesce(l.n, 0))
+          from (select t.organization_id, count(*) as n from %2$s t group by 1) p
+          full join (select a.organization_id,
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then 1 when 'delete' then -1 else 0 end) as n
+                       from ops.audit_log a where a.entity_type = %1$L group by 1) l
+            on l.organization_id = p.organization_id
+         where coalesce(p.n, 0) <> coalesce(l.n, 0)
+      $query$, v_table.table_name, v_table.table_name);
+    end if;
+  end loop;
+end;
+$function$;
+alter function app.verify_audit_entities() owner to curestry_definer;
+grant execute on function app.verify_audit_entities() to curestry_owner;
+revoke all on function app.verify_audit_entities() from public;
+comment on function app.verify_audit_entities() is 'Compares every audited row with what the audit log says of it last. For operators.';
 
 
 -- app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)

@@ -75,6 +75,17 @@
 --!include app/functions/health.sql
 --!include app/functions/legacy_report.sql
 --!include app/functions/security_findings.sql
+--!include app/functions/audit_state_digest.sql
+--!include app/functions/audit_entry_digest.sql
+--!include app/functions/audit_seal_hash.sql
+--!include app/functions/seal_audit.sql
+--!include app/functions/audit_baseline.sql
+--!include app/functions/verify_audit_chain.sql
+--!include app/functions/verify_audit_entities.sql
+--!include app/functions/audit_heads.sql
+--!include app/functions/compare_checkpoints.sql
+--!include app/tables/audit_seal.sql
+--!include app/tables/audit_sealer.sql
 --!include app/tables/audited_table.sql
 --!include app/tables/legacy_account.sql
 --!include app/tables/mart_mark.sql

@@ -41,6 +41,8 @@ export interface Settings {
   gatewayUrl: string | null;
   /** The same for the worker. */
   workerUrl: string | null;
+  /** A command that gets each checkpoint of the audit log on its standard input. */
+  checkpointCommand: string | null;
   host: string;
   /** 0 lets the system choose a free one. */
   port: number;
@@ -116,6 +118,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     databaseUrl: read("DATABASE_URL", parseDatabaseUrl),
     gatewayUrl: read("CURESTRY_GATEWAY_URL", parseDatabaseUrl),
     workerUrl: read("CURESTRY_WORKER_URL", parseDatabaseUrl),
+    checkpointCommand: read("CURESTRY_CHECKPOINT_COMMAND", (text) => text),
     host: read("HOST", parseHost) ?? "127.0.0.1",
     port: read("PORT", parsePort) ?? 5678,
     dataDir: resolve(REPOSITORY_ROOT, read("CURESTRY_DATA_DIR", String) ?? ".curestry"),

@@ -10,6 +10,7 @@ import { readGatewayUrl, readJwtKeys, readWorkerUrl } from "./database/secrets.t
 import { describeStart } from "./describe_start.ts";
 import { type Log, makeLog } from "./log.ts";
 import { fail, listenForStop, type StopRequests } from "./process.ts";
+import { readCheckpoints } from "./read_checkpoints.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 const USAGE = `Usage: deno task start [--demo]
@@ -138,7 +139,9 @@ async function start(
     makeGateway({ databaseUrl: gatewayUrl, host, port, jwtKeys, log }).then((gateway) => {
       running.gateway = gateway;
     }),
-    startWorker({ databaseUrl: workerUrl, log }).then((worker) => {
+    readCheckpoints(settings).then((checkpoints) =>
+      startWorker({ databaseUrl: workerUrl, log, checkpoints })
+    ).then((worker) => {
       running.worker = worker;
     }),
   ]);

@@ -5,6 +5,7 @@ import { openClient } from "./database/open_client.ts";
 import { readWorkerUrl } from "./database/secrets.ts";
 import { makeLog } from "./log.ts";
 import { fail, listenForStop } from "./process.ts";
+import { readCheckpoints } from "./read_checkpoints.ts";
 import { readSettings } from "./settings.ts";
 
 /** `deno task worker`: runs jobs until it is asked to stop, then finishes those in hand. */
@@ -22,7 +23,8 @@ async function main(): Promise<void> {
   const databaseUrl = await readWorkerUrl(settings, adminUrl ?? "");
   // Waits for a database that starts at the same moment
   await (await openClient(databaseUrl, { log })).end();
-  const worker = await startWorker({ databaseUrl, log });
+  const checkpoints = await readCheckpoints(settings);
+  const worker = await startWorker({ databaseUrl, log, checkpoints });
   log.info("The worker is ready");
   const reason = await Promise.race([stopped, worker.ended.then(() => "its own end")]);
   log.info({ reason }, "The worker stops");

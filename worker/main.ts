@@ -2,7 +2,10 @@ import { Logger, parseCrontab, run } from "graphile-worker";
 import { readFile } from "node:fs/promises";
 import pg from "pg";
 import type { Log } from "../src/log.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import { startPolling } from "./poll.ts";
 import { refreshMarts } from "./tasks/refresh_marts.ts";
+import { makeSealAudit } from "./tasks/seal_audit.ts";
 
 /** What a worker needs. */
 export interface WorkerOptions {
@@ -11,6 +14,8 @@ export interface WorkerOptions {
   log: Log;
   /** How many jobs run at once; default 2. */
   concurrentJobs?: number;
+  /** Where the audit log's seals are written down outside of the database; nowhere if null. */
+  checkpoints?: Checkpoints | null;
 }
 
 /** A running worker. */
@@ -21,20 +26,18 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** Every task: a file in worker/tasks, named as in the crontab and in `add_job`. */
-const TASKS = { refresh_marts: refreshMarts };
-
 /**
  * Starts to run jobs, those of worker/crontab and those that SQL adds to the queue.
  *
  * @throws {Error} if the database cannot be reached
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { databaseUrl, log, concurrentJobs = 2 } = options;
+  const { databaseUrl, log, concurrentJobs = 2, checkpoints = null } = options;
+  const sealAudit = makeSealAudit(checkpoints);
   const crontab = await readFile(new URL("./crontab", import.meta.url), "utf8");
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    max: concurrentJobs + 2,
+    max: concurrentJobs + 3,
     application_name: "curestry worker",
   });
   let stopping = false;
@@ -46,7 +49,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   try {
     const runner = await run({
       pgPool: pool,
-      taskList: TASKS,
+      // Every task: a file in worker/tasks, named as in the crontab and in `add_job`
+      taskList: {
+        refresh_marts: refreshMarts,
+        seal_audit: (payload, helpers) => sealAudit(payload, helpers),
+      },
       parsedCronItems: parseCrontab(crontab),
       noHandleSignals: true,
       logger: makeLogger(log),
@@ -60,13 +67,20 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
         },
       },
     });
+    const polling = startPolling(pool, [
+      {
+        name: "refresh_marts",
+        run: async (on) => void await on.query("select app.refresh_marts()"),
+      },
+      { name: "seal_audit", run: (on) => sealAudit(null, on) },
+    ], log);
     // Whoever listens gets the failure; nobody listening must not end the process
     runner.promise.catch(() => {});
     return {
       ended: runner.promise,
       async stop() {
         // Both fail if it has ended by itself meanwhile
-        await runner.stop().catch(() => {});
+        await Promise.all([polling.stop(), runner.stop().catch(() => {})]);
         await runner.promise.catch(() => {});
         stopping = true;
         await pool.end();

@@ -1,5 +1,5 @@
 --! Previous: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
---! Hash: sha1:375c6d09c7830245bb114c86b14ead9219e7f76a
+--! Hash: sha1:4d2cfb2a35b2ee8cdae4f015e312f7987de28276
 --! Message: ops and mart
 
 /*
@@ -295,11 +295,14 @@ create table ops.audit_log (
     before_state jsonb,
     after_state jsonb,
     changed_columns text[],
+    xid bigint not null default pg_current_xact_id()::text::bigint,
+    seq bigint not null generated always as identity,
     constraint pk_audit_log primary key (organization_id, id),
-    constraint chk_audit_log_action check (action in ('insert', 'update', 'delete', 'truncate'))
+    constraint chk_audit_log_action check (action in ('baseline', 'insert', 'update', 'delete', 'truncate'))
 );
 create index idx_audit_log_ts on ops.audit_log (organization_id, ts, id);
 create index idx_audit_log_entity on ops.audit_log (organization_id, entity_type, entity_id, ts);
+create index idx_audit_log_xid on ops.audit_log (xid);
 create index idx_audit_log_actor_user_id on ops.audit_log (organization_id, actor_user_id, ts);
 
 create table ops.analyst_grant (
@@ -446,3 +449,30 @@ create table app.audited_table (
     summarize_inserts boolean not null default false,
     constraint pk_audited_table primary key (table_name)
 );
+
+/* The hash chain of the audit log: who changes a row, removes one, or removes a seal, breaks it. */
+create table app.audit_seal (
+    organization_id uuid not null,
+    seq integer not null,
+    from_xid bigint not null,
+    through_xid bigint not null,
+    entry_ids uuid[] not null,
+    state_digests bytea[] not null,
+    entry_digests bytea[] not null,
+    previous_hash bytea not null,
+    hash bytea not null,
+    sealed_at timestamptz not null default now(),
+    constraint pk_audit_seal primary key (organization_id, seq),
+    constraint chk_audit_seal_seq check (seq >= 1),
+    constraint chk_audit_seal_entry_ids check (cardinality(entry_ids) between 1 and 1000 and cardinality(state_digests) = cardinality(entry_ids)
+        and cardinality(entry_digests) = cardinality(entry_ids))
+);
+
+/* How far the audit log is sealed: every row of a transaction before this one. */
+create table app.audit_sealer (
+    singleton boolean not null default true,
+    through_xid bigint not null,
+    constraint pk_audit_sealer primary key (singleton),
+    constraint chk_audit_sealer_singleton check (singleton)
+);
+insert into app.audit_sealer (through_xid) values (0);

@@ -1,5 +1,5 @@
---! Previous: sha1:375c6d09c7830245bb114c86b14ead9219e7f76a
---! Hash: sha1:ed6ffa25ac42229ccbd8f3a8ef2388f871ef9611
+--! Previous: sha1:4d2cfb2a35b2ee8cdae4f015e312f7987de28276
+--! Hash: sha1:d0b55ac8798c44dc425808fa63e6537959c082e9
 --! Message: move to core
 
 /*

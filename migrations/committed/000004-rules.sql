@@ -1,5 +1,5 @@
---! Previous: sha1:ed6ffa25ac42229ccbd8f3a8ef2388f871ef9611
---! Hash: sha1:aa2392a88506cf78bc3f29df863e5399b055cb0a
+--! Previous: sha1:d0b55ac8798c44dc425808fa63e6537959c082e9
+--! Hash: sha1:5d2ffc530a0b198f60ed5dbe136cf48845318c8d
 --! Message: rules
 
 /*
@@ -2207,6 +2207,344 @@ revoke execute on function app.security_findings() from public;
 comment on function app.security_findings() is
   'What is unsafe in this database, or unlike the rest of it, and how to cure it. Behind "curestry doctor --security".';
 --! EndIncluded app/functions/security_findings.sql
+--! Included app/functions/audit_state_digest.sql
+create or replace function app.audit_state_digest(entry ops.audit_log) returns bytea
+language sql stable
+return sha256(convert_to(coalesce(entry.before_state::text, '') || E'\x1f' || coalesce(entry.after_state::text, ''), 'UTF8'));
+revoke execute on function app.audit_state_digest(ops.audit_log) from public;
+grant execute on function app.audit_state_digest(ops.audit_log) to curestry_definer;
+comment on function app.audit_state_digest(ops.audit_log) is 'SHA-256 of what a row of the audit log says of the states before and after.';
+--! EndIncluded app/functions/audit_state_digest.sql
+--! Included app/functions/audit_entry_digest.sql
+create or replace function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) returns bytea
+language sql stable
+return sha256(convert_to(jsonb_build_array(
+         entry.id, extract(epoch from entry.ts), entry.actor_user_id, entry.actor_api_key_id, entry.actor_role, entry.request_id,
+         entry.organization_id, entry.action, entry.entity_type, entry.entity_id, entry.changed_columns, entry.xid, entry.seq)::text, 'UTF8')
+       || state_digest);
+revoke execute on function app.audit_entry_digest(ops.audit_log, bytea) from public;
+grant execute on function app.audit_entry_digest(ops.audit_log, bytea) to curestry_definer;
+comment on function app.audit_entry_digest(ops.audit_log, bytea) is 'SHA-256 of a row of the audit log, its states by their digest.';
+--! EndIncluded app/functions/audit_entry_digest.sql
+--! Included app/functions/audit_seal_hash.sql
+create or replace function app.audit_seal_hash(seal app.audit_seal) returns bytea
+language sql stable
+return sha256(convert_to(jsonb_build_array(seal.organization_id, seal.seq, seal.from_xid, seal.through_xid,
+                                           extract(epoch from seal.sealed_at), seal.entry_ids)::text, 'UTF8')
+              || (select string_agg(d, ''::bytea order by n) from unnest(seal.entry_digests) with ordinality as e (d, n)) || seal.previous_hash);
+revoke execute on function app.audit_seal_hash(app.audit_seal) from public;
+grant execute on function app.audit_seal_hash(app.audit_seal) to curestry_definer;
+comment on function app.audit_seal_hash(app.audit_seal) is 'SHA-256 of a seal and the one before it.';
+--! EndIncluded app/functions/audit_seal_hash.sql
+--! Included app/functions/seal_audit.sql
+/*
+ * Seals what was recorded by transactions that have ended: all that are older than the oldest still running. So no writer
+ * waits, nothing is sealed that may yet be rolled back, and nothing that commits late is passed over. One sealer at a time;
+ * another finds nothing to do.
+ */
+create or replace function app.seal_audit() returns table (organization_id uuid, seq integer, hash text, sealed_rows integer)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_from bigint;
+  v_through bigint;
+  v_batch record;
+  v_seal app.audit_seal;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
+    return;
+  end if;
+  select s.through_xid into v_from from app.audit_sealer s;
+  v_through := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  if v_through <= v_from then
+    return;
+  end if;
+  for v_batch in
+    select b.organization_id,
+           array_agg(b.id order by b.xid, b.seq) as ids,
+           array_agg(b.state_digest order by b.xid, b.seq) as state_digests,
+           array_agg(b.digest order by b.xid, b.seq) as entry_digests
+      from (select a.organization_id, a.id, a.xid, a.seq, s.state_digest, app.audit_entry_digest(a, s.state_digest) as digest,
+                   (row_number() over (partition by a.organization_id order by a.xid, a.seq) - 1) / 1000 as part
+              from ops.audit_log a, lateral (select app.audit_state_digest(a) as state_digest) s
+             where a.xid >= v_from and a.xid < v_through) b
+     group by b.organization_id, b.part
+     order by b.organization_id, b.part
+  loop
+    select * into v_seal
+      from app.audit_seal s where s.organization_id = v_batch.organization_id
+     order by s.seq desc limit 1;
+    v_seal.previous_hash := coalesce(v_seal.hash, decode(repeat('00', 32), 'hex'));
+    v_seal.seq := coalesce(v_seal.seq, 0) + 1;
+    v_seal.organization_id := v_batch.organization_id;
+    v_seal.from_xid := v_from;
+    v_seal.through_xid := v_through;
+    v_seal.entry_ids := v_batch.ids;
+    v_seal.state_digests := v_batch.state_digests;
+    v_seal.entry_digests := v_batch.entry_digests;
+    v_seal.sealed_at := now();
+    v_seal.hash := app.audit_seal_hash(v_seal);
+    insert into app.audit_seal select v_seal.*;
+    organization_id := v_seal.organization_id;
+    seq := v_seal.seq;
+    hash := encode(v_seal.hash, 'hex');
+    sealed_rows := cardinality(v_batch.ids);
+    return next;
+  end loop;
+  update app.audit_sealer s set through_xid = v_through;
+end;
+$$;
+alter function app.seal_audit() owner to curestry_definer;
+revoke execute on function app.seal_audit() from public;
+grant execute on function app.seal_audit() to curestry_worker, curestry_owner;
+comment on function app.seal_audit() is
+  'Seals new rows of the audit log into the hash chain of their organization; answers the new seals, for checkpoints outside the database. A job of the worker.';
+--! EndIncluded app/functions/seal_audit.sql
+--! Included app/functions/audit_baseline.sql
+/* Once, when the audit begins: what was there before it. Rows that the log knows are passed over. */
+create or replace function app.audit_baseline() returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_table app.audited_table;
+begin
+  for v_table in select * from app.audited_table order by table_name loop
+    execute format($query$
+      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+      select 'migration', %2$s, 'baseline', %1$L, t.%3$I, to_jsonb(t) - %4$L::text[]
+        from %5$s t
+       where not exists (select from ops.audit_log a
+                          where a.organization_id = %2$s and a.entity_type = %1$L and a.entity_id = t.%3$I::text)
+         and not (%6$L and exists (select from ops.audit_log a where a.organization_id = %2$s and a.entity_type = %1$L))
+    $query$, v_table.table_name,
+      case when v_table.organization_column is null then quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid'
+           else 't.' || quote_ident(v_table.organization_column) end,
+      v_table.id_column, v_table.secret_columns, v_table.table_name, v_table.summarize_inserts);
+  end loop;
+end;
+$$;
+alter function app.audit_baseline() owner to curestry_definer;
+revoke execute on function app.audit_baseline() from public;
+grant execute on function app.audit_baseline() to curestry_owner;
+comment on function app.audit_baseline() is 'Records, as the beginning of the audit, the rows that the audit log does not know yet. For migrations.';
+--! EndIncluded app/functions/audit_baseline.sql
+--! Included app/functions/verify_audit_chain.sql
+create or replace function app.verify_audit_chain(organization uuid default null)
+returns table (organization_id uuid, problem text, entry_id uuid, detail text)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_seal app.audit_seal;
+  v_expected_seq integer;
+  v_previous bytea;
+  v_entry record;
+  v_sealed_through bigint;
+begin
+  for v_seal in
+    select * from app.audit_seal s
+     where verify_audit_chain.organization is null or s.organization_id = verify_audit_chain.organization
+     order by s.organization_id, s.seq
+  loop
+    if organization_id is distinct from v_seal.organization_id then
+      organization_id := v_seal.organization_id;
+      v_expected_seq := 1;
+      v_previous := decode(repeat('00', 32), 'hex');
+    end if;
+    entry_id := null;
+    if v_seal.seq <> v_expected_seq then
+      problem := 'seal removed';
+      detail := format('seal %s follows %s', v_seal.seq, v_expected_seq - 1);
+      return next;
+    elsif v_seal.previous_hash <> v_previous then
+      problem := 'seal changed';
+      detail := format('seal %s does not go with the one before it', v_seal.seq);
+      return next;
+    end if;
+    if v_seal.hash <> app.audit_seal_hash(v_seal) then
+      problem := 'seal changed';
+      detail := format('seal %s', v_seal.seq);
+      return next;
+    end if;
+
+    for v_entry in
+      select i.id, a.id is null as missing
+        from unnest(v_seal.entry_ids) with ordinality as i (id, n)
+        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+       where a.id is null
+          or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+          or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+       order by i.n
+    loop
+      problem := case when v_entry.missing then 'row removed' else 'row changed' end;
+      entry_id := v_entry.id;
+      detail := format('sealed at %s, in seal %s', v_seal.sealed_at, v_seal.seq);
+      return next;
+    end loop;
+    v_expected_seq := v_seal.seq + 1;
+    v_previous := v_seal.hash;
+  end loop;
+
+  -- A row that claims to be from before the last seal, but stands in none.
+  select s.through_xid into v_sealed_through from app.audit_sealer s;
+  for v_entry in
+    select a.organization_id, a.id, a.ts
+      from ops.audit_log a
+     where a.xid < v_sealed_through
+       and (verify_audit_chain.organization is null or a.organization_id = verify_audit_chain.organization)
+       and not exists (select from app.audit_seal s
+                        where s.organization_id = a.organization_id and s.from_xid <= a.xid and s.through_xid > a.xid
+                          and s.entry_ids @> array[a.id])
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row added';
+    entry_id := v_entry.id;
+    detail := format('it says %s, but stands in no seal', v_entry.ts);
+    return next;
+  end loop;
+end;
+$$;
+alter function app.verify_audit_chain(uuid) owner to curestry_definer;
+revoke execute on function app.verify_audit_chain(uuid) from public;
+grant execute on function app.verify_audit_chain(uuid) to curestry_owner;
+comment on function app.verify_audit_chain(uuid) is
+  'Recomputes the hash chain of the audit log, of one or all organizations, and names every row and seal that is not as it was sealed.';
+--! EndIncluded app/functions/verify_audit_chain.sql
+--! Included app/functions/verify_audit_entities.sql
+/*
+ * The tables against the log: the current row of every audited entity equals its last after_state, and what was deleted is
+ * not there. So a change is found that was made while a trigger was disabled. Of facts whose inserts are summarized, the
+ * number is compared.
+ */
+create or replace function app.verify_audit_entities()
+returns table (organization_id uuid, problem text, entity_type text, entity_id text, detail text)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_table app.audited_table;
+  v_organization text;
+  v_left_out text[];
+begin
+  for v_table in select * from app.audited_table order by table_name loop
+    v_organization := case when v_table.organization_column is null then quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid'
+                           else 't.' || quote_ident(v_table.organization_column) end;
+    v_left_out := v_table.secret_columns || v_table.note_columns;
+    return query execute format($query$
+      with last as (
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.after_state
+          from ops.audit_log a
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
+         order by a.organization_id, a.entity_id, a.xid desc, a.seq desc
+      ), present as (
+        select %2$s as organization_id, t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state from %5$s t
+      )
+      select coalesce(p.organization_id, l.organization_id),
+             case when p.entity_id is null then 'removed past the log'
+                  when l.entity_id is null then 'added past the log'
+                  when l.action = 'delete' then 'back although deleted'
+                  else 'changed past the log' end,
+             %1$L, coalesce(p.entity_id, l.entity_id),
+             case when l.action <> 'delete' then
+               (select string_agg(k, ', ' order by k) from jsonb_object_keys(p.state) as k where p.state -> k is distinct from l.after_state -> k) end
+        from present p
+        full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
+       where case
+               when p.entity_id is null then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+               when l.entity_id is null then not %6$L
+               when l.action = 'delete' then true
+               else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
+             end
+    $query$, v_table.table_name, v_organization, v_table.id_column, v_left_out, v_table.table_name, v_table.summarize_inserts);
+    if v_table.summarize_inserts then
+      return query execute format($query$
+        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %1$L, null::text,
+               format('%%s rows, and by the log %%s', coalesce(p.n, 0), coalesce(l.n, 0))
+          from (select t.organization_id, count(*) as n from %2$s t group by 1) p
+          full join (select a.organization_id,
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then 1 when 'delete' then -1 else 0 end) as n
+                       from ops.audit_log a where a.entity_type = %1$L group by 1) l
+            on l.organization_id = p.organization_id
+         where coalesce(p.n, 0) <> coalesce(l.n, 0)
+      $query$, v_table.table_name, v_table.table_name);
+    end if;
+  end loop;
+end;
+$$;
+alter function app.verify_audit_entities() owner to curestry_definer;
+revoke execute on function app.verify_audit_entities() from public;
+grant execute on function app.verify_audit_entities() to curestry_owner;
+comment on function app.verify_audit_entities() is
+  'Compares every audited row with what the audit log says of it last. For operators.';
+--! EndIncluded app/functions/verify_audit_entities.sql
+--! Included app/functions/audit_heads.sql
+create or replace function app.audit_heads() returns table (organization_id uuid, seq integer, hash text, sealed_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select distinct on (s.organization_id) s.organization_id, s.seq, encode(s.hash, 'hex'), s.sealed_at
+    from app.audit_seal s
+   order by s.organization_id, s.seq desc;
+$$;
+alter function app.audit_heads() owner to curestry_definer;
+revoke execute on function app.audit_heads() from public;
+grant execute on function app.audit_heads() to curestry_owner;
+comment on function app.audit_heads() is 'The newest seal of each chain of the audit log. For operators.';
+--! EndIncluded app/functions/audit_heads.sql
+--! Included app/functions/compare_checkpoints.sql
+create or replace function app.compare_checkpoints(checkpoints jsonb)
+returns table (organization uuid, seq integer, at text, line integer, found text)
+language sql stable security definer set search_path = '' as $$
+  select c.organization, c.seq, c.at, c.line, encode(s.hash, 'hex')
+    from jsonb_to_recordset(checkpoints) as c (organization uuid, seq integer, hash text, at text, line integer)
+    left join app.audit_seal s on s.organization_id = c.organization and s.seq = c.seq
+   where encode(s.hash, 'hex') is distinct from c.hash
+   order by c.line;
+$$;
+alter function app.compare_checkpoints(jsonb) owner to curestry_definer;
+revoke execute on function app.compare_checkpoints(jsonb) from public;
+grant execute on function app.compare_checkpoints(jsonb) to curestry_owner;
+comment on function app.compare_checkpoints(jsonb) is
+  'The checkpoints, as [{organization, seq, hash, at, line}], whose seal is not there or is another. For operators.';
+--! EndIncluded app/functions/compare_checkpoints.sql
+--! Included app/tables/audit_seal.sql
+comment on table app.audit_seal is 'The hash chain of the audit log, one per organization: each seal covers up to 1000 rows and the seal before it. Append-only.';
+comment on column app.audit_seal.organization_id is 'Whose log it seals; the nil UUID for rows of no organization.';
+comment on column app.audit_seal.seq is 'Its place in the chain, from 1.';
+comment on column app.audit_seal.from_xid is 'It covers rows of transactions from this one on,';
+comment on column app.audit_seal.through_xid is 'and before this one: all of them had ended when it was made.';
+comment on column app.audit_seal.entry_ids is 'The rows, in order: so that a missing one can be named.';
+comment on column app.audit_seal.state_digests is 'SHA-256 of the before and after state of each row: the part that can be erased without breaking the chain.';
+comment on column app.audit_seal.entry_digests is 'SHA-256 of each row, its states by their digest.';
+comment on column app.audit_seal.previous_hash is 'The hash of the seal before it; zeros for the first.';
+comment on column app.audit_seal.hash is 'SHA-256 of all of the above.';
+comment on column app.audit_seal.sealed_at is 'When it was made.';
+comment on constraint pk_audit_seal on app.audit_seal is 'One row per organization and place.';
+comment on constraint chk_audit_seal_seq on app.audit_seal is 'seq must be at least 1';
+comment on constraint chk_audit_seal_entry_ids on app.audit_seal is 'a seal covers 1 to 1000 rows, each with its digests';
+
+alter table app.audit_seal enable row level security;
+alter table app.audit_seal force row level security;
+
+drop policy if exists definer_all on app.audit_seal;
+create policy definer_all on app.audit_seal for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on app.audit_seal is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert on app.audit_seal to curestry_definer;
+
+create or replace trigger _200_append_only before update or delete or truncate on app.audit_seal
+  for each statement execute function app.tg_audit_log__append_only();
+--! EndIncluded app/tables/audit_seal.sql
+--! Included app/tables/audit_sealer.sql
+comment on table app.audit_sealer is 'How far the audit log is sealed; one row.';
+comment on column app.audit_sealer.singleton is 'There is one row.';
+comment on column app.audit_sealer.through_xid is 'Every row of a transaction before this one is sealed.';
+comment on constraint pk_audit_sealer on app.audit_sealer is 'There is one row.';
+comment on constraint chk_audit_sealer_singleton on app.audit_sealer is 'there is one row';
+
+alter table app.audit_sealer enable row level security;
+alter table app.audit_sealer force row level security;
+
+drop policy if exists definer_all on app.audit_sealer;
+create policy definer_all on app.audit_sealer for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on app.audit_sealer is 'The functions that look past row level security; the grants say what they may.';
+grant select, update on app.audit_sealer to curestry_definer;
+--! EndIncluded app/tables/audit_sealer.sql
 --! Included app/tables/audited_table.sql
 comment on table app.audited_table is 'Which tables are audited, and how; written by app.audit_table, read by the generator of the audit triggers.';
 comment on column app.audited_table.table_name is 'The table, with its schema.';
@@ -2225,6 +2563,12 @@ create policy owner_all on app.audited_table for all to curestry_owner
   using (true)
   with check (true);
 comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
+
+drop policy if exists definer_read on app.audited_table;
+create policy definer_read on app.audited_table for select to curestry_definer
+  using (true);
+comment on policy definer_read on app.audited_table is 'The audit log is compared with the tables.';
+grant select on app.audited_table to curestry_definer;
 --! EndIncluded app/tables/audited_table.sql
 --! Included app/tables/legacy_account.sql
 comment on table app.legacy_account is 'What became of the rows of the old backends'' tables when they were taken over; empty in a database without a past.';
@@ -2358,6 +2702,13 @@ create policy select_own on core.auth_accounts for select to curestry_member
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
 
+drop policy if exists definer_all on core.auth_accounts;
+create policy definer_all on core.auth_accounts for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.auth_accounts is 'The functions that look past row level security; the grants say what they may.';
+grant select on core.auth_accounts to curestry_definer;
+
 select app.audit_table('core.auth_accounts', organization_column => null, secret_columns => '{access_token,refresh_token,raw_profile}');
 --! EndIncluded core/tables/auth_accounts.sql
 --! Included core/tables/evaluation_metrics.sql
@@ -2407,6 +2758,13 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
   using (organization_id = any (app.analyst_organizations()));
 comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
 grant select on core.evaluation_metrics to curestry_analyst;
+
+drop policy if exists definer_all on core.evaluation_metrics;
+create policy definer_all on core.evaluation_metrics for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
+grant select on core.evaluation_metrics to curestry_definer;
 
 select app.audit_table('core.evaluation_metrics', summarize_inserts => true);
 --! EndIncluded core/tables/evaluation_metrics.sql
@@ -2991,14 +3349,16 @@ comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
 comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
 comment on column ops.audit_log.entity_type is 'The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
 comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
 comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
+comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
+comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be insert, update, delete or truncate';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
 
 alter table ops.audit_log enable row level security;
 alter table ops.audit_log force row level security;
@@ -3015,7 +3375,7 @@ create policy definer_all on ops.audit_log for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
-grant insert on ops.audit_log to curestry_definer;
+grant select, insert on ops.audit_log to curestry_definer;
 
 create or replace trigger _200_append_only before update or delete or truncate on ops.audit_log
   for each statement execute function app.tg_audit_log__append_only();
@@ -3406,6 +3766,13 @@ create policy select_own on ops.provider_credential for select to curestry_membe
   using (organization_id = app.organization_if('credentials:write'));
 comment on policy select_own on ops.provider_credential is 'Members read the rows of their request''s organization, with credentials:write.';
 grant select (id, organization_id, provider, name, meta, created_at, updated_at) on ops.provider_credential to curestry_member;
+
+drop policy if exists definer_all on ops.provider_credential;
+create policy definer_all on ops.provider_credential for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.provider_credential is 'The functions that look past row level security; the grants say what they may.';
+grant select on ops.provider_credential to curestry_definer;
 
 create or replace trigger _100_updated_at before update on ops.provider_credential
   for each row execute function app.tg__updated_at();
@@ -4256,3 +4623,6 @@ comment on column report.prompts.created_at is 'When the prompt was written.';
 comment on column report.prompts.updated_at is 'When it was last changed.';
 --! EndIncluded report/views/prompts.sql
 --! EndIncluded all.sql
+
+-- The audit of rows that were there before it begins with what they are.
+select app.audit_baseline();

@@ -7,6 +7,7 @@ import { addAnalystRevoke } from "./analyst_revoke.ts";
 import { addApiKeyCreate } from "./api_key_create.ts";
 import { addApiKeyList } from "./api_key_list.ts";
 import { addApiKeyRevoke } from "./api_key_revoke.ts";
+import { addAuditVerify } from "./audit_verify.ts";
 import { addDoctor } from "./doctor.ts";
 import { addImportAnalyses } from "./import_analyses.ts";
 import { addImportPrompts } from "./import_prompts.ts";
@@ -51,6 +52,9 @@ export function makeProgram(run: Run): Command {
   addImportAnalyses(imports, run);
 
   addRollup(program, run);
+  const audit = program.command("audit").description("The audit log");
+  addAuditVerify(audit, run);
+
   addDoctor(program, run);
   return program;
 }

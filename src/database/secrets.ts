@@ -34,6 +34,18 @@ export async function readEncryptionKeys(settings: Settings): Promise<Encryption
   );
 }
 
+/** The key that signs checkpoints of the audit log; made on first use. */
+export async function readCheckpointKey(settings: Settings): Promise<JwtKey> {
+  const [key] = await readSecretFile(
+    settings.dataDir,
+    "checkpoint-key.json",
+    makeJwtKeys,
+    parseJwtKeys,
+  );
+  if (key === undefined) throw new Error("There is no key in checkpoint-key.json");
+  return key;
+}
+
 /**
  * The passwords that `migrate` gives to our logins, and that the gateway and the worker compute for
  * themselves.

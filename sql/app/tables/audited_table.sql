@@ -15,3 +15,9 @@ create policy owner_all on app.audited_table for all to curestry_owner
   using (true)
   with check (true);
 comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
+
+drop policy if exists definer_read on app.audited_table;
+create policy definer_read on app.audited_table for select to curestry_definer
+  using (true);
+comment on policy definer_read on app.audited_table is 'The audit log is compared with the tables.';
+grant select on app.audited_table to curestry_definer;

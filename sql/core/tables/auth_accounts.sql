@@ -22,4 +22,11 @@ create policy select_own on core.auth_accounts for select to curestry_member
 comment on policy select_own on core.auth_accounts is 'Users see their own.';
 grant select (id, user_id, provider, provider_account_id, created_at) on core.auth_accounts to curestry_member;
 
+drop policy if exists definer_all on core.auth_accounts;
+create policy definer_all on core.auth_accounts for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on core.auth_accounts is 'The functions that look past row level security; the grants say what they may.';
+grant select on core.auth_accounts to curestry_definer;
+
 select app.audit_table('core.auth_accounts', organization_column => null, secret_columns => '{access_token,refresh_token,raw_profile}');

@@ -27,6 +27,13 @@ create policy select_own on ops.provider_credential for select to curestry_membe
 comment on policy select_own on ops.provider_credential is 'Members read the rows of their request''s organization, with credentials:write.';
 grant select (id, organization_id, provider, name, meta, created_at, updated_at) on ops.provider_credential to curestry_member;
 
+drop policy if exists definer_all on ops.provider_credential;
+create policy definer_all on ops.provider_credential for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.provider_credential is 'The functions that look past row level security; the grants say what they may.';
+grant select on ops.provider_credential to curestry_definer;
+
 create or replace trigger _100_updated_at before update on ops.provider_credential
   for each row execute function app.tg__updated_at();
 select app.audit_table('ops.provider_credential', secret_columns => '{credential_ref}');

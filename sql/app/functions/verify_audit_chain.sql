@@ -1,0 +1,78 @@
+create or replace function app.verify_audit_chain(organization uuid default null)
+returns table (organization_id uuid, problem text, entry_id uuid, detail text)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_seal app.audit_seal;
+  v_expected_seq integer;
+  v_previous bytea;
+  v_entry record;
+  v_sealed_through bigint;
+begin
+  for v_seal in
+    select * from app.audit_seal s
+     where verify_audit_chain.organization is null or s.organization_id = verify_audit_chain.organization
+     order by s.organization_id, s.seq
+  loop
+    if organization_id is distinct from v_seal.organization_id then
+      organization_id := v_seal.organization_id;
+      v_expected_seq := 1;
+      v_previous := decode(repeat('00', 32), 'hex');
+    end if;
+    entry_id := null;
+    if v_seal.seq <> v_expected_seq then
+      problem := 'seal removed';
+      detail := format('seal %s follows %s', v_seal.seq, v_expected_seq - 1);
+      return next;
+    elsif v_seal.previous_hash <> v_previous then
+      problem := 'seal changed';
+      detail := format('seal %s does not go with the one before it', v_seal.seq);
+      return next;
+    end if;
+    if v_seal.hash <> app.audit_seal_hash(v_seal) then
+      problem := 'seal changed';
+      detail := format('seal %s', v_seal.seq);
+      return next;
+    end if;
+
+    for v_entry in
+      select i.id, a.id is null as missing
+        from unnest(v_seal.entry_ids) with ordinality as i (id, n)
+        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+       where a.id is null
+          or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+          or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+       order by i.n
+    loop
+      problem := case when v_entry.missing then 'row removed' else 'row changed' end;
+      entry_id := v_entry.id;
+      detail := format('sealed at %s, in seal %s', v_seal.sealed_at, v_seal.seq);
+      return next;
+    end loop;
+    v_expected_seq := v_seal.seq + 1;
+    v_previous := v_seal.hash;
+  end loop;
+
+  -- A row that claims to be from before the last seal, but stands in none.
+  select s.through_xid into v_sealed_through from app.audit_sealer s;
+  for v_entry in
+    select a.organization_id, a.id, a.ts
+      from ops.audit_log a
+     where a.xid < v_sealed_through
+       and (verify_audit_chain.organization is null or a.organization_id = verify_audit_chain.organization)
+       and not exists (select from app.audit_seal s
+                        where s.organization_id = a.organization_id and s.from_xid <= a.xid and s.through_xid > a.xid
+                          and s.entry_ids @> array[a.id])
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row added';
+    entry_id := v_entry.id;
+    detail := format('it says %s, but stands in no seal', v_entry.ts);
+    return next;
+  end loop;
+end;
+$$;
+alter function app.verify_audit_chain(uuid) owner to curestry_definer;
+revoke execute on function app.verify_audit_chain(uuid) from public;
+grant execute on function app.verify_audit_chain(uuid) to curestry_owner;
+comment on function app.verify_audit_chain(uuid) is
+  'Recomputes the hash chain of the audit log, of one or all organizations, and names every row and seal that is not as it was sealed.';

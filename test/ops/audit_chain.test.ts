@@ -1,0 +1,353 @@
+import type { Client } from "pg";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { withClient } from "../../src/database/open_client.ts";
+import { withTestDatabase } from "../helpers/database.ts";
+import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
+
+/** The audit log is sealed behind its writers, and whatever is done to it afterwards is found and named. */
+
+const database = withTestDatabase();
+let organizations: TestOrganization[];
+
+const CHAIN = "select problem, entry_id, detail from app.verify_audit_chain()";
+const TABLES = "select problem, entity_type, entity_id from app.verify_audit_entities()";
+
+/** Changes of all kinds in an organization. */
+async function work({ id }: TestOrganization, rounds: number): Promise<void> {
+  await withClient(database.adminUrl, async (client) => {
+    for (let n = 0; n < rounds; n++) {
+      await client.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'a', 'a'), ($1, 'b', 'b'), ($1, 'c', 'c')",
+        [id],
+      );
+      await client.query(
+        "update core.prompts set content = content || '!' where organization_id = $1 and name = 'a'",
+        [id],
+      );
+      await client.query(
+        "delete from core.prompts where id = (select id from core.prompts where organization_id = $1 and name = 'b' limit 1)",
+        [id],
+      );
+      await client.query("select app.import_analyses($1, $2)", [
+        id,
+        JSON.stringify([{
+          line: 1,
+          record: { promptContent: `x ${n}`, metrics: [{ key: "m", valueNum: n }] },
+        }]),
+      ]);
+    }
+  });
+}
+
+async function seal(): Promise<number> {
+  const rows = await database.query<{ sealed_rows: number }>("select * from app.seal_audit()");
+  return rows.reduce((sum, { sealed_rows }) => sum + sealed_rows, 0);
+}
+
+beforeAll(async () => {
+  organizations = [await makeOrganization(database), await makeOrganization(database)];
+  for (let round = 0; round < 4; round++) {
+    for (const organization of organizations) await work(organization, 5);
+    await seal();
+  }
+});
+
+test("an untouched log is whole, and the tables are what it says", async () => {
+  expect(await database.query(CHAIN)).toEqual([]);
+  expect(await database.query(TABLES)).toEqual([]);
+});
+
+describe("sealing", () => {
+  test("covers every row once, whatever commits late, and does not wait for writers", async () => {
+    await seal();
+    const [organization] = organizations;
+    await withClient(database.adminUrl, async (late) => {
+      await late.query("begin");
+      await late.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'late', 'x')",
+        [organization?.id],
+      );
+      await work(organization as TestOrganization, 1);
+      // The writer that is still under way holds sealing back, and is not held up by it
+      expect(await seal()).toBe(0);
+      await late.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'later', 'x')",
+        [organization?.id],
+      );
+      await late.query("commit");
+    });
+    await expect.poll(seal).toBeGreaterThan(2);
+    const [row] = await database.query<{ rows: number; sealed: number; distinct: number }>(
+      `select (select count(*)::int from ops.audit_log a, app.audit_sealer s where a.xid < s.through_xid) as rows,
+              (select sum(cardinality(entry_ids))::int from app.audit_seal) as sealed,
+              (select count(distinct id)::int from app.audit_seal, unnest(entry_ids) as id) as distinct`,
+    );
+    expect(row?.sealed).toBe(row?.rows);
+    expect(row?.distinct).toBe(row?.rows);
+    expect(await database.query(CHAIN)).toEqual([]);
+  });
+
+  test("by many at once, with writers, makes one chain", async () => {
+    await Promise.all([
+      ...organizations.map((organization) => work(organization, 5)),
+      ...Array.from({ length: 6 }, async () => {
+        for (let n = 0; n < 5; n++) {
+          await seal();
+          await sleep(20);
+        }
+      }),
+    ]);
+    await seal();
+    expect(await database.query(CHAIN)).toEqual([]);
+  });
+
+  test("what a rolled back transaction wrote is in no seal", async () => {
+    await withClient(database.adminUrl, async (client) => {
+      await client.query("begin");
+      await client.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'never', 'x')",
+        [organizations[0]?.id],
+      );
+      await client.query("rollback");
+    });
+    await seal();
+    expect(await database.query(CHAIN)).toEqual([]);
+    expect(await database.query(TABLES)).toEqual([]);
+  });
+
+  test("seals and log are append-only, for the superuser too unless triggers are switched off", async () => {
+    for (const table of ["ops.audit_log", "app.audit_seal"]) {
+      for (
+        const statement of [
+          `delete from ${table}`,
+          `update ${table} set organization_id = organization_id`,
+          `truncate ${table}`,
+        ]
+      ) {
+        await expect(database.query(statement)).rejects.toMatchObject({ code: "CU002" });
+      }
+    }
+  });
+});
+
+/** A way to tamper, by somebody who can switch triggers off; what the checks must say of it. */
+interface Tampering {
+  name: string;
+  /** @returns what must be named by the checks: an id of a row of the log or of an entity */
+  tamper(client: Client, nth: number): Promise<{ problem: string; id?: string | undefined }>;
+}
+
+async function pick(client: Client, sql: string, nth: number): Promise<Record<string, string>> {
+  const { rows } = await client.query(sql);
+  return rows[nth % rows.length];
+}
+
+const SEALED =
+  "select a.id, a.organization_id from ops.audit_log a, app.audit_sealer s where a.xid < s.through_xid order by a.xid, a.seq";
+const SEALS = "select organization_id, seq from app.audit_seal order by 1, 2";
+
+const editing = (name: string, set: string, where = ""): Tampering => ({
+  name,
+  async tamper(client, nth) {
+    const { id } = await pick(client, SEALED.replace("order by", `${where} order by`), nth);
+    await client.query(`update ops.audit_log set ${set} where id = $1`, [id]);
+    return { problem: "row changed", id };
+  },
+});
+
+const tamperings: Tampering[] = [
+  editing(
+    "edits the state after",
+    `after_state = coalesce(after_state, '{}') || '{"name": "forged"}'`,
+  ),
+  editing("edits the state before", "before_state = jsonb_build_object('forged', true)"),
+  editing("edits the actor", "actor_user_id = coalesce(actor_user_id, 0) + 1"),
+  editing("edits the login", "actor_role = 'somebody'"),
+  editing("edits the time", "ts = ts - interval '1 microsecond'"),
+  editing("edits the action", "action = case action when 'delete' then 'update' else 'delete' end"),
+  editing("edits the entity", "entity_id = entity_id || '0'"),
+  {
+    name: "removes a row from the middle",
+    async tamper(client, nth) {
+      const { id } = await pick(client, SEALED, nth);
+      await client.query("delete from ops.audit_log where id = $1", [id]);
+      return { problem: "row removed", id };
+    },
+  },
+  {
+    name: "removes the tail of the log",
+    async tamper(client, nth) {
+      const { rows } = await client.query(
+        `${SEALED.replace("order by a.xid, a.seq", "order by a.xid desc, a.seq desc")} limit ${
+          1 + nth % 5
+        }`,
+      );
+      await client.query("delete from ops.audit_log where id = any ($1)", [
+        rows.map(({ id }) => id),
+      ]);
+      return { problem: "row removed", id: rows[0].id };
+    },
+  },
+  {
+    name: "adds a row to the past",
+    async tamper(client, nth) {
+      const { id } = await pick(client, SEALED, nth);
+      const { rows: [added] } = await client.query(
+        `insert into ops.audit_log (ts, organization_id, action, entity_type, entity_id, after_state, xid)
+         select ts, organization_id, action, entity_type, entity_id, after_state, xid from ops.audit_log where id = $1 returning id`,
+        [id],
+      );
+      return { problem: "row added", id: added.id };
+    },
+  },
+  {
+    name: "removes a seal",
+    async tamper(client, nth) {
+      const { rows } = await client.query(SEALS);
+      const inner = rows.filter(({ organization_id, seq }) =>
+        rows.some((other) => other.organization_id === organization_id && other.seq > seq)
+      );
+      const { organization_id, seq } = inner[nth % inner.length];
+      await client.query("delete from app.audit_seal where organization_id = $1 and seq = $2", [
+        organization_id,
+        seq,
+      ]);
+      return { problem: "seal removed" };
+    },
+  },
+  {
+    name: "edits a seal",
+    async tamper(client, nth) {
+      const { organization_id, seq } = await pick(client, SEALS, nth);
+      await client.query(
+        "update app.audit_seal set sealed_at = sealed_at - interval '1 second' where organization_id = $1 and seq = $2",
+        [organization_id, seq],
+      );
+      return { problem: "seal changed" };
+    },
+  },
+  {
+    name: "edits a row and makes its seal fit, but not the next",
+    async tamper(client, nth) {
+      const { rows } = await client.query(SEALS);
+      const inner = rows.filter(({ organization_id, seq }) =>
+        rows.some((other) => other.organization_id === organization_id && other.seq > seq)
+      );
+      const { organization_id, seq } = inner[nth % inner.length];
+      await client.query(
+        "update ops.audit_log set after_state = '{}' where id = (select entry_ids[1] from app.audit_seal where organization_id = $1 and seq = $2)",
+        [organization_id, seq],
+      );
+      await client.query(
+        `update app.audit_seal s
+            set state_digests[1] = app.audit_state_digest(a), entry_digests[1] = app.audit_entry_digest(a, app.audit_state_digest(a))
+           from ops.audit_log a where a.id = s.entry_ids[1] and s.organization_id = $1 and s.seq = $2`,
+        [organization_id, seq],
+      );
+      await client.query(
+        "update app.audit_seal s set hash = app.audit_seal_hash(s) where s.organization_id = $1 and s.seq = $2",
+        [organization_id, seq],
+      );
+      return { problem: "seal changed" };
+    },
+  },
+  {
+    name: "changes a row while the trigger is disabled",
+    async tamper(client, nth) {
+      const { id } = await pick(client, "select id from core.prompts order by id", nth);
+      await client.query("alter table core.prompts disable trigger user");
+      await client.query("update core.prompts set content = content || ' (forged)' where id = $1", [
+        id,
+      ]);
+      await client.query("alter table core.prompts enable trigger user");
+      return { problem: "changed past the log", id };
+    },
+  },
+  {
+    name: "removes a row past the triggers",
+    async tamper(client, nth) {
+      const { id } = await pick(client, "select id from core.prompts order by id", nth);
+      await client.query("delete from core.prompts where id = $1", [id]);
+      return { problem: "removed past the log", id };
+    },
+  },
+  {
+    name: "adds a row past the triggers",
+    async tamper(client) {
+      const { rows: [row] } = await client.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'x', 'x') returning id",
+        [organizations[0]?.id],
+      );
+      return { problem: "added past the log", id: row.id };
+    },
+  },
+  {
+    name: "brings a deleted row back",
+    async tamper(client, nth) {
+      const { state } = await pick(
+        client,
+        "select before_state as state from ops.audit_log where action = 'delete' and entity_type = 'core.prompts' order by seq",
+        nth,
+      );
+      const row = state as unknown as { id: string; organization_id: string };
+      await client.query(
+        "insert into core.prompts (organization_id, id, name, content) values ($1, $2, 'back', 'x')",
+        [row.organization_id, row.id],
+      );
+      return { problem: "back although deleted", id: row.id };
+    },
+  },
+  {
+    name: "removes a fact past the triggers",
+    async tamper(client, nth) {
+      const { id } = await pick(client, "select id from ops.analysis_metric order by id", nth);
+      await client.query("delete from ops.analysis_metric where id = $1", [id]);
+      return { problem: "number differs from the log" };
+    },
+  },
+  {
+    name: "changes a judge's fact past the triggers",
+    async tamper(client, nth) {
+      const { id } = await pick(client, "select id from ops.analysis_run order by id", nth);
+      await client.query("update ops.analysis_run set meta = '{\"forged\": true}' where id = $1", [
+        id,
+      ]);
+      return { problem: "changed past the log", id };
+    },
+  },
+];
+
+test("200 tamperings of all kinds are found, each by its name", async () => {
+  const seen = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.nat(tamperings.length - 1), fc.nat(1000), async (kind, nth) => {
+      const tampering = tamperings[kind] as Tampering;
+      await withClient(database.adminUrl, async (client) => {
+        await client.query("begin");
+        await client.query("set local session_replication_role = replica");
+        const { problem, id } = await tampering.tamper(client, nth);
+        await client.query("set local session_replication_role = origin");
+        const found = [
+          ...(await client.query(CHAIN)).rows.map((row) => ({
+            problem: row.problem,
+            id: row.entry_id,
+          })),
+          ...(await client.query(TABLES)).rows.map((row) => ({
+            problem: row.problem,
+            id: row.entity_id,
+          })),
+        ];
+        await client.query("rollback");
+        expect(found, tampering.name).toContainEqual(
+          id === undefined ? expect.objectContaining({ problem }) : { problem, id },
+        );
+        seen.add(tampering.name);
+      });
+    }),
+    { numRuns: 200 },
+  );
+  expect(seen.size).toBe(tamperings.length);
+  expect(await database.query(CHAIN)).toEqual([]);
+}, 240_000);
