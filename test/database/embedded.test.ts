@@ -1,4 +1,14 @@
-import { chmod, lstat, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -47,7 +57,9 @@ describe("a cluster", () => {
     await chmod(dataDir, 0o711);
     const database = await start(dataDir);
     expect(database.firstTime).toBe(true);
-    expect(await query(database.url, "show server_encoding")).toEqual([{ server_encoding: "UTF8" }]);
+    expect(await query(database.url, "show server_encoding")).toEqual([{
+      server_encoding: "UTF8",
+    }]);
     await query(database.url, "create table kept as select 42 as number");
     expect(await list(dataDir)).toEqual([
       "lock",
@@ -133,7 +145,16 @@ describe("a cluster", () => {
 
   test("starts although the number in an old postmaster.pid belongs to another program now", async () => {
     const file = join(dataDir, "postgres", "postmaster.pid");
-    const lines = [process.pid, join(dataDir, "postgres"), 0, 5432, "", "127.0.0.1", "", "ready   "];
+    const lines = [
+      process.pid,
+      join(dataDir, "postgres"),
+      0,
+      5432,
+      "",
+      "127.0.0.1",
+      "",
+      "ready   ",
+    ];
     await writeFile(file, `${lines.join("\n")}\n`);
     const database = await start(dataDir);
     expect(await serverPid(dataDir)).not.toBe(process.pid);
@@ -170,7 +191,9 @@ describe("a cluster", () => {
     const file = join(dataDir, "superuser-url");
     await rm(file);
     await expect(start(dataDir)).rejects.toThrow(
-      new RegExp(`The file ${file}, with the password of the database in .*, is missing or damaged`),
+      new RegExp(
+        `The file ${file}, with the password of the database in .*, is missing or damaged`,
+      ),
     );
     expect(await readFile(join(dataDir, "postgres", "PG_VERSION"), "utf8")).toBe("18\n");
   });
@@ -187,7 +210,9 @@ describe("a data directory", () => {
     const file = join(dataDir, "..", "file");
     await writeFile(file, "");
     await expect(start(file)).rejects.toThrow(`The data directory ${file} cannot be made`);
-    await expect(start(join(file, "data"))).rejects.toThrow("Name another one in CURESTRY_DATA_DIR");
+    await expect(start(join(file, "data"))).rejects.toThrow(
+      "Name another one in CURESTRY_DATA_DIR",
+    );
   });
 
   test("that holds other files where the database belongs is left alone", async () => {

@@ -10,7 +10,11 @@ function parse(url: string) {
 
 describe("loginUrl", () => {
   test("changes the login and nothing else, whatever the names and passwords hold", () => {
-    const url = loginUrl("postgres://me:hush@db:5433/curestry?sslmode=disable", "a:b@c", "p/%?#&+ ");
+    const url = loginUrl(
+      "postgres://me:hush@db:5433/curestry?sslmode=disable",
+      "a:b@c",
+      "p/%?#&+ ",
+    );
     expect(parse(url)).toEqual({
       host: "db",
       port: 5433,
