@@ -6,8 +6,10 @@ import { startTemporaryCluster } from "../src/database/embedded/start_temporary_
 import { migrateDatabase } from "../src/database/migrate.ts";
 import { databaseUrl } from "../src/database/urls.ts";
 import { fail } from "../src/process.ts";
+import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
 import { policyBenchmark } from "./policy.ts";
+import { recordBenchmark } from "./record.ts";
 
 const USAGE = `Usage: deno task bench [NAME …] [--json FILE]
 
@@ -17,7 +19,7 @@ with durable commits. Read the ratios: absolute times depend on the machine.
   NAME         which benchmarks; all if none is named
   --json FILE  writes the figures`;
 
-const BENCHMARKS: readonly Benchmark[] = [policyBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [policyBenchmark, recordBenchmark, auditBenchmark];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

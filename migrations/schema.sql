@@ -1632,7 +1632,7 @@ create table ops.audit_log (
   changed_columns text[],
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
   seq bigint generated always as identity not null,
-  constraint pk_audit_log PRIMARY KEY (organization_id, id),
+  constraint pk_audit_log PRIMARY KEY (organization_id, ts, id),
   constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying]::text[]))
 );
 
@@ -1640,9 +1640,7 @@ CREATE INDEX idx_audit_log_actor_user_id ON ops.audit_log USING btree (organizat
 
 CREATE INDEX idx_audit_log_entity ON ops.audit_log USING btree (organization_id, entity_type, entity_id, ts);
 
-CREATE INDEX idx_audit_log_ts ON ops.audit_log USING btree (organization_id, ts, id);
-
-CREATE INDEX idx_audit_log_xid ON ops.audit_log USING btree (xid);
+CREATE INDEX idx_audit_log_xid ON ops.audit_log USING brin (xid) WITH (pages_per_range='16');
 
 alter table ops.audit_log enable row level security, force row level security;
 
@@ -1676,7 +1674,7 @@ The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
 comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
 
@@ -5750,7 +5748,8 @@ begin
     for v_entry in
       select i.id, a.id is null as missing
         from unnest(v_seal.entry_ids) with ordinality as i (id, n)
-        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+        left join ops.audit_log a
+          on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
        where a.id is null
           or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
           or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]

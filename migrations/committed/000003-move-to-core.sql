@@ -1,5 +1,5 @@
---! Previous: sha1:4d2cfb2a35b2ee8cdae4f015e312f7987de28276
---! Hash: sha1:d0b55ac8798c44dc425808fa63e6537959c082e9
+--! Previous: sha1:62aefacb7158d12e678cd00346972e20207c4b9b
+--! Hash: sha1:d2c9b1f8bf9d033a174951734a88fdd0d3400144
 --! Message: move to core
 
 /*

@@ -1,5 +1,5 @@
---! Previous: sha1:d0b55ac8798c44dc425808fa63e6537959c082e9
---! Hash: sha1:5d2ffc530a0b198f60ed5dbe136cf48845318c8d
+--! Previous: sha1:d2c9b1f8bf9d033a174951734a88fdd0d3400144
+--! Hash: sha1:72a262552e084f19401a4e5ce85abef569532b00
 --! Message: rules
 
 /*
@@ -2366,7 +2366,8 @@ begin
     for v_entry in
       select i.id, a.id is null as missing
         from unnest(v_seal.entry_ids) with ordinality as i (id, n)
-        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+        left join ops.audit_log a
+          on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
        where a.id is null
           or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
           or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
@@ -3357,7 +3358,7 @@ comment on column ops.audit_log.after_state is 'The row as it became, without se
 comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
 
 alter table ops.audit_log enable row level security;

@@ -37,7 +37,8 @@ begin
     for v_entry in
       select i.id, a.id is null as missing
         from unnest(v_seal.entry_ids) with ordinality as i (id, n)
-        left join ops.audit_log a on a.organization_id = v_seal.organization_id and a.id = i.id
+        left join ops.audit_log a
+          on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
        where a.id is null
           or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
           or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]

@@ -14,7 +14,7 @@ comment on column ops.audit_log.after_state is 'The row as it became, without se
 comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization and id.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
 
 alter table ops.audit_log enable row level security;

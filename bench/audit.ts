@@ -1,0 +1,101 @@
+import pg from "pg";
+import { withClient } from "../src/database/open_client.ts";
+import { type Benchmark, compare, type Comparison } from "./compare.ts";
+
+const CLIENTS = 8;
+const SINGLE = 100;
+const BULK = 10_000;
+
+/** Six columns, of which one is a text of 300 bytes, as an entity has. */
+const COLUMNS = `(
+  id uuid not null default gen_random_uuid(), organization_id uuid not null, name varchar(255) not null, content text not null,
+  tags jsonb not null default '[]', created_at timestamptz not null default now(), primary key (organization_id, id))`;
+
+/** What the audit costs writers: none, ours, and the usual trigger that writes each row as to_jsonb. */
+export const auditBenchmark: Benchmark = {
+  name: "audit",
+  description:
+    `writes with our audit triggers, with none, and with a generic row trigger; ${BULK} rows in one ` +
+    `statement, and single-row transactions of ${CLIENTS} clients`,
+
+  async run({ adminUrl }) {
+    await withClient(adminUrl, async (client) => {
+      await client.query(
+        "grant create on database " + client.escapeIdentifier(client.database ?? "") +
+          " to curestry_owner",
+      );
+      await client.query("set role curestry_owner");
+      await client.query("create schema bench");
+      for (const table of ["plain", "ours", "facts", "generic"]) {
+        await client.query(`create table bench.${table} ${COLUMNS}`);
+      }
+      await client.query("select app.audit_table('bench.ours')");
+      await client.query("select app.audit_table('bench.facts', summarize_inserts => true)");
+      await client.query(`
+        create table bench.log (id uuid primary key default gen_random_uuid(), ts timestamptz not null default now(),
+          who name not null default session_user, action text not null, entity_type text not null, entity_id text not null, after_state jsonb);
+        create index on bench.log (ts);
+        create index on bench.log (entity_type, entity_id);
+        create function bench.tg_generic() returns trigger language plpgsql as $$
+        begin
+          insert into bench.log (action, entity_type, entity_id, after_state)
+          values (lower(TG_OP), TG_TABLE_NAME, to_jsonb(NEW) ->> 'id', to_jsonb(NEW));
+          return null;
+        end $$;
+        create trigger t after insert on bench.generic for each row execute function bench.tg_generic();`);
+      await client.query(
+        "grant usage on schema bench to public; grant insert on all tables in schema bench to public",
+      );
+    });
+
+    const comparisons: Comparison[] = [];
+    const pool = new pg.Pool({ connectionString: adminUrl, max: CLIENTS });
+    try {
+      const bulk = (table: string) => ({
+        name: table,
+        work: () =>
+          pool.query(
+            `insert into bench.${table} (organization_id, name, content) select '00000000-0000-0000-0000-000000000001', 'name ' || n, repeat('c', 300) from generate_series(1, ${BULK}) as n`,
+          ),
+      });
+      const single = (table: string) => ({
+        name: table,
+        work: () =>
+          Promise.all(
+            Array.from({ length: CLIENTS }, async () => {
+              for (let n = 0; n < SINGLE; n++) {
+                await pool.query({
+                  name: table,
+                  text:
+                    `insert into bench.${table} (organization_id, name, content) values (gen_random_uuid(), 'name', repeat('c', 300))`,
+                });
+              }
+            }),
+          ),
+      });
+      for (const table of ["ours", "facts", "generic"]) {
+        const limits = { ours: 3, facts: 1.15, generic: undefined };
+        const limit = limits[table as keyof typeof limits];
+        comparisons.push(
+          await compare(`${BULK} rows in one statement`, bulk(table), bulk("plain"), {
+            rounds: 10,
+            ...(limit === undefined ? {} : { limit }),
+          }),
+        );
+      }
+      for (const table of ["ours", "generic"]) {
+        comparisons.push(
+          await compare(
+            `${CLIENTS * SINGLE} single-row transactions of ${CLIENTS} clients`,
+            single(table),
+            single("plain"),
+            { rounds: 10, ...(table === "ours" ? { limit: 1 / 0.65 } : {}) },
+          ),
+        );
+      }
+    } finally {
+      await pool.end();
+    }
+    return comparisons;
+  },
+};
