@@ -1,5 +1,4 @@
 import pg from "pg";
-import { withClient } from "../../src/database/open_client.ts";
 import type { Principal } from "./world.ts";
 
 /** What became of a statement, which was undone again. */
@@ -25,7 +24,9 @@ export async function asPrincipal<T>(
   principal: Principal,
   work: (attempt: Try) => Promise<T>,
 ): Promise<T> {
-  return await withClient(principal.url, async (client) => {
+  const client = new pg.Client({ connectionString: principal.url, pipeline: true });
+  await client.connect();
+  try {
     await client.query("begin read write");
     if (principal.role === "member" || principal.role === "anonymous") {
       await client.query("select app.begin_request($1, $2, $3, 'rights')", [
@@ -38,17 +39,22 @@ export async function asPrincipal<T>(
     await client.query("savepoint clean");
     const result = await work(async (sql, values = []) => {
       let outcome: Outcome;
+      const answer = client.query(sql, values);
+      // Sent behind it without waiting: thousands of statements are tried
+      const undone = client.query("rollback to clean");
       try {
-        const { rows, rowCount } = await client.query(sql, values);
+        const { rows, rowCount } = await answer;
         outcome = { code: undefined, message: undefined, count: rowCount ?? 0, rows };
       } catch (error) {
         if (!(error instanceof pg.DatabaseError)) throw error;
         outcome = { code: error.code, message: error.message, count: 0, rows: [] };
       }
-      await client.query("rollback to clean");
+      await undone;
       return outcome;
     });
     await client.query("rollback");
     return result;
-  });
+  } finally {
+    await client.end();
+  }
 }

@@ -20,6 +20,7 @@ interface Things {
   run: string;
   member: number;
   key: string;
+  rubric: string;
   code: string;
   organization: string;
 }
@@ -87,6 +88,19 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
       values: [thing.key],
       also: ({ permissions }) => permissions.has("prompts:read"),
     },
+    "core.prompts_dependents": {
+      sql: "select from core.prompts p, core.prompts_dependents(p) d where d.organization_id = $1",
+      values: [thing.organization],
+    },
+    "ops.analysis_run_weighted_score": {
+      sql:
+        `select from ops.analysis_run r where ops.analysis_run_weighted_score(r) > 0 and r.organization_id = $1`,
+      values: [thing.organization],
+    },
+    "ops.revise_judge_rubric": {
+      sql: "select ops.revise_judge_rubric($1)",
+      values: [thing.rubric],
+    },
     "ops.viewer": {
       sql:
         `select from ops.viewer() v where v.organization_id = $1 or exists (select from unnest(v.organizations) o where o.id = $1)`,
@@ -135,7 +149,8 @@ export async function tryFunctions(
         !entry.permission.startsWith("self")
       ) continue;
       const allowed = whose === "own" && words(entry.execute).includes(principal.role) &&
-        holds(principal, entry.permission, whose) && (call.also?.(principal) ?? true);
+        (principal.role === "analyst" || holds(principal, entry.permission, whose)) &&
+        (call.also?.(principal) ?? true);
       const outcome = await attempt(call.sql, call.values);
       const { code, message, count } = outcome;
       const right = allowed
@@ -177,10 +192,11 @@ async function things(
   member: number,
   invited: number,
 ): Promise<Things> {
-  const [row] = await database.query<{ prompt: string; run: string; key: string }>(
+  const [row] = await database.query<{ prompt: string; run: string; key: string; rubric: string }>(
     `select (select min(id) from core.prompts where organization_id = $1 and name <> 'spare') as prompt,
             (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
-            (select id from ops.api_key where organization_id = $1 and name = 'another') as key`,
+            (select id from ops.api_key where organization_id = $1 and name = 'another') as key,
+            (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric`,
     [organization],
   );
   if (!row) throw new Error("There is nothing to call functions with");

@@ -13,7 +13,7 @@ export type Role = (typeof ROLES)[number];
 /**
  * An allowance. Without `permission` it holds for the role as it is; with it, for a request that
  * has the permission. `any`: any accepted credential; `self`: a person who has signed in, for what
- * is their own; several are joined by " or ".
+ * is their own; several are joined by " or " or by " and ".
  */
 export interface Allowance {
   permission?: string;
@@ -81,6 +81,9 @@ export function words(text: string | undefined): string[] {
 
 /** Whether one of the permissions is held, for a row of `whose`. */
 export function holds(asker: Asker, permission: string, whose: Whose): boolean {
+  if (permission.includes(" and ")) {
+    return permission.split(" and ").every((word) => holds(asker, word, whose));
+  }
   return permission.split(" or ").some((word) => {
     if (word === "self") return asker.person && (whose === "self" || whose === "own");
     if (word === "self as a member") return asker.person && asker.inOurs;

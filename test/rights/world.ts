@@ -147,6 +147,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)
      select u.id, 'google', 'account ' || u.id, 'canary' from core.users u`,
   );
+  await database.query("select app.seal_audit()");
   const members = await database.query<{ user_id: number }>(
     "select user_id from ops.organization_user where organization_id = $1",
     [ours.id],
@@ -167,26 +168,25 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
   await run(
     `with p as (
        insert into core.prompts (organization_id, name, content, tags)
-       select $1, case when n > 4 then 'spare' else 'prompt ' || n end, 'content', '["seed"]'
-         from generate_series(1, ${SPARE + 4}) as n returning id, name
+       select $1, case when n > 8 then 'spare' else 'prompt ' || n end, 'content', '["seed"]'
+         from generate_series(1, ${SPARE + 8}) as n returning id, name
      ), s as (
        select array_agg(id order by id) as ids from p where name <> 'spare'
      )
      insert into core.prompt_relations (organization_id, source_id, target_id, relation_type)
      select $1, ids[a], ids[b], t
-       from s, generate_series(1, 4) as a, generate_series(1, 4) as b, unnest(array['depends_on', 'overrides', 'conflicts_with']) as t
-      where a <> b`,
+       from s, generate_series(1, 8) as a, generate_series(a + 1, 8) as b, unnest(array['depends_on', 'overrides', 'conflicts_with']) as t`,
   );
   await run(
     `insert into core.workflow_runs (organization_id) select $1 from generate_series(1, ${SPARE})`,
   );
   await run(
-    `with r as (select id from core.workflow_runs where organization_id = $1 order by id limit 2)
-     insert into core.workflow_nodes (organization_id, run_id, key) select $1, max(id), 'key ' || n from r, generate_series(1, ${SPARE}) as n group by n`,
+    `insert into core.workflow_nodes (organization_id, run_id, key)
+     select $1, (select max(id) from core.workflow_runs where organization_id = $1), 'key ' || n from generate_series(1, ${SPARE}) as n`,
   );
   await run(
     `insert into core.evaluation_metrics (organization_id, run_id, metric_name, metric_value)
-     select $1, (select min(id) from core.workflow_runs where organization_id = $1), 'metric ' || n, 1 from generate_series(1, ${SPARE}) as n`,
+     select $1, (select max(id) from core.workflow_runs where organization_id = $1), 'metric ' || n, 1 from generate_series(1, ${SPARE}) as n`,
   );
   await run(
     `with r as (
@@ -201,11 +201,12 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
     `insert into ops.provider_credential (organization_id, provider, credential_ref) values ($1, 'openai', 'canary')`,
   );
   await run(
-    `insert into ops.invitation (organization_id, organization_user_id, code_hash, expires_at)
-     select $1, m.id, repeat('0', 64), now() + interval '1 day' from ops.organization_user m where m.organization_id = $1 limit 1`,
+    `insert into ops.invitation (organization_id, organization_user_id, code_hash, invited_by_user_id, expires_at)
+     select $1, m.id, repeat('0', 64), m.user_id, now() + interval '1 day' from ops.organization_user m where m.organization_id = $1 limit 1`,
   );
   await database.query(
-    "select app.create_api_key($1, $2, 'another', array['prompts:read'], null)",
+    `select app.create_api_key($1, $2, 'child', array['prompts:read'], null, k.id)
+       from app.create_api_key($1, $2, 'another', array['prompts:read'], null) k`,
     [id, ownerUserId],
   );
   await database.query(
@@ -246,7 +247,7 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
     [id, ownerUserId],
   );
   await database.query(
-    "update core.workflow_runs set user_id = $2 where organization_id = $1 and id = (select min(id) from core.workflow_runs where organization_id = $1)",
+    "update core.workflow_runs set user_id = $2 where organization_id = $1 and id = (select max(id) from core.workflow_runs where organization_id = $1)",
     [id, ownerUserId],
   );
 }
