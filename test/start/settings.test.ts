@@ -27,7 +27,7 @@ function makeJwk(kid: string): Record<string, unknown> {
 const bytes32 = Buffer.alloc(32, 7).toString("base64");
 
 test("without any, the settings are those that the contract names", () => {
-  expect(readSettings({})).toEqual({
+  expect(readSettings({})).toMatchObject({
     databaseUrl: null,
     gatewayUrl: null,
     workerUrl: null,
