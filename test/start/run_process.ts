@@ -29,7 +29,7 @@ const running = new Set<RunningProcess>();
 
 /**
  * Runs a program of this repository as the user does, with `deno run -A`, and none of the settings
- * that a developer may have.
+ * that a developer may have. Only Deno itself is kept quiet: what it downloads in a fresh clone.
  *
  * @param args the module, and its arguments
  */
@@ -37,7 +37,7 @@ export function runProcess(args: string[], env: Record<string, string>): Running
   const inherited = Object.entries(process.env).filter(([name]) =>
     !/^(DATABASE_URL|HOST|PORT|NODE_OPTIONS|npm_.*|(CURESTRY|TEST|VITEST|PG).*)$/.test(name)
   );
-  const child = spawn(process.execPath, ["run", "-A", ...args], {
+  const child = spawn(process.execPath, ["run", "-A", "--quiet", ...args], {
     cwd: REPOSITORY_ROOT,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
