@@ -1,11 +1,14 @@
 --! Previous: -
---! Hash: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
+--! Hash: sha1:76daae3bc0cc0fb66c33d7914ef0e1a4d8c7c983
 --! Message: current tables
 
 /*
  * Phase 1 of the specification, first half: its current tables in public, exactly as it has them, and only where they
  * are absent.  A database of the old backends has some or all of them already, with rows.
  */
+
+-- Others wait behind a migration that waits
+set local lock_timeout = '30s';
 
 create table if not exists public.prompts (
     id varchar primary key,

@@ -1,5 +1,5 @@
---! Previous: sha1:1e2464ebeaceadfac823dc8cbff088809aa63cd4
---! Hash: sha1:62aefacb7158d12e678cd00346972e20207c4b9b
+--! Previous: sha1:76daae3bc0cc0fb66c33d7914ef0e1a4d8c7c983
+--! Hash: sha1:09cb76457ce5a00fe5fe107f501b9343e5ff1bfc
 --! Message: ops and mart
 
 /*
@@ -9,6 +9,9 @@
  * keys between tenant tables are composite, so that no row can point into another organization.  Foreign keys to the
  * current tables follow when these have moved to core (the next migration).
  */
+
+-- Others wait behind a migration that waits
+set local lock_timeout = '30s';
 
 create schema app;
 create schema ops;

@@ -1,5 +1,5 @@
---! Previous: sha1:62aefacb7158d12e678cd00346972e20207c4b9b
---! Hash: sha1:d2c9b1f8bf9d033a174951734a88fdd0d3400144
+--! Previous: sha1:09cb76457ce5a00fe5fe107f501b9343e5ff1bfc
+--! Hash: sha1:d24b7f0c9473d5cf8e516a7feae48bf8fcc3f4e6
 --! Message: move to core
 
 /*
@@ -10,6 +10,9 @@
  * organization "legacy", made for that.  A row that a new rule would refuse stays as it is: the rule then holds for new
  * and changed rows only (not valid), and app.legacy_account says how many rows do not meet it.
  */
+
+-- Others wait behind a migration that waits
+set local lock_timeout = '30s';
 
 -- What there is, counted before anything is touched.
 do $$

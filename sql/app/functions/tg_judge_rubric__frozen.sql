@@ -10,10 +10,9 @@ declare
 begin
   if TG_TABLE_NAME = 'judge_rubric' then
     v_rubric := OLD.id;
-  elsif TG_OP = 'INSERT' then
-    v_rubric := NEW.rubric_id;
   else
-    v_rubric := OLD.rubric_id;
+    -- By name, because this function serves two types of rows
+    v_rubric := to_jsonb(case TG_OP when 'INSERT' then NEW else OLD end) ->> 'rubric_id';
   end if;
   if TG_TABLE_NAME = 'judge_criterion' then
     perform from ops.judge_rubric r where r.organization_id = v_organization and r.id = v_rubric for no key update;

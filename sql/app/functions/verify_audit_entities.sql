@@ -8,12 +8,11 @@ returns table (organization_id uuid, problem text, entity_type text, entity_id t
 language plpgsql stable security definer set search_path = '' as $$
 declare
   v_table app.audited_table;
-  v_organization text;
+  v_of regclass;
   v_left_out text[];
 begin
   for v_table in select * from app.audited_table order by table_name loop
-    v_organization := case when v_table.organization_column is null then quote_literal('00000000-0000-0000-0000-000000000000') || '::uuid'
-                           else 't.' || quote_ident(v_table.organization_column) end;
+    v_of := v_table.table_name;
     v_left_out := v_table.secret_columns || v_table.note_columns;
     return query execute format($query$
       with last as (
@@ -22,7 +21,9 @@ begin
          where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
          order by a.organization_id, a.entity_id, a.xid desc, a.seq desc
       ), present as (
-        select %2$s as organization_id, t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state from %5$s t
+        select (case when %7$L then t.%2$I::text else '00000000-0000-0000-0000-000000000000' end)::uuid as organization_id,
+               t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state
+          from %5$s t
       )
       select coalesce(p.organization_id, l.organization_id),
              case when p.entity_id is null then 'removed past the log'
@@ -40,18 +41,19 @@ begin
                when l.action = 'delete' then true
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
-    $query$, v_table.table_name, v_organization, v_table.id_column, v_left_out, v_table.table_name, v_table.summarize_inserts);
+    $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
+      v_table.summarize_inserts, v_table.organization_column is not null);
     if v_table.summarize_inserts then
       return query execute format($query$
-        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %1$L, null::text,
-               format('%%s rows, and by the log %%s', coalesce(p.n, 0), coalesce(l.n, 0))
-          from (select t.organization_id, count(*) as n from %2$s t group by 1) p
+        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
+               coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
+          from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then 1 when 'delete' then -1 else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %1$L group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_table.table_name, v_table.table_name);
+      $query$, v_of, v_table.table_name);
     end if;
   end loop;
 end;
