@@ -293,9 +293,9 @@ describe("an analyst's connection", () => {
     });
   });
 
-  test("may execute nothing of ours but what its policies need", async () => {
-    const rows = await database.query<{ name: string }>(
-      `select p.oid::regprocedure::text as name
+  test("may execute nothing of ours but what its policies need, and what reads with its own rights", async () => {
+    const rows = await database.query<{ name: string; is_definer: boolean; is_volatile: boolean }>(
+      `select p.oid::regprocedure::text as name, p.prosecdef as is_definer, p.provolatile = 'v' as is_volatile
          from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname not in ('pg_catalog', 'information_schema')
           and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
@@ -303,9 +303,10 @@ describe("an analyst's connection", () => {
         order by 1`,
       [name],
     );
-    expect(rows.map(({ name }) => name)).toEqual([
+    expect(rows.filter((row) => row.is_definer).map(({ name }) => name)).toEqual([
       "app.analyst_organizations()",
       "app.analyst_user_ids()",
     ]);
+    expect(rows.filter((row) => row.is_volatile)).toEqual([]);
   });
 });
