@@ -35,7 +35,11 @@ export function makePool(options: PoolOptions): PoolWithConnections {
     maxLifetimeSeconds: 1_800,
   });
   // Without listeners, a connection that breaks ends the process.
-  const warn = (error: Error) => options.log.warn({ err: error }, "A database connection broke");
+  const warn = (error: Error) => {
+    // The pool counts as ended before its connections are closed; a server that stops may be faster.
+    const level = pool.ending ? "debug" : "warn";
+    options.log[level]({ err: error }, "A database connection broke");
+  };
   pool.on("error", warn);
   const connections = new Set<pg.Connection>();
   pool.on("connect", (client) => {

@@ -1,17 +1,45 @@
 import "postgraphile";
 import type { GraphileConfig } from "graphile-config";
 
-/** graphile-build's class of `build.behavior`, the part that matters here. */
-interface Behavior {
-  entityMatches?(type: string, entity: unknown, filter: string): unknown;
-  getBehaviorForEntity(type: string, entity: unknown): { behaviorString: string };
+/** What graphile-build knows of an entity's behavior. */
+interface ResolvedBehavior {
+  behaviorString: string;
 }
 
-/** Answers by filter, then by the entity's behavior. */
-type Answers = Map<string, Map<string, unknown>>;
+/** graphile-build's class of `build.behavior`, the parts that matter here. */
+interface Behavior {
+  entityMatches?(type: string, entity: unknown, filter: string): boolean | undefined;
+  getBehaviorForEntity(type: string, entity: unknown): ResolvedBehavior;
+  getPreferencesAppliedBehaviors?(
+    type: string,
+    inferred: ResolvedBehavior,
+    override: ResolvedBehavior,
+  ): ResolvedBehavior;
+  behaviorRegistry: Partial<Record<string, { entities: Partial<Record<string, unknown>> }>>;
+  stringMatches(behavior: string, filter: string): boolean | undefined;
+}
 
-const answersOf = new WeakMap<Behavior, Answers>();
+/** What was worked out for one `build.behavior`. */
+interface Known {
+  /** By type and filter, then by the entity's behavior. */
+  answers: Map<string, Map<string, boolean | undefined>>;
+  /** The words of a behavior. */
+  fragments: Map<string, string[]>;
+  /** By type, inferred behavior and override. */
+  applied: Map<string, ResolvedBehavior>;
+}
+
+const knownOf = new WeakMap<Behavior, Known>();
 const patched = new WeakSet<Behavior>();
+
+function know(behavior: Behavior): Known {
+  let known = knownOf.get(behavior);
+  if (known === undefined) {
+    known = { answers: new Map(), fragments: new Map(), applied: new Map() };
+    knownOf.set(behavior, known);
+  }
+  return known;
+}
 
 /**
  * Remembers the answers to "may this be in the schema?". While a schema is built that is asked some
@@ -24,26 +52,61 @@ export const BehaviorCachePlugin: GraphileConfig.Plugin = {
   name: "CurestryBehaviorCachePlugin",
   version: "1.0.0",
   schema: {
-    hooks: {
-      init(_, build) {
-        const prototype = Object.getPrototypeOf(build.behavior) as Behavior;
-        const { entityMatches } = prototype;
-        if (patched.has(prototype) || typeof entityMatches !== "function") return _;
+    // The first that is called with the behavior; `init` hooks of others come before ours
+    globalBehavior(behavior, build) {
+      const prototype = Object.getPrototypeOf(build.behavior) as Behavior;
+      if (!patched.has(prototype)) {
         patched.add(prototype);
-        prototype.entityMatches = function (type, entity, filter) {
-          const { behaviorString } = this.getBehaviorForEntity(type, entity);
-          const key = `${type} ${filter}`;
-          let answers = answersOf.get(this);
-          if (answers === undefined) answersOf.set(this, answers = new Map());
-          let known = answers.get(key);
-          if (known === undefined) answers.set(key, known = new Map());
-          if (!known.has(behaviorString)) {
-            known.set(behaviorString, entityMatches.call(this, type, entity, filter));
-          }
-          return known.get(behaviorString);
-        };
-        return _;
-      },
+        cacheMatches(prototype);
+        cacheApplied(prototype);
+      }
+      return behavior;
     },
   },
 };
+
+function cacheMatches(prototype: Behavior): void {
+  const { entityMatches } = prototype;
+  if (typeof entityMatches !== "function") return;
+  prototype.entityMatches = function (type, entity, filter) {
+    const { behaviorString } = this.getBehaviorForEntity(type, entity);
+    const { answers, fragments } = know(this);
+    const question = `${type} ${filter}`;
+    let byBehavior = answers.get(question);
+    if (byBehavior?.has(behaviorString)) return byBehavior.get(behaviorString);
+    // A question that no plugin registered goes to graphile-build, which warns of it once
+    const isKnown = byBehavior !== undefined || this.behaviorRegistry[filter]?.entities[type];
+    const answer = isKnown
+      ? this.stringMatches(pick(fragments, behaviorString, filter), filter)
+      : entityMatches.call(this, type, entity, filter);
+    if (byBehavior === undefined) answers.set(question, byBehavior = new Map());
+    byBehavior.set(behaviorString, answer);
+    return answer;
+  };
+}
+
+function cacheApplied(prototype: Behavior): void {
+  const { getPreferencesAppliedBehaviors: apply } = prototype;
+  if (typeof apply !== "function") return;
+  prototype.getPreferencesAppliedBehaviors = function (type, inferred, override) {
+    const { applied } = know(this);
+    const key = `${type}\n${inferred.behaviorString}\n${override.behaviorString}`;
+    let behavior = applied.get(key);
+    if (behavior === undefined) {
+      applied.set(key, behavior = apply.call(this, type, inferred, override));
+    }
+    return behavior;
+  };
+}
+
+/**
+ * The part of a behavior that can answer a question. Scopes are compared from their ends, so that is
+ * those fragments that end as the question does, or in anything; of some 150 a few.
+ */
+function pick(fragments: Map<string, string[]>, behavior: string, filter: string): string {
+  const end = filter.slice(filter.lastIndexOf(":") + 1);
+  if (end === "*") return behavior;
+  let all = fragments.get(behavior);
+  if (all === undefined) fragments.set(behavior, all = behavior.split(/\s+/));
+  return all.filter((fragment) => fragment.endsWith(end) || fragment.endsWith("*")).join(" ");
+}
