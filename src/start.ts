@@ -8,6 +8,7 @@ import { type EmbeddedDatabase, startEmbedded } from "./database/embedded/start_
 import { migrateFor } from "./database/migrate_for.ts";
 import { readGatewayUrl, readJwtKeys, readWorkerUrl } from "./database/secrets.ts";
 import { describeStart } from "./describe_start.ts";
+import { linkDeno } from "./link_deno.ts";
 import { type Log, makeLog } from "./log.ts";
 import { fail, listenForStop, type StopRequests } from "./process.ts";
 import { readCheckpoints } from "./read_checkpoints.ts";
@@ -149,6 +150,7 @@ async function start(
   const shown = await seedDemo?.({ adminUrl, gatewayUrl: url, settings, log });
   console.log(describeStart(settings, url));
   if (shown) console.log(`\n${shown}`);
+  await linkDeno().catch((error) => log.debug({ err: error }, "The next npx will not be faster"));
 }
 
 async function importParts(options: { demo: boolean }) {

@@ -137,7 +137,8 @@ describe("start with the embedded database", () => {
     expect(isAlive(orphan)).toBe(true);
 
     const next = await start(env);
-    expect(isAlive(orphan)).toBe(false);
+    // A dead process is there until its new parent has taken note of it
+    await expect.poll(() => isAlive(orphan), { timeout: 10_000 }).toBe(false);
     await next.prints(/Stopped a PostgreSQL that a start which was killed had left running/);
     const found = await graphqlData<Check & { prompts: { totalCount: number } }>(next.url, {
       key,
