@@ -84,7 +84,7 @@ export function readProbes(schema: GraphQLSchema, rights: Rights): Probe[] {
         probes.push({
           cell: `${type.list}(filter) → ${type.table} (${whose})`,
           field: `${type.list}(filter: { id: { equalTo: $id } }) { totalCount }`,
-          types: { id: inputType(schema, type, "id") },
+          types: { id: inputType(type, "id") },
           values: (targets) => pick(targets, type.table, whose, ["id"]),
           expects,
           found: (answer) => (answer as { totalCount: number }).totalCount > 0,
@@ -190,7 +190,7 @@ export function nodeIdOf(type: string, row: Row): string {
 }
 
 /** The input type of a column, as a variable has it. */
-function inputType(schema: GraphQLSchema, type: ApiType, name: string): string {
+function inputType(type: ApiType, name: string): string {
   const field = type.fields[name];
   return field ? String(getNamedType(field.type)) + "!" : "String!";
 }
