@@ -4342,6 +4342,12 @@ AS $function$
           or (pg_has_role(r.oid, 'curestry_member', 'member') and not r.rolsuper
               and r.rolname not in ('curestry_gateway', 'curestry_member') and not pg_has_role(r.oid, 'curestry_owner', 'member'))
     ) f
+  union all
+  select 'temporary tables are nobody''s by default', f.finding, 'revoke temporary on database … from public (migrations/install.sql does): a temporary table can stand in for another'
+    from (
+      select current_database()::text as finding
+       where has_database_privilege('public', current_database(), 'temporary')
+    ) f
   order by 1, 2;
 $function$;
 revoke all on function app.security_findings() from public;

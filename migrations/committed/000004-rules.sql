@@ -1,5 +1,5 @@
 --! Previous: sha1:d24b7f0c9473d5cf8e516a7feae48bf8fcc3f4e6
---! Hash: sha1:6978da7c7fab0b51a69a014c8ff78d079401db47
+--! Hash: sha1:d85d27134d9871a895a327fa30f91d9c007fc90e
 --! Message: rules
 
 /*
@@ -2202,6 +2202,12 @@ language sql stable set search_path = 'pg_catalog' as $$
           or (r.rolname = 'curestry_gateway' and r.rolinherit)
           or (pg_has_role(r.oid, 'curestry_member', 'member') and not r.rolsuper
               and r.rolname not in ('curestry_gateway', 'curestry_member') and not pg_has_role(r.oid, 'curestry_owner', 'member'))
+    ) f
+  union all
+  select 'temporary tables are nobody''s by default', f.finding, 'revoke temporary on database … from public (migrations/install.sql does): a temporary table can stand in for another'
+    from (
+      select current_database()::text as finding
+       where has_database_privilege('public', current_database(), 'temporary')
     ) f
   order by 1, 2;
 $$;

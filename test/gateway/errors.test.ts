@@ -143,7 +143,8 @@ describe("a broken rule is told in words, with the field", () => {
       constraint: "chk_prompts_format_type",
     }],
     [{ name: "n", content: "c", tags: { not: "a list" } }, {
-      message: "tags must be a JSON array",
+      message:
+        "tags must be a JSON array of at most 100 strings, each of 1 to 100 characters on one line",
       code: "INVALID",
       field: "tags",
     }],

@@ -109,6 +109,11 @@ const breaches: [rule: string, breach: string, object: string][] = [
     "core.users.password_digest",
   ],
   [
+    "temporary tables are nobody's by default",
+    "do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$",
+    database.name,
+  ],
+  [
     "logins of ours are what they should be",
     "alter role curestry_definer bypassrls",
     "curestry_definer",
