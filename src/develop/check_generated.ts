@@ -8,6 +8,7 @@ import { printMemberSchema } from "../gateway/print_schema.ts";
 import { fail } from "../process.ts";
 import { REPOSITORY_ROOT } from "../settings.ts";
 import { dumpSchema } from "./dump_schema.ts";
+import { renderRights } from "./render_rights.ts";
 import { printReportDictionary } from "./report_dictionary.ts";
 
 /** A file of the repository that is made from others. */
@@ -20,6 +21,7 @@ interface GeneratedFile {
 const GENERATED: GeneratedFile[] = [
   { file: "migrations/schema.sql", make: dumpSchema },
   { file: "schema.graphql", make: printMemberSchema },
+  { file: "docs/rights.md", make: renderRights },
   { file: "docs/report.md", make: printReportDictionary },
 ];
 

@@ -228,6 +228,41 @@ describe("T8: unique keys across organizations", () => {
     ).toEqual({ code: "none" });
   });
 
+  test("accepted: ids of workflow runs are numbers that all organizations share", async () => {
+    const rows = await database.query<{ id: number }>(
+      "select id from core.workflow_runs where organization_id = any ($1) order by id",
+      [[ours.id, theirs.id]],
+    );
+    expect((rows[1]?.id ?? 0) - (rows[0]?.id ?? 0)).toBe(1);
+  });
+
+  test("accepted: who invites a person sees the name that they gave themselves", async () => {
+    await database.query("update core.users set name = 'Theirs' where id = $1", [
+      theirs.ownerUserId,
+    ]);
+    const { token } = await signIn(database, ours.ownerEmail);
+    const names = async () => {
+      const { users } = await graphqlData<{ users: { nodes: { name: string }[] } }>(gateway.url, {
+        token,
+        organization: ours.slug,
+        query: "{ users { nodes { name } } }",
+      });
+      return users.nodes.map(({ name }) => name);
+    };
+    await database.query(
+      "delete from ops.organization_user where organization_id = $1 and user_id = $2",
+      [ours.id, theirs.ownerUserId],
+    );
+    expect(await names()).not.toContain("Theirs");
+    await graphqlData(gateway.url, {
+      token,
+      organization: ours.slug,
+      query:
+        `mutation { inviteMember(input: { email: "${theirs.ownerEmail}", role: "viewer" }) { result { userId } } }`,
+    });
+    expect(await names()).toContain("Theirs");
+  });
+
   test("accepted: who invites by e-mail learns an id, and a slug that is taken is refused", async () => {
     const { token } = await signIn(database, ours.ownerEmail);
     const invite = async (email: string) => {

@@ -186,6 +186,8 @@ export function pick(
 /** The global id of a row. */
 export function nodeIdOf(type: string, row: Row): string {
   const key = "organization_id" in row ? [row.organization_id, row.id] : [row.id];
+  // The one primary key that is in the order of time
+  if (type === "AuditLog") key.splice(1, 0, row.ts);
   return Buffer.from(JSON.stringify([type, ...key])).toString("base64");
 }
 

@@ -53,7 +53,8 @@ export interface Rights {
   functions: Record<string, FunctionRights>;
   /** Functions that nobody but their owner and operators may call. */
   internal: string[];
-  accepted: { threat: string; what: string; why: string }[];
+  /** What is known and left as it is, with the test of test/attacks that shows it. */
+  accepted: { threat: string; what: string; why: string; test: string }[];
 }
 
 /** Who asks, as far as rights depend on it. */

@@ -4,7 +4,7 @@ import { asPrincipal } from "./as_principal.ts";
 import { tryFunctions } from "./function_cells.ts";
 import { readRights, type Rights } from "./rights.ts";
 import { readTargets, tryColumns, tryTables, type Wrong } from "./table_cells.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeWorld, type Principal, type World } from "./world.ts";
 
 /** The rights of `test/rights.json`, tried with SQL: every principal, table, function and verb. */
 
@@ -38,6 +38,56 @@ test("every cell of the table of rights holds in SQL", async () => {
   console.log(`${cells} cells of the table of rights tried with SQL`);
   expect(wrong).toEqual([]);
   expect(cells).toBeGreaterThan(10_000);
+});
+
+test("a right too many, of any kind, would be noticed", async () => {
+  const viewer = world.principals.find(({ name }) => name === "viewer");
+  const analyst = world.principals.find(({ name }) => name === "analyst");
+  const owner = world.principals.find(({ name }) => name === "owner");
+  if (!viewer || !analyst || !owner) throw new Error("No such principal");
+  const holes: [string, string, Principal, RegExp][] = [
+    [
+      "create policy hole on ops.organization_user for update to curestry_member using (true); grant update (role) on ops.organization_user to curestry_member",
+      "drop policy hole on ops.organization_user; revoke update (role) on ops.organization_user from curestry_member",
+      owner,
+      /update ops.organization_user \(role\)/,
+    ],
+    [
+      "create policy hole on core.prompts for select to curestry_member using (true)",
+      "drop policy hole on core.prompts",
+      viewer,
+      /select core.prompts \(other\)/,
+    ],
+    [
+      "grant select on ops.provider_credential to curestry_analyst; create policy hole on ops.provider_credential to curestry_analyst using (true)",
+      "revoke select on ops.provider_credential from curestry_analyst; drop policy hole on ops.provider_credential",
+      analyst,
+      /select ops.provider_credential \(own\)/,
+    ],
+    [
+      "alter view report.prompts set (security_invoker = false)",
+      "alter view report.prompts set (security_invoker = true)",
+      analyst,
+      /select report.prompts \(other\)/,
+    ],
+    [
+      "grant execute on function app.ensure_user(text) to public",
+      "revoke execute on function app.ensure_user(text) from public",
+      viewer,
+      /execute app.ensure_user/,
+    ],
+  ];
+  for (const [open, close, principal, cell] of holes) {
+    const targets = await readTargets(database, rights, world, principal);
+    await database.query(open);
+    const wrong = await asPrincipal(principal, async (attempt) => [
+      ...(await tryTables(rights, world, targets, principal, attempt)).wrong,
+      ...(await tryColumns(rights, targets, principal, attempt)).wrong,
+      ...(await tryFunctions(database, rights, world, principal, attempt)).wrong,
+    ]);
+    await database.query(close);
+    expect(wrong.map(({ cell }) => cell).join("\n")).toMatch(cell);
+  }
 });
 
 test.for(["invited", "removed"])("%s people cannot choose the organization", async (name) => {
