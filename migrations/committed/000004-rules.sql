@@ -1,5 +1,5 @@
 --! Previous: sha1:d24b7f0c9473d5cf8e516a7feae48bf8fcc3f4e6
---! Hash: sha1:d85d27134d9871a895a327fa30f91d9c007fc90e
+--! Hash: sha1:91dedc06db301747b875f50a60df1d120246a141
 --! Message: rules
 
 /*
@@ -1514,6 +1514,11 @@ begin
   perform app.revoke_analyst(analyst, app.organization_by_slug(o))
      from app.list_analysts() a, unnest(a.organizations) as o
     where a.name = analyst;
+  -- What the login may have left behind (default privileges, for one) must not keep it. Acting for a role takes being its member.
+  if not pg_catalog.pg_has_role(current_user, analyst, 'usage') then
+    execute format('grant %I to %I', analyst, current_user);
+  end if;
+  execute format('drop owned by %I', analyst);
   execute format('drop role %I', analyst);
 end;
 $$;
@@ -4369,6 +4374,7 @@ create or replace function ops.rotate_api_key(id uuid, overlap_seconds integer d
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_old constant ops.api_key := app.own_api_key(id);
+  v_parent constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
   v_beyond text;
   v_answer ops.new_api_key;
 begin
@@ -4378,15 +4384,18 @@ begin
   if v_old.is_revoked or v_old.expires_at <= now() then
     perform app.refuse('CU005', 'This API key is revoked or has expired; make a new one', 'id');
   end if;
-  -- Who rotates a key holds its successor.
+  -- Who rotates a key holds its successor, which therefore is theirs: bounded by what they may, now and later.
   select s into v_beyond from jsonb_array_elements_text(v_old.scopes) as s where app.organization_if(s) is null limit 1;
   if found then
     perform app.refuse('CU002', format('This API key may %s, which is beyond your own permissions', v_beyond), 'id');
   end if;
+  if v_parent is not null and v_old.scopes ? 'keys:write' then
+    perform app.refuse('CU002', 'A key that is made with a key cannot have keys:write; sign in to rotate it', 'id');
+  end if;
   select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
     into v_answer
-    from app.create_api_key(v_old.organization_id, v_old.user_id, v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
-           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end, v_old.parent_key_id) as k;
+    from app.create_api_key(v_old.organization_id, app.user_id(), v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
+           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end, v_parent) as k;
   update ops.api_key k
      set expires_at = least(k.expires_at, now() + make_interval(secs => overlap_seconds))
    where k.organization_id = v_old.organization_id and k.id = v_old.id;
@@ -4397,7 +4406,7 @@ alter function ops.rotate_api_key(uuid, integer) owner to curestry_definer;
 revoke execute on function ops.rotate_api_key(uuid, integer) from public;
 grant execute on function ops.rotate_api_key(uuid, integer) to curestry_member;
 comment on function ops.rotate_api_key(uuid, integer) is
-  'Makes a successor of an API key, with the same name and scopes, and answers its text, once. The old key works for the overlap (a day, if not given) and then no more. Needs keys:write.';
+  'Makes a successor of an API key, with the same name and scopes, and answers its text, once; the successor is yours, and never may more than you. The old key works for the overlap (a day, if not given) and then no more. Needs keys:write.';
 --! EndIncluded ops/functions/rotate_api_key.sql
 --! Included ops/functions/start_analysis_run.sql
 create or replace function ops.start_analysis_run(

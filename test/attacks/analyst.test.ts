@@ -131,7 +131,7 @@ describe("T17: abuse that is refused", () => {
   });
 
   // Known: app.drop_analyst has to say "drop owned by" first. Until it does, this fails.
-  test.fails("what is left behind keeps nobody from taking the analyst away", async () => {
+  test("what is left behind keeps nobody from taking the analyst away", async () => {
     const url = await makeAnalyst(database, [ours]);
     const analyst = decodeURIComponent(new URL(url).username);
     const left = await sqlstate(

@@ -19,6 +19,11 @@ begin
   perform app.revoke_analyst(analyst, app.organization_by_slug(o))
      from app.list_analysts() a, unnest(a.organizations) as o
     where a.name = analyst;
+  -- What the login may have left behind (default privileges, for one) must not keep it. Acting for a role takes being its member.
+  if not pg_catalog.pg_has_role(current_user, analyst, 'usage') then
+    execute format('grant %I to %I', analyst, current_user);
+  end if;
+  execute format('drop owned by %I', analyst);
   execute format('drop role %I', analyst);
 end;
 $$;

@@ -38,6 +38,7 @@ const run: typeof execute = async function run(args: GrafastExecutionArgs) {
   try {
     const operation = getOperationAST(args.document, args.operationName);
     if (operation) {
+      if (!args.schema.getRootType(operation.operation)) throw notOffered(operation.operation);
       const refusals = checkPageSizes(args.document, operation, args.variableValues);
       if (refusals.length > 0) return { errors: refusals };
       database.begin(operation.operation === "mutation" ? "mutation" : "query");
@@ -55,6 +56,16 @@ const run: typeof execute = async function run(args: GrafastExecutionArgs) {
     database.finish();
   }
 };
+
+/** Only the API of requests without credentials has no mutations; none has subscriptions yet. */
+function notOffered(operation: string): GatewayError {
+  return operation === "mutation"
+    ? new GatewayError(
+      "UNAUTHENTICATED",
+      'This needs credentials: send "Authorization: Bearer" with an API key or a session token',
+    )
+    : new GatewayError("INVALID", `This API has no ${operation}s`);
+}
 
 /**
  * A mutation's field is null without an error when its node id is none, or is one of another type.
