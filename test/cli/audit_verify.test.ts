@@ -28,7 +28,7 @@ interface Verdict {
   differences: { problem: string; organization: string | null; where: string }[];
 }
 
-async function verify(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
+async function verify(...args: string[]): Promise<{ code: number | null; verdict: Verdict }> {
   const { code, stdout } = await cli(["audit", "verify", "--json", ...args], { env: env() });
   return { code, verdict: JSON.parse(stdout) };
 }
