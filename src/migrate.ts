@@ -29,11 +29,13 @@ export function describeSummary(summary: MigrationSummary): string {
     ...applied.map((file) => `  ${file}`),
   ];
   if (legacy.length > 0) {
-    lines.push("Rows of the old backends' tables, found and kept:");
+    lines.push("Rows of the old backends' tables:");
     const width = Math.max(...legacy.map(({ sourceTable }) => sourceTable.length));
     for (const { sourceTable, rowsFound, rowsKept, note } of legacy) {
       lines.push(
-        `  ${sourceTable.padEnd(width)}  ${rowsFound}  ${rowsKept}${note ? `  ${note}` : ""}`,
+        `  ${sourceTable.padEnd(width)}  ${rowsFound} found, ${rowsKept} kept${
+          note ? `; ${note}` : ""
+        }`,
       );
     }
   }
