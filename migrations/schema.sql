@@ -560,6 +560,7 @@ create table core.evaluation_metrics (
   created_at timestamp with time zone default now() not null,
   organization_id uuid default app.organization_id() not null,
   constraint pk_evaluation_metrics PRIMARY KEY (organization_id, id),
+  constraint chk_evaluation_metrics_created_at CHECK (created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND created_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint chk_evaluation_metrics_metric_meta CHECK (octet_length(metric_meta::text) <= 262144 AND NOT jsonb_path_exists(metric_meta, '$.**{33}'::jsonpath)),
   constraint chk_evaluation_metrics_metric_name CHECK (metric_name::text ~ '\S'::text),
   constraint chk_evaluation_metrics_metric_value CHECK (metric_value > '-Infinity'::double precision AND metric_value < 'Infinity'::double precision),
@@ -610,6 +611,7 @@ comment on column core.evaluation_metrics.metric_value is 'The number.';
 comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
 comment on column core.evaluation_metrics.created_at is 'When it was measured.';
 comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is 'created_at must be a time from 2000 to 2099';
 comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
@@ -923,6 +925,7 @@ create table core.workflow_nodes (
   organization_id uuid default app.organization_id() not null,
   constraint pk_workflow_nodes PRIMARY KEY (organization_id, id),
   constraint chk_workflow_nodes_key CHECK (key::text ~ '\S'::text),
+  constraint chk_workflow_nodes_plausible_times CHECK (started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND started_at < '2100-01-01 00:00:00+00'::timestamp with time zone AND finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint chk_workflow_nodes_result CHECK (octet_length(result::text) <= 1048576 AND NOT jsonb_path_exists(result, '$.**{33}'::jsonpath)),
   constraint chk_workflow_nodes_status CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'success'::character varying, 'failed'::character varying]::text[])),
   constraint chk_workflow_nodes_times CHECK (finished_at >= started_at),
@@ -976,6 +979,7 @@ comment on column core.workflow_nodes.finished_at is 'When it ended.';
 comment on column core.workflow_nodes.result is 'What came out, as JSON.';
 comment on column core.workflow_nodes.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must not be blank';
+comment on constraint chk_workflow_nodes_plausible_times on core.workflow_nodes is 'started_at and finished_at must be times from 2000 to 2099';
 comment on constraint chk_workflow_nodes_result on core.workflow_nodes is 'result must be JSON of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
@@ -1002,6 +1006,7 @@ create table core.workflow_runs (
   constraint pk_workflow_runs PRIMARY KEY (organization_id, id),
   constraint chk_workflow_runs_finished_at CHECK ((finished_at IS NOT NULL) = (status::text <> 'running'::text)),
   constraint chk_workflow_runs_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
+  constraint chk_workflow_runs_plausible_times CHECK (started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND started_at < '2100-01-01 00:00:00+00'::timestamp with time zone AND finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint chk_workflow_runs_status CHECK (status::text = ANY (ARRAY['running'::character varying, 'success'::character varying, 'failed'::character varying, 'cancelled'::character varying]::text[])),
   constraint chk_workflow_runs_times CHECK (finished_at >= started_at),
   constraint fk_workflow_runs_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
@@ -1060,6 +1065,7 @@ comment on column core.workflow_runs.meta is 'Anything else, a JSON object.';
 comment on column core.workflow_runs.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
 comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_workflow_runs_plausible_times on core.workflow_runs is 'started_at and finished_at must be times from 2000 to 2099';
 comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status must be running, success, failed or cancelled';
 comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
 comment on constraint fk_workflow_runs_organization_id on core.workflow_runs is 'The organization must exist.';
@@ -1401,6 +1407,7 @@ create table ops.analysis_run (
   constraint chk_analysis_run_finished_at CHECK ((finished_at IS NOT NULL) = (status::text = ANY (ARRAY['succeeded'::character varying, 'failed'::character varying, 'cancelled'::character varying]::text[]))),
   constraint chk_analysis_run_idempotency_key CHECK (idempotency_key::text <> ''::text),
   constraint chk_analysis_run_meta CHECK (jsonb_typeof(meta) = 'object'::text AND octet_length(meta::text) <= 262144 AND NOT jsonb_path_exists(meta, '$.**{33}'::jsonpath)),
+  constraint chk_analysis_run_plausible_times CHECK (started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND started_at < '2100-01-01 00:00:00+00'::timestamp with time zone AND finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint chk_analysis_run_prompt_content CHECK (octet_length(prompt_content) <= 1048576),
   constraint chk_analysis_run_started_at CHECK (
 CASE status
@@ -1479,6 +1486,7 @@ comment on column ops.analysis_run.occurred_at is 'The time that it counts for: 
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
 comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_analysis_run_plausible_times on ops.analysis_run is 'started_at and finished_at must be times from 2000 to 2099';
 comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
 comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'started_at must be given once the run has started, and not while it is queued';
 comment on constraint chk_analysis_run_status on ops.analysis_run is 'status must be queued, running, succeeded, failed or cancelled';
@@ -1691,6 +1699,7 @@ create table ops.feature_event (
   constraint pk_feature_event PRIMARY KEY (organization_id, id),
   constraint chk_feature_event_event_count CHECK (event_count >= 1 AND event_count <= 1000000),
   constraint chk_feature_event_feature_key CHECK (feature_key::text ~ '\S'::text),
+  constraint chk_feature_event_occurred_at CHECK (occurred_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND occurred_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint fk_feature_event_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
   constraint fk_feature_event_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE SET NULL
 );
@@ -1738,6 +1747,7 @@ comment on column ops.feature_event.event_count is 'How many times.';
 comment on column ops.feature_event.created_at is 'When the row was written.';
 comment on constraint chk_feature_event_event_count on ops.feature_event is 'count must be from 1 to 1000000';
 comment on constraint chk_feature_event_feature_key on ops.feature_event is 'feature_key must not be blank';
+comment on constraint chk_feature_event_occurred_at on ops.feature_event is 'occurred_at must be a time from 2000 to 2099';
 comment on constraint fk_feature_event_organization_id on ops.feature_event is 'The organization must exist.';
 comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
 comment on constraint pk_feature_event on ops.feature_event is 'One row per organization and id.';
@@ -2567,6 +2577,10 @@ AS $function$
       from item i
      where i.prompt_id is not null
        and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
+    union all
+    select i.ordinality, format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
+      from item i
+     where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
     union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i

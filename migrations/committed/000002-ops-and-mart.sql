@@ -1,5 +1,5 @@
 --! Previous: sha1:76daae3bc0cc0fb66c33d7914ef0e1a4d8c7c983
---! Hash: sha1:09cb76457ce5a00fe5fe107f501b9343e5ff1bfc
+--! Hash: sha1:00956fc7663218130686890fbffd9482ef1b8e9e
 --! Message: ops and mart
 
 /*
@@ -146,6 +146,9 @@ create table ops.analysis_run (
         case status when 'queued' then started_at is null when 'cancelled' then true else started_at is not null end),
     constraint chk_analysis_run_finished_at check ((finished_at is not null) = (status in ('succeeded', 'failed', 'cancelled'))),
     constraint chk_analysis_run_times check (finished_at >= started_at),
+    constraint chk_analysis_run_plausible_times check (
+        started_at >= '2000-01-01Z' and started_at < '2100-01-01Z'
+        and finished_at >= '2000-01-01Z' and finished_at < '2100-01-01Z'),
     constraint chk_analysis_run_prompt_content check (octet_length(prompt_content) <= 1048576),
     constraint chk_analysis_run_meta check (
         jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}')),
@@ -278,6 +281,7 @@ create table ops.feature_event (
     constraint pk_feature_event primary key (organization_id, id),
     constraint fk_feature_event_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade,
     constraint chk_feature_event_feature_key check (feature_key ~ '\S'),
+    constraint chk_feature_event_occurred_at check (occurred_at >= '2000-01-01Z' and occurred_at < '2100-01-01Z'),
     constraint chk_feature_event_event_count check (event_count between 1 and 1000000)
 );
 create index idx_feature_event_occurred_at on ops.feature_event (organization_id, occurred_at);

@@ -1,5 +1,5 @@
---! Previous: sha1:09cb76457ce5a00fe5fe107f501b9343e5ff1bfc
---! Hash: sha1:d24b7f0c9473d5cf8e516a7feae48bf8fcc3f4e6
+--! Previous: sha1:00956fc7663218130686890fbffd9482ef1b8e9e
+--! Hash: sha1:af2cb68715c206398cc5e19a9cd73d598026ac55
 --! Message: move to core
 
 /*
@@ -248,6 +248,9 @@ begin
       ('workflow_runs', 'status', $c$status in ('running', 'success', 'failed', 'cancelled')$c$),
       ('workflow_runs', 'finished_at', $c$(finished_at is not null) = (status <> 'running')$c$),
       ('workflow_runs', 'times', $c$finished_at >= started_at$c$),
+      ('workflow_runs', 'plausible_times', $c$started_at >= '2000-01-01Z' and started_at < '2100-01-01Z' and finished_at >= '2000-01-01Z' and finished_at < '2100-01-01Z'$c$),
+      ('workflow_nodes', 'plausible_times', $c$started_at >= '2000-01-01Z' and started_at < '2100-01-01Z' and finished_at >= '2000-01-01Z' and finished_at < '2100-01-01Z'$c$),
+      ('evaluation_metrics', 'created_at', $c$created_at >= '2000-01-01Z' and created_at < '2100-01-01Z'$c$),
       ('workflow_runs', 'meta', $c$jsonb_typeof(meta) = 'object' and octet_length(meta::text) <= 262144 and not jsonb_path_exists(meta, '$.**{33}')$c$),
       ('prompt_relations', 'description', $c$octet_length(description) <= 1048576$c$),
       ('workflow_nodes', 'result', $c$octet_length(result::text) <= 1048576 and not jsonb_path_exists(result, '$.**{33}')$c$),

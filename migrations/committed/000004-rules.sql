@@ -1,5 +1,5 @@
---! Previous: sha1:d24b7f0c9473d5cf8e516a7feae48bf8fcc3f4e6
---! Hash: sha1:91dedc06db301747b875f50a60df1d120246a141
+--! Previous: sha1:af2cb68715c206398cc5e19a9cd73d598026ac55
+--! Hash: sha1:3dabe51fbdacf2ff21724ff9b4769a0e33fd9dd4
 --! Message: rules
 
 /*
@@ -897,6 +897,10 @@ language sql stable security definer set search_path = '' as $$
       from item i
      where i.prompt_id is not null
        and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
+    union all
+    select i.ordinality, format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
+      from item i
+     where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
     union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i
@@ -2744,6 +2748,7 @@ comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
 comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is 'created_at must be a time from 2000 to 2099';
 comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
 
 alter table core.evaluation_metrics alter column organization_id set default app.organization_id();
@@ -3016,6 +3021,7 @@ comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must
 comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
 comment on constraint chk_workflow_nodes_result on core.workflow_nodes is 'result must be JSON of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_workflow_nodes_plausible_times on core.workflow_nodes is 'started_at and finished_at must be times from 2000 to 2099';
 
 alter table core.workflow_nodes alter column organization_id set default app.organization_id();
 
@@ -3081,6 +3087,7 @@ comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status 
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
 comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
 comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_workflow_runs_plausible_times on core.workflow_runs is 'started_at and finished_at must be times from 2000 to 2099';
 
 alter table core.workflow_runs alter column organization_id set default app.organization_id();
 
@@ -3252,6 +3259,7 @@ comment on constraint chk_analysis_run_times on ops.analysis_run is 'finished_at
 comment on constraint chk_analysis_run_prompt_content on ops.analysis_run is 'prompt_content must be at most 1 MiB';
 comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
+comment on constraint chk_analysis_run_plausible_times on ops.analysis_run is 'started_at and finished_at must be times from 2000 to 2099';
 
 alter table ops.analysis_run alter column organization_id set default app.organization_id();
 
@@ -3412,6 +3420,7 @@ comment on constraint fk_feature_event_organization_id on ops.feature_event is '
 comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
 comment on constraint chk_feature_event_feature_key on ops.feature_event is 'feature_key must not be blank';
 comment on constraint chk_feature_event_event_count on ops.feature_event is 'count must be from 1 to 1000000';
+comment on constraint chk_feature_event_occurred_at on ops.feature_event is 'occurred_at must be a time from 2000 to 2099';
 
 alter table ops.feature_event alter column organization_id set default app.organization_id();
 

@@ -211,7 +211,7 @@ function describe(url: string, { key, analystUrl }: DemoAccess): string {
 Try:
 
   # the newest analyses, with their prompts and what the judges gave
-  curl -s ${url}/graphql -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"query":"{ analysisRuns(first: 5, orderBy: CREATED_AT_DESC) { totalCount nodes { id status prompt { name } judgeScores { nodes { score criterion { key } } } } } }"}'
+  curl -s ${url}/graphql -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"query":"{ analysisRuns(first: 5, orderBy: OCCURRED_AT_DESC) { totalCount nodes { id status prompt { name } judgeScores { nodes { score criterion { key } } } } } }"}'
 
   # the average score of each criterion
   curl -s ${url}/graphql -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"query":"{ judgeCriteria { nodes { key judgeScores { aggregates { average { score } } } } } }"}'

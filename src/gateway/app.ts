@@ -111,6 +111,10 @@ export function makeApp(parts: AppParts): GatewayApp {
     c.header("allow", "POST");
     return refuse(c, 405, "INVALID", "Send the operation by POST");
   });
+  app.all("/graphql", (c) => {
+    c.header("allow", "GET, POST");
+    return refuse(c, 405, "INVALID", "Send the operation by POST");
+  });
   app.get("/ruru", explore);
   app.get("/ruru-static/*", explore);
 

@@ -177,7 +177,16 @@ test("the health report of a database that fails says no more than that", async 
   }
 });
 
-test.each([["GET", "/no-such"], ["POST", "/livez"], ["DELETE", "/graphql"], [
+test.each(["PUT", "DELETE", "OPTIONS"])(
+  "%s /graphql is a 405 that says what is allowed",
+  async (method) => {
+    const answer = await fetch(`${gateway.url}/graphql`, { method });
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, POST"]);
+    await answer.body?.cancel();
+  },
+);
+
+test.each([["GET", "/no-such"], ["POST", "/livez"], [
   "GET",
   "/../etc/passwd",
 ]])(

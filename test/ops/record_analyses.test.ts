@@ -205,6 +205,16 @@ describe("one bad item does not stop the others", () => {
       { ...good(), startedAt: "2026-01-02T00:00:00Z", finishedAt: "2026-01-01T00:00:00Z" },
       /finished_at must not lie before started_at/,
     ],
+    [
+      "times without an end",
+      { ...good(), startedAt: "-infinity", finishedAt: "infinity" },
+      /must be times from 2000 to 2099/,
+    ],
+    [
+      "an unknown status of an analysis that has ended",
+      { ...good(), status: "weird", finishedAt: "2026-01-01T00:00:00Z" },
+      /status must be queued, running/,
+    ],
     ["an unknown rubric", {
       ...good(),
       scores: [{ rubric: "Nope", criterion: "clarity", score: 1 }],

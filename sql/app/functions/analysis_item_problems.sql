@@ -25,6 +25,10 @@ language sql stable security definer set search_path = '' as $$
      where i.prompt_id is not null
        and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
     union all
+    select i.ordinality, format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
+      from item i
+     where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
+    union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i
      where i.status in ('queued', 'running') and i.result is distinct from null

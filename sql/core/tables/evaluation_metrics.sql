@@ -12,6 +12,7 @@ comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
 comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is 'created_at must be a time from 2000 to 2099';
 comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
 
 alter table core.evaluation_metrics alter column organization_id set default app.organization_id();

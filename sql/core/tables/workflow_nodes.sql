@@ -14,6 +14,7 @@ comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must
 comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'status must be pending, running, success or failed';
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
 comment on constraint chk_workflow_nodes_result on core.workflow_nodes is 'result must be JSON of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_workflow_nodes_plausible_times on core.workflow_nodes is 'started_at and finished_at must be times from 2000 to 2099';
 
 alter table core.workflow_nodes alter column organization_id set default app.organization_id();
 

@@ -13,6 +13,7 @@ comment on constraint chk_workflow_runs_status on core.workflow_runs is 'status 
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
 comment on constraint chk_workflow_runs_times on core.workflow_runs is 'finished_at must not lie before started_at';
 comment on constraint chk_workflow_runs_meta on core.workflow_runs is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_workflow_runs_plausible_times on core.workflow_runs is 'started_at and finished_at must be times from 2000 to 2099';
 
 alter table core.workflow_runs alter column organization_id set default app.organization_id();
 

@@ -11,6 +11,7 @@ comment on constraint fk_feature_event_organization_id on ops.feature_event is '
 comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
 comment on constraint chk_feature_event_feature_key on ops.feature_event is 'feature_key must not be blank';
 comment on constraint chk_feature_event_event_count on ops.feature_event is 'count must be from 1 to 1000000';
+comment on constraint chk_feature_event_occurred_at on ops.feature_event is 'occurred_at must be a time from 2000 to 2099';
 
 alter table ops.feature_event alter column organization_id set default app.organization_id();
 
