@@ -5,6 +5,7 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_organization constant uuid := app.require('analyses:write');
   v_run ops.analysis_run;
+  v_digest constant bytea := sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8'));
 begin
   if id is not null then
     update ops.analysis_run r set status = 'running', started_at = now()
@@ -23,14 +24,13 @@ begin
          coalesce(start_analysis_run.prompt_content,
                   (select p.content from core.prompts p where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
          'running', now(), coalesce(start_analysis_run.meta, '{}'), start_analysis_run.idempotency_key,
-         sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8'))
+         v_digest
   on conflict on constraint unq_analysis_run_idempotency_key do nothing
   returning * into v_run;
   if not found then
     select r.* into v_run from ops.analysis_run r
      where r.organization_id = v_organization and r.idempotency_key = start_analysis_run.idempotency_key;
-    if v_run.request_digest is distinct from
-       sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8')) then
+    if v_run.request_digest is distinct from v_digest then
       perform app.refuse('CU005', format('idempotencyKey %s was used before, for another content', idempotency_key), 'idempotencyKey', 'unq_analysis_run_idempotency_key');
     end if;
   end if;
