@@ -218,6 +218,71 @@ grant usage on sequence core.workflow_nodes_id_seq to curestry_member;
 create sequence core.workflow_runs_id_seq as integer start 1 increment 1 minvalue 1 maxvalue 2147483647 cache 1;
 grant usage on sequence core.workflow_runs_id_seq to curestry_member;
 
+create sequence ops.audit_log_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+grant usage on sequence ops.audit_log_seq to curestry_definer;
+
+
+-- app.audit_detachment
+create table app.audit_detachment (
+  organization_id uuid not null,
+  seq integer not null,
+  retention_id uuid not null,
+  entry_id uuid not null,
+  positions int4multirange not null,
+  constraint pk_audit_detachment PRIMARY KEY (organization_id, seq, retention_id),
+  constraint fk_audit_detachment_retention_id FOREIGN KEY (retention_id) REFERENCES app.audit_retention(id)
+);
+
+CREATE INDEX idx_audit_detachment_retention_id ON app.audit_detachment USING btree (retention_id);
+
+alter table app.audit_detachment enable row level security, force row level security;
+
+create policy definer_all on app.audit_detachment for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON app.audit_detachment FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only();
+grant select on table app.audit_detachment to curestry_definer;
+comment on table app.audit_detachment is 'Which rows of a seal left the audit log by retention: whatever else is missing was removed.';
+comment on column app.audit_detachment.organization_id is 'Whose rows they were.';
+comment on column app.audit_detachment.seq is 'The seal in which they stand.';
+comment on column app.audit_detachment.retention_id is 'The act by which they left.';
+comment on column app.audit_detachment.entry_id is 'The row of the log about that act.';
+comment on column app.audit_detachment.positions is 'Their places in the seal, from 1.';
+comment on constraint fk_audit_detachment_retention_id on app.audit_detachment is 'The act must exist.';
+comment on constraint pk_audit_detachment on app.audit_detachment is 'One row per seal and act.';
+comment on policy definer_all on app.audit_detachment is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.audit_retention
+create table app.audit_retention (
+  id uuid default gen_random_uuid() not null,
+  partition_name text not null,
+  from_ts timestamp with time zone not null,
+  to_ts timestamp with time zone not null,
+  table_name text not null,
+  detached_at timestamp with time zone default now() not null,
+  dropped_at timestamp with time zone,
+  constraint pk_audit_retention PRIMARY KEY (id)
+);
+
+alter table app.audit_retention enable row level security, force row level security;
+
+create policy definer_all on app.audit_retention for all to curestry_definer
+  using (true)
+  with check (true);
+grant select on table app.audit_retention to curestry_definer;
+comment on table app.audit_retention is 'What left the audit log by the retention policies of organizations: one row for each month and time.';
+comment on column app.audit_retention.id is 'Identifies the row; stands in the log''s row about it.';
+comment on column app.audit_retention.partition_name is 'The partition of the log that it was in.';
+comment on column app.audit_retention.from_ts is 'The month that left: from here';
+comment on column app.audit_retention.to_ts is 'to before here.';
+comment on column app.audit_retention.table_name is 'The table in app that holds the rows since then, until it is dropped.';
+comment on column app.audit_retention.detached_at is 'When they left.';
+comment on column app.audit_retention.dropped_at is 'When that table was dropped; null: it is still there.';
+comment on constraint pk_audit_retention on app.audit_retention is 'One row per act.';
+comment on policy definer_all on app.audit_retention is 'The functions that look past row level security; the grants say what they may.';
+
 
 -- app.audit_seal
 create table app.audit_seal (
@@ -265,6 +330,7 @@ comment on policy definer_all on app.audit_seal is 'The functions that look past
 create table app.audit_sealer (
   singleton boolean default true not null,
   through_xid bigint not null,
+  xid_offset bigint default 0 not null,
   constraint pk_audit_sealer PRIMARY KEY (singleton),
   constraint chk_audit_sealer_singleton CHECK (singleton)
 );
@@ -278,6 +344,7 @@ grant select, update on table app.audit_sealer to curestry_definer;
 comment on table app.audit_sealer is 'How far the audit log is sealed; one row.';
 comment on column app.audit_sealer.singleton is 'There is one row.';
 comment on column app.audit_sealer.through_xid is 'Every row of a transaction before this one is sealed.';
+comment on column app.audit_sealer.xid_offset is 'Added to the ids of transactions of this server, which may have begun anew after a restore.';
 comment on constraint chk_audit_sealer_singleton on app.audit_sealer is 'there is one row';
 comment on constraint pk_audit_sealer on app.audit_sealer is 'There is one row.';
 comment on policy definer_all on app.audit_sealer is 'The functions that look past row level security; the grants say what they may.';
@@ -363,6 +430,29 @@ comment on column app.mart_mark.hour is 'Start of the hour that the facts count 
 comment on column app.mart_mark.created_at is 'When the facts changed; the age of the oldest mark is how far the marts are behind.';
 comment on constraint pk_mart_mark on app.mart_mark is 'One row per organization and id.';
 comment on policy definer_all on app.mart_mark is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.partitioned_table
+create table app.partitioned_table (
+  table_name text not null,
+  time_column text not null,
+  months_ahead integer default 3 not null,
+  constraint pk_partitioned_table PRIMARY KEY (table_name),
+  constraint chk_partitioned_table_months_ahead CHECK (months_ahead >= 1 AND months_ahead <= 24)
+);
+
+alter table app.partitioned_table enable row level security, force row level security;
+
+create policy owner_all on app.partitioned_table for all to curestry_owner
+  using (true)
+  with check (true);
+comment on table app.partitioned_table is 'Which tables are partitioned by month, for app.make_partitions.';
+comment on column app.partitioned_table.table_name is 'The table, with its schema. Its partitions are in app.';
+comment on column app.partitioned_table.time_column is 'The column that decides in which month a row is, UTC.';
+comment on column app.partitioned_table.months_ahead is 'For how many months after this one partitions are kept ready.';
+comment on constraint chk_partitioned_table_months_ahead on app.partitioned_table is 'months_ahead must be from 1 to 24';
+comment on constraint pk_partitioned_table on app.partitioned_table is 'One row per table.';
+comment on policy owner_all on app.partitioned_table is 'Migrations say which tables are partitioned.';
 
 
 -- core.analysis_results
@@ -1639,16 +1729,16 @@ create table ops.audit_log (
   after_state jsonb,
   changed_columns text[],
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
-  seq bigint generated always as identity not null,
+  seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
   constraint pk_audit_log PRIMARY KEY (organization_id, ts, id),
-  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying]::text[]))
-);
+  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying, 'detach'::character varying]::text[]))
+) partition by RANGE (ts);
 
-CREATE INDEX idx_audit_log_actor_user_id ON ops.audit_log USING btree (organization_id, actor_user_id, ts);
+CREATE INDEX idx_audit_log_actor_user_id ON ONLY ops.audit_log USING btree (organization_id, actor_user_id, ts) WHERE (actor_user_id IS NOT NULL);
 
-CREATE INDEX idx_audit_log_entity ON ops.audit_log USING btree (organization_id, entity_type, entity_id, ts);
+CREATE INDEX idx_audit_log_entity_id ON ONLY ops.audit_log USING hash (entity_id);
 
-CREATE INDEX idx_audit_log_xid ON ops.audit_log USING brin (xid) WITH (pages_per_range='16');
+CREATE INDEX idx_audit_log_xid ON ONLY ops.audit_log USING brin (xid) WITH (pages_per_range='16');
 
 alter table ops.audit_log enable row level security, force row level security;
 
@@ -1663,16 +1753,18 @@ CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ops.audit
 grant insert, select on table ops.audit_log to curestry_definer;
 grant select on table ops.audit_log to curestry_member;
 comment on table ops.audit_log is '@unique id
-Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only.';
+Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
 comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
-comment on column ops.audit_log.actor_user_id is 'Which user, if a request to the API changed it.';
+comment on column ops.audit_log.actor_user_id is '@behavior +filterBy
+Which user, if a request to the API changed it.';
 comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
 comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
-comment on column ops.audit_log.entity_type is 'The table, such as core.prompts.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention.';
+comment on column ops.audit_log.entity_type is '@behavior +filterBy
+The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
 comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
@@ -1681,7 +1773,7 @@ comment on column ops.audit_log.xid is '@behavior -*
 The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete or truncate';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate or detach';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
@@ -1696,17 +1788,15 @@ create table ops.feature_event (
   occurred_at timestamp with time zone default now() not null,
   event_count integer default 1 not null,
   created_at timestamp with time zone default now() not null,
-  constraint pk_feature_event PRIMARY KEY (organization_id, id),
+  constraint pk_feature_event PRIMARY KEY (organization_id, occurred_at, id),
   constraint chk_feature_event_event_count CHECK (event_count >= 1 AND event_count <= 1000000),
   constraint chk_feature_event_feature_key CHECK (feature_key::text ~ '\S'::text),
   constraint chk_feature_event_occurred_at CHECK (occurred_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND occurred_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint fk_feature_event_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
   constraint fk_feature_event_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE SET NULL
-);
+) partition by RANGE (occurred_at);
 
-CREATE INDEX idx_feature_event_occurred_at ON ops.feature_event USING btree (organization_id, occurred_at);
-
-CREATE INDEX idx_feature_event_user_id ON ops.feature_event USING btree (user_id);
+CREATE INDEX idx_feature_event_user_id ON ONLY ops.feature_event USING btree (user_id);
 
 alter table ops.feature_event enable row level security, force row level security;
 
@@ -1737,7 +1827,7 @@ grant insert, select on table ops.feature_event to curestry_definer;
 grant select on table ops.feature_event to curestry_analyst;
 grant select on table ops.feature_event to curestry_member;
 comment on table ops.feature_event is '@unique id
-That a feature was used.';
+That a feature was used. Partitioned by month.';
 comment on column ops.feature_event.id is 'Identifies the row; unique across organizations.';
 comment on column ops.feature_event.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.feature_event.user_id is 'Who used it.';
@@ -1750,7 +1840,7 @@ comment on constraint chk_feature_event_feature_key on ops.feature_event is 'fea
 comment on constraint chk_feature_event_occurred_at on ops.feature_event is 'occurred_at must be a time from 2000 to 2099';
 comment on constraint fk_feature_event_organization_id on ops.feature_event is 'The organization must exist.';
 comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
-comment on constraint pk_feature_event on ops.feature_event is 'One row per organization and id.';
+comment on constraint pk_feature_event on ops.feature_event is 'One row per organization, time and id.';
 comment on policy definer_all on ops.feature_event is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on ops.feature_event is 'Analysts read the organizations granted to them.';
 comment on policy select_own on ops.feature_event is 'Members read the rows of their request''s organization, with marts:read.';
@@ -2057,8 +2147,12 @@ create table ops.organization (
   personal_user_id integer,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  audit_retention_months integer,
+  raw_retention_days integer,
   constraint pk_organization PRIMARY KEY (id),
+  constraint chk_organization_audit_retention_months CHECK (audit_retention_months >= 1 AND audit_retention_months <= 1200),
   constraint chk_organization_name CHECK (name::text ~ '\S'::text),
+  constraint chk_organization_raw_retention_days CHECK (raw_retention_days >= 1 AND raw_retention_days <= 36600),
   constraint chk_organization_slug CHECK (slug::text ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'::text),
   constraint unq_organization_personal_user_id UNIQUE (personal_user_id),
   constraint unq_organization_slug UNIQUE (slug),
@@ -2096,7 +2190,7 @@ grant delete, select on table ops.organization to curestry_member;
 grant insert, select on table ops.organization to curestry_definer;
 grant select on table ops.organization to curestry_analyst;
 grant update (name) on table ops.organization to curestry_definer;
-grant update (name, slug) on table ops.organization to curestry_member;
+grant update (name, slug, audit_retention_months, raw_retention_days) on table ops.organization to curestry_member;
 comment on table ops.organization is 'A tenant: a team or company, or the personal organization of a user.';
 comment on column ops.organization.id is 'Identifies the organization.';
 comment on column ops.organization.name is 'Display name.';
@@ -2104,7 +2198,11 @@ comment on column ops.organization.slug is 'Short name for addresses and headers
 comment on column ops.organization.personal_user_id is 'The user whose personal organization this is; null for teams.';
 comment on column ops.organization.created_at is 'When the row was written.';
 comment on column ops.organization.updated_at is 'When the row was last changed.';
+comment on column ops.organization.audit_retention_months is 'For how many months the audit log is kept; older months leave it once sealed. Null: for ever.';
+comment on column ops.organization.raw_retention_days is 'For how many days analysis runs with all that belongs to them, and feature events, are kept; the numbers in the marts stay. Null: for ever.';
+comment on constraint chk_organization_audit_retention_months on ops.organization is 'audit_retention_months must be from 1 to 1200';
 comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
+comment on constraint chk_organization_raw_retention_days on ops.organization is 'raw_retention_days must be from 1 to 36600';
 comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
 comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
 comment on constraint pk_organization on ops.organization is 'One row per organization.';
@@ -2114,7 +2212,7 @@ comment on policy definer_all on ops.organization is 'The functions that look pa
 comment on policy delete_own on ops.organization is 'The organization is deleted with organization:write, with all that is its own; a personal one stays.';
 comment on policy select_granted on ops.organization is 'Analysts read the organizations granted to them.';
 comment on policy select_own on ops.organization is 'Members see their request''s organization.';
-comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
+comment on policy update_own on ops.organization is 'The organization is renamed, and its settings changed, with organization:write.';
 
 
 -- ops.organization_user
@@ -2860,6 +2958,33 @@ revoke all on function app.audit_table(audited regclass, organization_column tex
 comment on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) is 'Puts the audit triggers on a table, generated for its columns; called in the file of each table.';
 
 
+-- app.begin_audit_era()
+CREATE OR REPLACE FUNCTION app.begin_audit_era()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_next constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+  v_known bigint;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0));
+  select greatest(s.through_xid, (select max(a.xid) + 1 from ops.audit_log a where a.xid >= s.through_xid))
+    into v_known
+    from app.audit_sealer s;
+  if v_next + (select s.xid_offset from app.audit_sealer s) >= v_known then
+    return false;
+  end if;
+  lock table ops.audit_log in share row exclusive mode;
+  update app.audit_sealer s set xid_offset = v_known - v_next;
+  execute format('alter table ops.audit_log alter column xid set default pg_current_xact_id()::text::bigint + %s', v_known - v_next);
+  return true;
+end;
+$function$;
+revoke all on function app.begin_audit_era() from public;
+comment on function app.begin_audit_era() is 'If the ids of transactions have begun anew, as in another server: lets those of the audit log go on. Part of every migration.';
+
+
 -- app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text)
 CREATE OR REPLACE FUNCTION app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text)
  RETURNS void
@@ -2917,6 +3042,53 @@ alter function app.begin_request(session_jwt_id text, api_key_hash text, organiz
 grant execute on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) to curestry_gateway;
 revoke all on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) from public;
 comment on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) is 'Verifies the credential of a request and sets, for this transaction, its user, organization, permissions and request id.';
+
+
+-- app.carry_audit_forward(partition_name name, organizations uuid[])
+CREATE OR REPLACE FUNCTION app.carry_audit_forward(partition_name name, organizations uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  execute format($query$
+    with leaving as (
+      select a.*, t.summarize_inserts
+        from app.%I a
+        join app.audited_table t on t.table_name = a.entity_type
+       where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+    ), last as (
+      select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
+        from leaving l
+       where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
+       order by l.organization_id, l.entity_type, l.entity_id, l.xid desc, l.seq desc
+    ), entity as (
+      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+      select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
+        from last l
+       where l.action <> 'delete'
+         and not exists (select from ops.audit_log a
+                          where a.organization_id = l.organization_id and a.entity_type = l.entity_type and a.entity_id = l.entity_id
+                            and a.action in ('baseline', 'insert', 'update', 'delete') and (a.xid, a.seq) > (l.xid, l.seq))
+      returning organization_id, entity_type
+    ), number as (
+      select l.organization_id, l.entity_type,
+             sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
+                               when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
+                               when 'delete' then -1 else 0 end)
+             - (select count(*) from entity e where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
+        from leaving l
+       where l.summarize_inserts
+       group by l.organization_id, l.entity_type
+    )
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
+      from number n where n.n <> 0
+  $query$, partition_name) using organizations;
+end;
+$function$;
+revoke all on function app.carry_audit_forward(partition_name name, organizations uuid[]) from public;
+comment on function app.carry_audit_forward(partition_name name, organizations uuid[]) is 'Says again, at the end of the audit log, what a partition of it says last of rows that are still there. Part of app.retain_audit.';
 
 
 -- app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
@@ -3236,6 +3408,31 @@ end;
 $function$;
 revoke all on function app.drop_analyst(analyst name) from public;
 comment on function app.drop_analyst(analyst name) is 'Removes an analyst''s login and what it was granted. For operators who may drop roles.';
+
+
+-- app.drop_detached_audit(older_than interval)
+CREATE OR REPLACE FUNCTION app.drop_detached_audit(older_than interval DEFAULT '30 days'::interval)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_retention app.audit_retention;
+begin
+  for v_retention in
+    select * from app.audit_retention r where r.dropped_at is null and r.detached_at <= now() - older_than order by r.detached_at, r.from_ts
+  loop
+    execute format('drop table if exists app.%I', v_retention.table_name);
+    update app.audit_retention r set dropped_at = now() where r.id = v_retention.id;
+    return next v_retention.table_name;
+  end loop;
+end;
+$function$;
+grant execute on function app.drop_detached_audit(older_than interval) to curestry_worker;
+revoke all on function app.drop_detached_audit(older_than interval) from public;
+comment on function app.drop_detached_audit(older_than interval) is 'Drops the tables with rows that left the audit log so long ago; until then they can be kept elsewhere. A job of the worker.';
 
 
 -- app.end_analysis_run(run_id uuid, end_status text, note jsonb)
@@ -3571,6 +3768,56 @@ $function$;
 alter function app.lock_member(organization uuid, member_user_id integer) owner to curestry_definer;
 revoke all on function app.lock_member(organization uuid, member_user_id integer) from public;
 comment on function app.lock_member(organization uuid, member_user_id integer) is 'A member, active or invited, of an organization whose members nobody else can change until the transaction ends.';
+
+
+-- app.make_partitions()
+CREATE OR REPLACE FUNCTION app.make_partitions()
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_table app.partitioned_table;
+  v_parent name;
+  v_name name;
+  v_month timestamptz;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
+  for v_table in select * from app.partitioned_table order by table_name loop
+    v_parent := split_part(v_table.table_name, '.', 2);
+    for v_month in execute format($query$
+      select month from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month', interval '1 month') as month
+      union
+      select date_trunc('month', %I) from app.%I where %2$I < now() and %2$I >= now() - interval '5 years'
+      order by 1
+    $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
+      v_name := v_parent || to_char(v_month, '_YYYY_MM');
+      continue when to_regclass(format('app.%I', v_name)) is not null;
+      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_table.table_name);
+      execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
+      execute format('alter table app.%I enable row level security', v_name);
+      execute format('alter table app.%I force row level security', v_name);
+      -- Whoever acts as curestry_definer may move the rows; nobody who logs in has any right here.
+      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_name);
+      execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
+        v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
+      execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
+        v_table.table_name, v_name, v_month, v_month + interval '1 month');
+      if v_table.table_name = 'ops.audit_log' then
+        execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
+          || ' for each statement execute function app.tg_audit_log__append_only()', v_name);
+      end if;
+      return next v_name;
+    end loop;
+  end loop;
+end;
+$function$;
+grant execute on function app.make_partitions() to curestry_worker;
+revoke all on function app.make_partitions() from public;
+comment on function app.make_partitions() is 'Makes the partitions of the coming months, and of months that have rows but no partition; answers which. A job of the worker.';
 
 
 -- app.mark_table(marked regclass)
@@ -4034,6 +4281,110 @@ revoke all on function app.resolve_scores(organization uuid, items ops.analysis_
 comment on function app.resolve_scores(organization uuid, items ops.analysis_item[]) is 'The judge scores of items with the criterion that they mean: of the newest version of the rubric with that name.';
 
 
+-- app.retain_audit(dry_run boolean)
+CREATE OR REPLACE FUNCTION app.retain_audit(dry_run boolean DEFAULT false)
+ RETURNS TABLE(organization_id uuid, partition_name text, rows bigint, detached_table text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_partition record;
+  v_organizations uuid[];
+  v_through bigint;
+  v_for_all integer;
+  v_whole boolean;
+  v_sealed boolean;
+  v_retention app.audit_retention;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry audit retention', 0));
+  select s.through_xid into v_through from app.audit_sealer s;
+  select case when bool_and(o.audit_retention_months is not null) then max(o.audit_retention_months) end into v_for_all
+    from ops.organization o;
+
+  for v_partition in
+    select c.relname as name, b.bounds[1]::timestamptz as from_ts, b.bounds[2]::timestamptz as to_ts
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid,
+           lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
+     where i.inhparent = 'ops.audit_log'::regclass and b.bounds is not null
+     order by 2
+  loop
+    execute format($query$
+      select array_agg(o.id)
+        from (select o.id, o.audit_retention_months as months from ops.organization o
+              union all
+              select distinct a.organization_id, %2$L::integer
+                from app.%1$I a
+               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
+       where %3$L::timestamptz <= now() - make_interval(months => o.months)
+         and exists (select from app.%1$I a where a.organization_id = o.id)
+    $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
+    continue when v_organizations is null;
+    execute format('select not exists (select from app.%I a where a.xid >= %s)', v_partition.name, v_through) into v_sealed;
+    continue when not v_sealed;
+
+    execute format('select not exists (select from app.%I a where a.organization_id <> all (%L))', v_partition.name, v_organizations) into v_whole;
+    v_retention.id := gen_random_uuid();
+    v_retention.partition_name := v_partition.name;
+    v_retention.table_name := v_partition.name || '_detached_' || left(replace(v_retention.id::text, '-', ''), 8);
+    for organization_id, partition_name, rows, detached_table in execute format(
+      'select a.organization_id, %L, count(*), %L from app.%1$I a where a.organization_id = any (%3$L) group by 1 order by 1',
+      v_partition.name, v_retention.table_name, v_organizations)
+    loop
+      return next;
+    end loop;
+    continue when dry_run;
+
+    insert into app.audit_retention (id, partition_name, from_ts, to_ts, table_name)
+    values (v_retention.id, v_partition.name, v_partition.from_ts, v_partition.to_ts, v_retention.table_name);
+    perform app.carry_audit_forward(v_partition.name, v_organizations);
+    execute format($query$
+      with act as (
+        insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+        select 'retention', a.organization_id, 'detach', 'ops.audit_log', %1$L,
+               jsonb_build_object('retention_id', %2$L::uuid, 'from', %3$L::timestamptz, 'to', %4$L::timestamptz, 'rows', count(*),
+                                  'table', %5$L::text)
+          from app.%1$I a where a.organization_id = any (%6$L)
+         group by a.organization_id
+        returning organization_id, id
+      )
+      insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+      select s.organization_id, s.seq, %2$L, act.id, range_agg(int4range(e.n::integer, e.n::integer, '[]'))
+        from act
+        join app.audit_seal s on s.organization_id = act.organization_id,
+             unnest(s.entry_ids) with ordinality as e (id, n)
+        join app.%1$I a on a.id = e.id
+       where a.organization_id = s.organization_id and a.xid >= s.from_xid and a.xid < s.through_xid
+       group by s.organization_id, s.seq, act.id
+    $query$, v_partition.name, v_retention.id, v_partition.from_ts, v_partition.to_ts, v_retention.table_name, v_organizations);
+
+    if v_whole then
+      execute format('alter table ops.audit_log detach partition app.%I', v_partition.name);
+      execute format('drop trigger _200_append_only on app.%I', v_partition.name);
+      execute format('alter table app.%I rename to %I', v_partition.name, v_retention.table_name);
+    else
+      execute format('create table app.%I (like app.%I including defaults)', v_retention.table_name, v_partition.name);
+      execute format('alter table app.%I enable row level security', v_retention.table_name);
+      execute format('alter table app.%I force row level security', v_retention.table_name);
+      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_retention.table_name);
+      execute format('alter table app.%I disable trigger _200_append_only', v_partition.name);
+      execute format('with moved as (delete from app.%I a where a.organization_id = any (%L) returning *) insert into app.%I select * from moved',
+        v_partition.name, v_organizations, v_retention.table_name);
+      execute format('alter table app.%I enable trigger _200_append_only', v_partition.name);
+    end if;
+    execute format('comment on table app.%I is %L', v_retention.table_name,
+      format('Rows of ops.audit_log from %s to %s, which left it by retention; to be kept elsewhere and dropped.', v_partition.from_ts, v_partition.to_ts));
+  end loop;
+end;
+$function$;
+grant execute on function app.retain_audit(dry_run boolean) to curestry_worker;
+revoke all on function app.retain_audit(dry_run boolean) from public;
+comment on function app.retain_audit(dry_run boolean) is 'Takes out of the audit log what is older than its organization''s audit_retention_months; answers what left, or with dry_run what would. A job of the worker.';
+
+
 -- app.revoke_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.revoke_analyst(analyst name, organization uuid)
  RETURNS boolean
@@ -4100,14 +4451,20 @@ AS $function$
 declare
   v_from bigint;
   v_through bigint;
+  v_next bigint;
   v_batch record;
   v_seal app.audit_seal;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
     return;
   end if;
-  select s.through_xid into v_from from app.audit_sealer s;
-  v_through := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
+         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
+    into v_from, v_through, v_next
+    from app.audit_sealer s;
+  if v_next < v_from then
+    perform app.refuse('CU007', 'The ids of transactions have begun anew, as after a restore into another server: run "deno task migrate", which mends it');
+  end if;
   if v_through <= v_from then
     return;
   end if;
@@ -4160,6 +4517,10 @@ CREATE OR REPLACE FUNCTION app.security_findings()
  STABLE
  SET search_path TO 'pg_catalog'
 AS $function$
+  with ours_by_month (oid) as ( -- named and described by the table that they are parts of
+    select c.oid from pg_class c
+     where c.relnamespace = 'app'::regnamespace and (c.relispartition or c.relname ~ '^audit_log_\d{4}_\d\d_detached_')
+  )
   select 'row level security is on and forced on every table', f.finding, 'alter table … enable row level security; alter table … force row level security; then write its policies'
     from (
       select c.oid::regclass::text as finding
@@ -4209,6 +4570,10 @@ AS $function$
                   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
                  where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and p.prosecdef
                    and (not coalesce(p.proconfig @> array['search_path=""'], false) or p.proowner <> 'curestry_definer'::regrole)
+                   -- Partitions are the owner's to make and to take off
+                   and not (p.proowner = 'curestry_owner'::regrole and p.proconfig @> array['search_path=""']
+                            and p.oid::regprocedure::text in ('app.make_partitions()', 'app.retain_audit(boolean)',
+                                                              'app.drop_detached_audit(interval)'))
     ) f
   union all
   select 'nobody may execute a function of ours by default', f.finding, 'revoke execute on function … from public; grant it to the roles that need it'
@@ -4270,6 +4635,7 @@ AS $function$
       select c.conname::text as finding
                   from pg_constraint c join pg_namespace n on n.oid = c.connamespace
                  where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.conrelid <> 0
+                   and c.conrelid not in (select * from ours_by_month)
                    and not starts_with(c.conname, case c.contype when 'p' then 'pk' when 'u' then 'unq' when 'f' then 'fk' when 'c' then 'chk' end
                                          || '_' || (select relname from pg_class where oid = c.conrelid))
                    and c.contype in ('p', 'u', 'f', 'c')
@@ -4278,6 +4644,7 @@ AS $function$
                   from pg_index i join pg_class x on x.oid = i.indexrelid
                   join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
                  where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
+                   and c.oid not in (select * from ours_by_month)
                    and x.relname !~ ('^(pk|unq|idx)_' || c.relname)
     ) f
   union all
@@ -4290,6 +4657,7 @@ AS $function$
                 select c.oid::regclass || '.' || a.attname
                   from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
                  where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p', 'v', 'c') and a.attnum > 0 and not a.attisdropped
+                   and c.oid not in (select * from ours_by_month)
                    and col_description(c.oid, a.attnum) is null
                 union all
                 select t.oid::regtype::text
@@ -4303,10 +4671,12 @@ AS $function$
                 select c.conname::text
                   from pg_constraint c join pg_namespace n on n.oid = c.connamespace
                  where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.contype in ('p', 'u', 'f', 'c') and c.conrelid <> 0
+                   and c.conrelid not in (select * from ours_by_month)
                    and obj_description(c.oid, 'pg_constraint') is null and obj_description(c.conindid, 'pg_class') is null
                 union all
                 select p.polname::text from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(p.oid, 'pg_policy') is null
+                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.oid not in (select * from ours_by_month)
+                   and obj_description(p.oid, 'pg_policy') is null
                 union all
                 select rolname::text from pg_roles where rolname like 'curestry\_%' and shobj_description(oid, 'pg_authid') is null
                 union all
@@ -5484,19 +5854,19 @@ declare
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at)
+    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days)
       from new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days),
+           array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id
-     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at)
+    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days)
       from old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -5776,9 +6146,13 @@ begin
         from unnest(v_seal.entry_ids) with ordinality as i (id, n)
         left join ops.audit_log a
           on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
-       where a.id is null
-          or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
-          or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+       where case
+               when a.id is null
+               then not exists (select from app.audit_detachment d
+                                 where d.organization_id = v_seal.organization_id and d.seq = v_seal.seq and d.positions @> i.n::integer)
+               else app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+                    or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+             end
        order by i.n
     loop
       problem := case when v_entry.missing then 'row removed' else 'row changed' end;
@@ -5788,6 +6162,27 @@ begin
     end loop;
     v_expected_seq := v_seal.seq + 1;
     v_previous := v_seal.hash;
+  end loop;
+
+  -- Rows left by retention only if the log says so, and as many as it says.
+  for v_entry in
+    select d.organization_id, d.entry_id as id, r.partition_name, d.rows, (a.after_state ->> 'rows')::bigint as said
+      from (select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p)) as rows
+              from app.audit_detachment d, unnest(d.positions) as p
+             where verify_audit_chain.organization is null or d.organization_id = verify_audit_chain.organization
+             group by d.organization_id, d.entry_id, d.retention_id) d
+      join app.audit_retention r on r.id = d.retention_id
+      left join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
+                               and a.action = 'detach' and a.after_state ->> 'retention_id' = d.retention_id::text
+     where case when a.id is null
+                then not exists (select from app.audit_seal s where s.organization_id = d.organization_id and s.entry_ids @> array[d.entry_id])
+                else d.rows <> (a.after_state ->> 'rows')::bigint end
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row removed';
+    entry_id := v_entry.id;
+    detail := format('%s rows of %s are missing; by retention, says the log, %s', v_entry.rows, v_entry.partition_name, coalesce(v_entry.said, 0));
+    return next;
   end loop;
 
   -- A row that claims to be from before the last seal, but stands in none.
@@ -5865,7 +6260,7 @@ begin
                coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then 1 when 'delete' then -1 else 0 end) as n
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
                        from ops.audit_log a where a.entity_type = %2$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)

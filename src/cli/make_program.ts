@@ -7,6 +7,7 @@ import { addAnalystRevoke } from "./analyst_revoke.ts";
 import { addApiKeyCreate } from "./api_key_create.ts";
 import { addApiKeyList } from "./api_key_list.ts";
 import { addApiKeyRevoke } from "./api_key_revoke.ts";
+import { addAuditRetain } from "./audit_retain.ts";
 import { addAuditVerify } from "./audit_verify.ts";
 import { addDoctor } from "./doctor.ts";
 import { addImportAnalyses } from "./import_analyses.ts";
@@ -54,6 +55,7 @@ export function makeProgram(run: Run): Command {
   addRollup(program, run);
   const audit = program.command("audit").description("The audit log");
   addAuditVerify(audit, run);
+  addAuditRetain(audit, run);
 
   addDoctor(program, run);
   return program;

@@ -119,7 +119,17 @@ async function bringUpToDate(
   await migrateWorker(url);
   const applied = await pendingMigrations(client);
   if (applied.length > 0) await runCommitted(url, options.log);
+  await prepareAudit(client);
   return { applied, notes, legacy: await readLegacyAccounts(client) };
+}
+
+/**
+ * What depends on this server and on today rather than on the schema: the audit log goes on after a
+ * restore into another server, and there are partitions for the months to come.
+ */
+async function prepareAudit(client: Client): Promise<void> {
+  await client.query(`begin; set local role curestry_owner;
+    select app.begin_audit_era(); select app.make_partitions(); commit`);
 }
 
 /** Runs migrations/install.sql; its notices and warnings say what it could not do. */

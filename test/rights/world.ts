@@ -142,6 +142,14 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
+  await database.query(
+    `with r as (
+       insert into app.audit_retention (partition_name, from_ts, to_ts, table_name) values ('x', now(), now(), 'x') returning id
+     )
+     insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+     select unnest($1::uuid[]), 1, r.id, gen_random_uuid(), '{[1,2)}' from r`,
+    [[ours.id, theirs.id]],
+  );
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)

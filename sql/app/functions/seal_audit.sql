@@ -8,14 +8,20 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_from bigint;
   v_through bigint;
+  v_next bigint;
   v_batch record;
   v_seal app.audit_seal;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
     return;
   end if;
-  select s.through_xid into v_from from app.audit_sealer s;
-  v_through := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
+         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
+    into v_from, v_through, v_next
+    from app.audit_sealer s;
+  if v_next < v_from then
+    perform app.refuse('CU007', 'The ids of transactions have begun anew, as after a restore into another server: run "deno task migrate", which mends it');
+  end if;
   if v_through <= v_from then
     return;
   end if;

@@ -39,9 +39,13 @@ begin
         from unnest(v_seal.entry_ids) with ordinality as i (id, n)
         left join ops.audit_log a
           on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
-       where a.id is null
-          or app.audit_state_digest(a) <> v_seal.state_digests[i.n]
-          or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+       where case
+               when a.id is null
+               then not exists (select from app.audit_detachment d
+                                 where d.organization_id = v_seal.organization_id and d.seq = v_seal.seq and d.positions @> i.n::integer)
+               else app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+                    or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
+             end
        order by i.n
     loop
       problem := case when v_entry.missing then 'row removed' else 'row changed' end;
@@ -51,6 +55,27 @@ begin
     end loop;
     v_expected_seq := v_seal.seq + 1;
     v_previous := v_seal.hash;
+  end loop;
+
+  -- Rows left by retention only if the log says so, and as many as it says.
+  for v_entry in
+    select d.organization_id, d.entry_id as id, r.partition_name, d.rows, (a.after_state ->> 'rows')::bigint as said
+      from (select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p)) as rows
+              from app.audit_detachment d, unnest(d.positions) as p
+             where verify_audit_chain.organization is null or d.organization_id = verify_audit_chain.organization
+             group by d.organization_id, d.entry_id, d.retention_id) d
+      join app.audit_retention r on r.id = d.retention_id
+      left join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
+                               and a.action = 'detach' and a.after_state ->> 'retention_id' = d.retention_id::text
+     where case when a.id is null
+                then not exists (select from app.audit_seal s where s.organization_id = d.organization_id and s.entry_ids @> array[d.entry_id])
+                else d.rows <> (a.after_state ->> 'rows')::bigint end
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row removed';
+    entry_id := v_entry.id;
+    detail := format('%s rows of %s are missing; by retention, says the log, %s', v_entry.rows, v_entry.partition_name, coalesce(v_entry.said, 0));
+    return next;
   end loop;
 
   -- A row that claims to be from before the last seal, but stands in none.

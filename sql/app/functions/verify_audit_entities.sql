@@ -49,7 +49,7 @@ begin
                coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then 1 when 'delete' then -1 else 0 end) as n
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
                        from ops.audit_log a where a.entity_type = %2$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)

@@ -1,4 +1,4 @@
-comment on table ops.feature_event is E'@unique id\nThat a feature was used.';
+comment on table ops.feature_event is E'@unique id\nThat a feature was used. Partitioned by month.';
 comment on column ops.feature_event.id is 'Identifies the row; unique across organizations.';
 comment on column ops.feature_event.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.feature_event.user_id is 'Who used it.';
@@ -6,7 +6,7 @@ comment on column ops.feature_event.feature_key is 'Which feature.';
 comment on column ops.feature_event.occurred_at is 'When.';
 comment on column ops.feature_event.event_count is 'How many times.';
 comment on column ops.feature_event.created_at is 'When the row was written.';
-comment on constraint pk_feature_event on ops.feature_event is 'One row per organization and id.';
+comment on constraint pk_feature_event on ops.feature_event is 'One row per organization, time and id.';
 comment on constraint fk_feature_event_organization_id on ops.feature_event is 'The organization must exist.';
 comment on constraint fk_feature_event_user_id on ops.feature_event is 'The user must exist.';
 comment on constraint chk_feature_event_feature_key on ops.feature_event is 'feature_key must not be blank';
@@ -40,3 +40,11 @@ grant select, insert on ops.feature_event to curestry_definer;
 
 select app.mark_table('ops.feature_event');
 select app.audit_table('ops.feature_event', summarize_inserts => true);
+
+comment on table app.feature_event_default is 'ops.feature_event of months without a partition.';
+alter table app.feature_event_default enable row level security;
+alter table app.feature_event_default force row level security;
+drop policy if exists definer_all on app.feature_event_default;
+create policy definer_all on app.feature_event_default for all to curestry_definer
+  using (true)
+  with check (true);

@@ -3,6 +3,8 @@ comment on column ops.organization.id is 'Identifies the organization.';
 comment on column ops.organization.name is 'Display name.';
 comment on column ops.organization.slug is 'Short name for addresses and headers: lower-case letters, digits and hyphens; unique.';
 comment on column ops.organization.personal_user_id is 'The user whose personal organization this is; null for teams.';
+comment on column ops.organization.audit_retention_months is 'For how many months the audit log is kept; older months leave it once sealed. Null: for ever.';
+comment on column ops.organization.raw_retention_days is 'For how many days analysis runs with all that belongs to them, and feature events, are kept; the numbers in the marts stay. Null: for ever.';
 comment on column ops.organization.created_at is 'When the row was written.';
 comment on column ops.organization.updated_at is 'When the row was last changed.';
 comment on constraint pk_organization on ops.organization is 'One row per organization.';
@@ -10,6 +12,8 @@ comment on constraint unq_organization_slug on ops.organization is 'there is an 
 comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
 comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
 comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
+comment on constraint chk_organization_audit_retention_months on ops.organization is 'audit_retention_months must be from 1 to 1200';
+comment on constraint chk_organization_raw_retention_days on ops.organization is 'raw_retention_days must be from 1 to 36600';
 comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
 
 alter table ops.organization enable row level security;
@@ -25,8 +29,8 @@ grant select on ops.organization to curestry_member;
 drop policy if exists update_own on ops.organization;
 create policy update_own on ops.organization for update to curestry_member
   using (id = app.organization_if('organization:write'));
-comment on policy update_own on ops.organization is 'The organization is renamed with organization:write.';
-grant update (name, slug) on ops.organization to curestry_member;
+comment on policy update_own on ops.organization is 'The organization is renamed, and its settings changed, with organization:write.';
+grant update (name, slug, audit_retention_months, raw_retention_days) on ops.organization to curestry_member;
 
 drop policy if exists delete_own on ops.organization;
 create policy delete_own on ops.organization for delete to curestry_member

@@ -1,0 +1,46 @@
+/*
+ * Before rows leave the log: what they say of things that are still there, and that nothing says later, is said again. Of
+ * facts whose inserts are summarized, the number is carried on.
+ */
+create or replace function app.carry_audit_forward(partition_name name, organizations uuid[]) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  execute format($query$
+    with leaving as (
+      select a.*, t.summarize_inserts
+        from app.%I a
+        join app.audited_table t on t.table_name = a.entity_type
+       where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+    ), last as (
+      select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
+        from leaving l
+       where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
+       order by l.organization_id, l.entity_type, l.entity_id, l.xid desc, l.seq desc
+    ), entity as (
+      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+      select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
+        from last l
+       where l.action <> 'delete'
+         and not exists (select from ops.audit_log a
+                          where a.organization_id = l.organization_id and a.entity_type = l.entity_type and a.entity_id = l.entity_id
+                            and a.action in ('baseline', 'insert', 'update', 'delete') and (a.xid, a.seq) > (l.xid, l.seq))
+      returning organization_id, entity_type
+    ), number as (
+      select l.organization_id, l.entity_type,
+             sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
+                               when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
+                               when 'delete' then -1 else 0 end)
+             - (select count(*) from entity e where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
+        from leaving l
+       where l.summarize_inserts
+       group by l.organization_id, l.entity_type
+    )
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
+      from number n where n.n <> 0
+  $query$, partition_name) using organizations;
+end;
+$$;
+revoke execute on function app.carry_audit_forward(name, uuid[]) from public;
+comment on function app.carry_audit_forward(name, uuid[]) is
+  'Says again, at the end of the audit log, what a partition of it says last of rows that are still there. Part of app.retain_audit.';

@@ -1,0 +1,107 @@
+/*
+ * Retention of the audit log: what is older than an organization's audit_retention_months leaves it, month by month, once
+ * the whole month is sealed. Where all rows of a month may go, its partition is detached; else those that may are moved out
+ * of it. Either way they are in a table of their own in app afterwards, to be kept elsewhere, and app.drop_detached_audit
+ * drops it later. Rows of no organization, or of one that is gone, go with the last organization's.
+ *
+ * The chain stays whole: seals hold the digests of what left, app.audit_detachment says which rows those are, and the log
+ * says that it happened. What the log said last of each row that is still there is said again (action baseline), so that
+ * the tables can still be compared with it.
+ */
+create or replace function app.retain_audit(dry_run boolean default false)
+returns table (organization_id uuid, partition_name text, rows bigint, detached_table text)
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s' as $$
+declare
+  v_partition record;
+  v_organizations uuid[];
+  v_through bigint;
+  v_for_all integer;
+  v_whole boolean;
+  v_sealed boolean;
+  v_retention app.audit_retention;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry audit retention', 0));
+  select s.through_xid into v_through from app.audit_sealer s;
+  select case when bool_and(o.audit_retention_months is not null) then max(o.audit_retention_months) end into v_for_all
+    from ops.organization o;
+
+  for v_partition in
+    select c.relname as name, b.bounds[1]::timestamptz as from_ts, b.bounds[2]::timestamptz as to_ts
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid,
+           lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
+     where i.inhparent = 'ops.audit_log'::regclass and b.bounds is not null
+     order by 2
+  loop
+    execute format($query$
+      select array_agg(o.id)
+        from (select o.id, o.audit_retention_months as months from ops.organization o
+              union all
+              select distinct a.organization_id, %2$L::integer
+                from app.%1$I a
+               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
+       where %3$L::timestamptz <= now() - make_interval(months => o.months)
+         and exists (select from app.%1$I a where a.organization_id = o.id)
+    $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
+    continue when v_organizations is null;
+    execute format('select not exists (select from app.%I a where a.xid >= %s)', v_partition.name, v_through) into v_sealed;
+    continue when not v_sealed;
+
+    execute format('select not exists (select from app.%I a where a.organization_id <> all (%L))', v_partition.name, v_organizations) into v_whole;
+    v_retention.id := gen_random_uuid();
+    v_retention.partition_name := v_partition.name;
+    v_retention.table_name := v_partition.name || '_detached_' || left(replace(v_retention.id::text, '-', ''), 8);
+    for organization_id, partition_name, rows, detached_table in execute format(
+      'select a.organization_id, %L, count(*), %L from app.%1$I a where a.organization_id = any (%3$L) group by 1 order by 1',
+      v_partition.name, v_retention.table_name, v_organizations)
+    loop
+      return next;
+    end loop;
+    continue when dry_run;
+
+    insert into app.audit_retention (id, partition_name, from_ts, to_ts, table_name)
+    values (v_retention.id, v_partition.name, v_partition.from_ts, v_partition.to_ts, v_retention.table_name);
+    perform app.carry_audit_forward(v_partition.name, v_organizations);
+    execute format($query$
+      with act as (
+        insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+        select 'retention', a.organization_id, 'detach', 'ops.audit_log', %1$L,
+               jsonb_build_object('retention_id', %2$L::uuid, 'from', %3$L::timestamptz, 'to', %4$L::timestamptz, 'rows', count(*),
+                                  'table', %5$L::text)
+          from app.%1$I a where a.organization_id = any (%6$L)
+         group by a.organization_id
+        returning organization_id, id
+      )
+      insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+      select s.organization_id, s.seq, %2$L, act.id, range_agg(int4range(e.n::integer, e.n::integer, '[]'))
+        from act
+        join app.audit_seal s on s.organization_id = act.organization_id,
+             unnest(s.entry_ids) with ordinality as e (id, n)
+        join app.%1$I a on a.id = e.id
+       where a.organization_id = s.organization_id and a.xid >= s.from_xid and a.xid < s.through_xid
+       group by s.organization_id, s.seq, act.id
+    $query$, v_partition.name, v_retention.id, v_partition.from_ts, v_partition.to_ts, v_retention.table_name, v_organizations);
+
+    if v_whole then
+      execute format('alter table ops.audit_log detach partition app.%I', v_partition.name);
+      execute format('drop trigger _200_append_only on app.%I', v_partition.name);
+      execute format('alter table app.%I rename to %I', v_partition.name, v_retention.table_name);
+    else
+      execute format('create table app.%I (like app.%I including defaults)', v_retention.table_name, v_partition.name);
+      execute format('alter table app.%I enable row level security', v_retention.table_name);
+      execute format('alter table app.%I force row level security', v_retention.table_name);
+      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_retention.table_name);
+      execute format('alter table app.%I disable trigger _200_append_only', v_partition.name);
+      execute format('with moved as (delete from app.%I a where a.organization_id = any (%L) returning *) insert into app.%I select * from moved',
+        v_partition.name, v_organizations, v_retention.table_name);
+      execute format('alter table app.%I enable trigger _200_append_only', v_partition.name);
+    end if;
+    execute format('comment on table app.%I is %L', v_retention.table_name,
+      format('Rows of ops.audit_log from %s to %s, which left it by retention; to be kept elsewhere and dropped.', v_partition.from_ts, v_partition.to_ts));
+  end loop;
+end;
+$$;
+revoke execute on function app.retain_audit(boolean) from public;
+grant execute on function app.retain_audit(boolean) to curestry_worker;
+comment on function app.retain_audit(boolean) is
+  'Takes out of the audit log what is older than its organization''s audit_retention_months; answers what left, or with dry_run what would. A job of the worker.';

@@ -1,0 +1,215 @@
+import { beforeAll, expect, test } from "vitest";
+import { withClient } from "../../src/database/open_client.ts";
+import { cliJson } from "../helpers/cli.ts";
+import { query, withTestDatabase } from "../helpers/database.ts";
+import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
+
+/** What is older than an organization wants to keep leaves the audit log, and the rest still proves itself. */
+
+const database = withTestDatabase();
+let short: TestOrganization;
+let long: TestOrganization;
+let forEver: TestOrganization;
+
+const problems = async () => [
+  ...await database.query("select * from app.verify_audit_chain()"),
+  ...await database.query("select * from app.verify_audit_entities()"),
+];
+const seal = () => database.query("select * from app.seal_audit()");
+const retain = (dryRun: boolean) =>
+  query<{ organization_id: string; partition_name: string; rows: string; detached_table: string }>(
+    database.workerUrl,
+    "select * from app.retain_audit($1)",
+    [dryRun],
+  );
+const logged = async ({ id }: TestOrganization, condition = "true") => {
+  const [row] = await database.query<{ n: number }>(
+    `select count(*)::int as n from ops.audit_log where organization_id = $1 and ${condition}`,
+    [id],
+  );
+  return row?.n;
+};
+
+/** Changes of all kinds, which the log has so many months ago. */
+async function workAgo(organizations: TestOrganization[], months: number): Promise<void> {
+  for (const { id } of organizations) {
+    await database.query(
+      "insert into core.prompts (organization_id, name, content) values ($1, 'a', 'a'), ($1, 'b', 'b'), ($1, 'c', 'c')",
+      [id],
+    );
+    await database.query(
+      "update core.prompts set content = content || '!' where organization_id = $1 and name = 'a'",
+      [id],
+    );
+    await database.query(
+      "delete from core.prompts where id = (select id from core.prompts where organization_id = $1 and name = 'b' limit 1)",
+      [id],
+    );
+    await database.query("select app.import_analyses($1, $2)", [
+      id,
+      JSON.stringify([{
+        line: 1,
+        record: { promptContent: "x", metrics: [{ key: "m", valueNum: 1 }] },
+      }]),
+    ]);
+  }
+  // Clocks do not go back: the rows are moved, before they are sealed
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    await client.query(
+      "update ops.audit_log set ts = ts - make_interval(months => $1) where xid >= (select through_xid from app.audit_sealer)",
+      [months],
+    );
+    await client.query("commit");
+  });
+  await query(database.workerUrl, "select app.make_partitions()");
+  await seal();
+}
+
+beforeAll(async () => {
+  short = await makeOrganization(database, { slug: "short" });
+  long = await makeOrganization(database, { slug: "long" });
+  forEver = await makeOrganization(database, { slug: "for-ever" });
+  for (const months of [14, 8, 3, 0]) await workAgo([short, long, forEver], months);
+  expect(await problems()).toEqual([]);
+});
+
+test("without a policy nothing leaves", async () => {
+  expect(await retain(true)).toEqual([]);
+  expect(await retain(false)).toEqual([]);
+});
+
+test("each organization's policy is followed, a dry run changes nothing, and the act is recorded", async () => {
+  const keep = (organization: TestOrganization, months: number) =>
+    database.query("update ops.organization set audit_retention_months = $2 where id = $1", [
+      organization.id,
+      months,
+    ]);
+  await keep(short, 6);
+  await keep(long, 12);
+  const before = await logged(forEver);
+  const plan = await retain(true);
+  expect(await logged(forEver)).toBe(before);
+  expect(plan.filter(({ organization_id }) => organization_id === short.id)).toHaveLength(2);
+  expect(plan.filter(({ organization_id }) => organization_id === long.id)).toHaveLength(1);
+  expect(plan.some(({ organization_id }) => organization_id === forEver.id)).toBe(false);
+
+  const old = "ts < now() - interval '6 months'";
+  expect(await logged(short, old)).toBeGreaterThan(0);
+  const done = await retain(false);
+  const strip = (rows: typeof plan) => rows.map(({ detached_table: _, ...rest }) => rest);
+  expect(strip(done)).toEqual(strip(plan));
+  expect(await logged(short, old)).toBe(0);
+  expect(await logged(long, "ts < now() - interval '12 months'")).toBe(0);
+  expect(await logged(long, old)).toBeGreaterThan(0);
+  expect(await logged(forEver)).toBe(before);
+  expect(await logged(short, "action = 'detach'")).toBe(2);
+  expect(await logged(long, "action = 'detach'")).toBe(1);
+  // What left is in tables of its own
+  for (const { detached_table, organization_id, rows } of done) {
+    const [found] = await database.query<{ n: string }>(
+      `select count(*)::text as n from app.${detached_table} where organization_id = $1`,
+      [organization_id],
+    );
+    expect(found?.n).toBe(rows);
+  }
+  expect(await problems()).toEqual([]);
+  await seal();
+  expect(await problems()).toEqual([]);
+  expect(await retain(false)).toEqual([]);
+});
+
+test("what is still there can be compared with the log afterwards, and a forgery is found", async () => {
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    const { rows: [prompt] } = await client.query(
+      `update core.prompts set content = 'forged' where (organization_id, id) in (
+         select organization_id, entity_id from ops.audit_log
+          where organization_id = $1 and action = 'baseline' and entity_type = 'core.prompts' limit 1) returning id`,
+      [short.id],
+    );
+    expect(prompt).toBeDefined();
+    const { rows } = await client.query(
+      "select problem, entity_id from app.verify_audit_entities()",
+    );
+    expect(rows).toEqual([{ problem: "changed past the log", entity_id: prompt.id }]);
+    await client.query("rollback");
+  });
+});
+
+test("a row that is removed under the cover of retention is found", async () => {
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    // Removed, and added to what retention took
+    const { rows: [gone] } = await client.query(
+      `with seal as (select * from app.audit_seal where organization_id = $1 order by seq limit 1)
+       select s.seq, s.entry_ids[1] as id from seal s`,
+      [forEver.id],
+    );
+    await client.query("delete from ops.audit_log where id = $1", [gone.id]);
+    await client.query(
+      `insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+       select $1, $2, r.id, gen_random_uuid(), '{[1,1]}' from app.audit_retention r limit 1`,
+      [forEver.id, gone.seq],
+    );
+    const { rows } = await client.query("select problem from app.verify_audit_chain()");
+    expect(rows).toEqual([{ problem: "row removed" }]);
+    await client.query("rollback; begin; set local session_replication_role = replica");
+    // Added to an act that did take place
+    await client.query(
+      `update app.audit_detachment set positions = positions + int4multirange(int4range(900, 900, '[]')) where organization_id = $1`,
+      [long.id],
+    );
+    const { rows: more } = await client.query("select problem from app.verify_audit_chain()");
+    expect(more).toEqual([{ problem: "row removed" }]);
+    await client.query("rollback");
+  });
+  expect(await problems()).toEqual([]);
+});
+
+test("a month that is not wholly sealed stays", async () => {
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    await client.query(
+      "update app.audit_sealer set through_xid = 0; update ops.organization set audit_retention_months = 1",
+    );
+    expect((await client.query("select * from app.retain_audit(true)")).rows).toEqual([]);
+    await client.query("rollback");
+  });
+});
+
+test("when all that is in a month may go, the partition is detached; the tables are dropped later", async () => {
+  await database.query("update ops.organization set audit_retention_months = 2");
+  const partitions = async () => {
+    const rows = await database.query<{ name: string }>(
+      "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'ops.audit_log'::regclass",
+    );
+    return rows.map(({ name }) => name);
+  };
+  const before = await partitions();
+  const result = await cliJson<{ detached: { partition: string; table: string; rows: number }[] }>([
+    "audit",
+    "retain",
+  ], { env: database.env });
+  expect(result.detached.length).toBeGreaterThan(0);
+  expect((await partitions()).length).toBeLessThan(before.length);
+  expect(await problems()).toEqual([]);
+  const tables = async () => {
+    const [row] = await database.query<{ n: number }>(
+      "select count(*)::int as n from pg_class where relnamespace = 'app'::regnamespace and relname like '%\\_detached\\_%' and relkind = 'r'",
+    );
+    return row?.n;
+  };
+  const [known] = await database.query<{ n: number }>(
+    "select count(*)::int as n from app.audit_retention",
+  );
+  expect(await tables()).toBe(known?.n);
+  expect(await database.query("select * from app.security_findings()")).toEqual([]);
+  expect(await query(database.workerUrl, "select app.drop_detached_audit()")).toEqual([]);
+  const dropped = await cliJson<{ dropped: string[] }>(["audit", "retain", "--drop"], {
+    env: database.env,
+  });
+  expect(dropped.dropped).toHaveLength(known?.n ?? 0);
+  expect(await tables()).toBe(0);
+  expect(await problems()).toEqual([]);
+});
