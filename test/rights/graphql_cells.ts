@@ -186,8 +186,9 @@ export function pick(
 /** The global id of a row. */
 export function nodeIdOf(type: string, row: Row): string {
   const key = "organization_id" in row ? [row.organization_id, row.id] : [row.id];
-  // The one primary key that is in the order of time
+  // The tables that are partitioned by time
   if (type === "AuditLog") key.splice(1, 0, row.ts);
+  if (type === "FeatureEvent") key.splice(1, 0, row.occurred_at);
   return Buffer.from(JSON.stringify([type, ...key])).toString("base64");
 }
 
