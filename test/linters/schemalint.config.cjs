@@ -10,6 +10,9 @@ const WITHOUT_ORGANIZATION = [
   "ops.organization",
 ];
 
+/** It does not see the primary keys of partitioned tables. */
+const PARTITIONED = ["ops.audit_log", "ops.feature_event"];
+
 const OF_AN_ORGANIZATION = {
   "mandatory-columns": ["error", { organization_id: { isNullable: false } }],
 };
@@ -32,5 +35,8 @@ module.exports = {
     "prefer-timestamptz-to-timestamp": ["error"],
     "prefer-text-with-check-to-enum": ["error"],
   },
-  ignores: WITHOUT_ORGANIZATION.map((identifier) => ({ rule: "mandatory-columns", identifier })),
+  ignores: [
+    ...WITHOUT_ORGANIZATION.map((identifier) => ({ rule: "mandatory-columns", identifier })),
+    ...PARTITIONED.map((identifier) => ({ rule: "require-primary-key", identifier })),
+  ],
 };

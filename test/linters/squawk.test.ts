@@ -44,6 +44,16 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
       "the legacy tables move to core in one transaction, all or nothing, while nobody else " +
       "writes them: concurrent and unvalidated steps would need several",
   },
+  {
+    rules: ["renaming-table", "ban-drop-table"],
+    files: ["000005-partitions.sql"],
+    because: "a table becomes partitioned by making it anew: clients find it under its name",
+  },
+  {
+    rules: ["constraint-missing-not-valid"],
+    files: ["000005-partitions.sql"],
+    because: "the columns are new and empty, and organizations are few",
+  },
 ];
 
 interface Violation {
