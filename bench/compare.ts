@@ -28,6 +28,10 @@ export interface Measured {
 export interface Candidate {
   name: string;
   work(): Promise<unknown>;
+  /** Before each round, not measured. */
+  prepare?(): Promise<unknown>;
+  /** After each round, not measured. */
+  after?(): Promise<unknown>;
 }
 
 /**
@@ -44,9 +48,11 @@ export async function compare(
   const times: [number[], number[]] = [[], []];
   for (let round = -Math.ceil(options.rounds / 10); round < options.rounds; round++) {
     for (const [n, candidate] of [ours, other].entries()) {
+      await candidate.prepare?.();
       const start = performance.now();
       await candidate.work();
       if (round >= 0) times[n]?.push(performance.now() - start);
+      await candidate.after?.();
     }
   }
   const [mine, theirs] = [median(times[0]), median(times[1])];
@@ -59,6 +65,7 @@ export async function compare(
   };
 }
 
-function median(values: number[]): number {
+/** The middle one. */
+export function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -8,6 +8,7 @@ import { databaseUrl } from "../src/database/urls.ts";
 import { fail } from "../src/process.ts";
 import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
+import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
 
@@ -19,7 +20,12 @@ with durable commits. Read the ratios: absolute times depend on the machine.
   NAME         which benchmarks; all if none is named
   --json FILE  writes the figures`;
 
-const BENCHMARKS: readonly Benchmark[] = [policyBenchmark, recordBenchmark, auditBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [
+  policyBenchmark,
+  recordBenchmark,
+  auditBenchmark,
+  martsBenchmark,
+];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
