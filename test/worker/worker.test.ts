@@ -177,6 +177,55 @@ describe("a job that takes long", () => {
   });
 });
 
+test("under load nothing is lost or done twice when one worker stops and another goes on", async () => {
+  // Each run leaves a row; the sequence counts beginnings, also of what is rolled back
+  await database.query(`
+    alter function app.tidy_jobs(interval, integer) rename to tidy_jobs_for_later;
+    create sequence app.test_begun;
+    create table app.test_ended (at timestamptz default clock_timestamp());
+    grant usage on sequence app.test_begun to curestry_worker;
+    grant insert on app.test_ended to curestry_worker;
+    create function app.tidy_jobs() returns void language plpgsql as $$
+      begin
+        perform nextval('app.test_begun');
+        perform pg_sleep(0.02);
+        insert into app.test_ended default values;
+      end $$;`);
+  const count = async () =>
+    (await database.query<{ begun: number; ended: number; left: number; touched: number }>(
+      `select (select case when is_called then last_value else 0 end::int from app.test_begun) as begun,
+              (select count(*)::int from app.test_ended) as ended,
+              count(*)::int as left,
+              (count(*) filter (where locked_at is not null or attempts > 0))::int as touched
+         from graphile_worker.jobs where task_identifier = 'tidy_jobs'`,
+    ))[0]!;
+  await database.query(
+    `select graphile_worker.add_jobs(array(
+       select row('tidy_jobs', '{}', null, now(), 3, null, null, null)::graphile_worker.job_spec
+         from generate_series(1, 300)))`,
+  );
+  const first = await runWorker();
+  await vi.waitFor(async () => expect((await count()).ended).toBeGreaterThan(5), 20_000);
+  expect((await first.stop("SIGTERM")).code).toBe(0);
+  const between = await count();
+  expect(between.left).toBeGreaterThan(0);
+  expect(between).toEqual({
+    begun: 300 - between.left,
+    ended: 300 - between.left,
+    left: between.left,
+    touched: 0,
+  });
+  const second = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
+  await vi.waitFor(async () => expect((await count()).left).toBe(0), 30_000);
+  await second.stop();
+  expect(await count()).toEqual({ begun: 300, ended: 300, left: 0, touched: 0 });
+  await database.query(`
+    drop function app.tidy_jobs();
+    drop table app.test_ended;
+    drop sequence app.test_begun;
+    alter function app.tidy_jobs_for_later(interval, integer) rename to tidy_jobs;`);
+});
+
 test("a job that fails stays in the queue with the reason, and is tried again", async () => {
   await database.query("alter function app.marked_organizations() rename to marked_for_later");
   const worker = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
