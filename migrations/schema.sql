@@ -113,6 +113,20 @@ grant usage on type ops.analysis_result_item to curestry_member;
 revoke all on type ops.analysis_result_item from public;
 comment on type ops.analysis_result_item is 'The document of an analysis. Its numbers stand as metrics of the run too.';
 
+create type ops.failed_job as (
+  id bigint,
+  task text,
+  attempts integer,
+  max_attempts integer,
+  error text,
+  created_at timestamp with time zone,
+  failed_at timestamp with time zone
+);
+grant usage on type ops.failed_job to curestry_definer;
+grant usage on type ops.failed_job to curestry_member;
+revoke all on type ops.failed_job from public;
+comment on type ops.failed_job is 'A job of the worker that failed for good. What it is about is not in the API.';
+
 create type ops.feature_event_item as (
   feature_key text,
   occurred_at timestamp with time zone,
@@ -170,6 +184,22 @@ grant usage on type ops.record_outcome to curestry_definer;
 grant usage on type ops.record_outcome to curestry_member;
 revoke all on type ops.record_outcome from public;
 comment on type ops.record_outcome is 'What became of an item of recordAnalyses.';
+
+create type ops.task_run as (
+  task text,
+  kind text,
+  is_late boolean,
+  expected_seconds integer,
+  started_at timestamp with time zone,
+  succeeded_at timestamp with time zone,
+  failed_at timestamp with time zone,
+  error text,
+  milliseconds double precision
+);
+grant usage on type ops.task_run to curestry_definer;
+grant usage on type ops.task_run to curestry_member;
+revoke all on type ops.task_run from public;
+comment on type ops.task_run is 'A task of the worker that runs by itself, and when it last did.';
 
 create type ops.viewer as (
   user_id integer,
@@ -432,6 +462,36 @@ comment on constraint pk_mart_mark on app.mart_mark is 'One row per organization
 comment on policy definer_all on app.mart_mark is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.operator
+create table app.operator (
+  user_id integer not null,
+  granted_at timestamp with time zone default now() not null,
+  constraint pk_operator PRIMARY KEY (user_id),
+  constraint fk_operator_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE CASCADE
+);
+
+alter table app.operator enable row level security, force row level security;
+
+create policy definer_all on app.operator for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON app.operator REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
+
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON app.operator REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
+
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON app.operator FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
+
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON app.operator REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
+grant delete, insert, select on table app.operator to curestry_definer;
+comment on table app.operator is 'Users who operate the installation: they see failed jobs and scheduled tasks through the API. Made and unmade by "curestry operator".';
+comment on column app.operator.user_id is 'Who.';
+comment on column app.operator.granted_at is 'Since when.';
+comment on constraint fk_operator_user_id on app.operator is 'The user must exist.';
+comment on constraint pk_operator on app.operator is 'A user is an operator once.';
+comment on policy definer_all on app.operator is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.partitioned_table
 create table app.partitioned_table (
   table_name text not null,
@@ -453,6 +513,66 @@ comment on column app.partitioned_table.months_ahead is 'For how many months aft
 comment on constraint chk_partitioned_table_months_ahead on app.partitioned_table is 'months_ahead must be from 1 to 24';
 comment on constraint pk_partitioned_table on app.partitioned_table is 'One row per table.';
 comment on policy owner_all on app.partitioned_table is 'Migrations say which tables are partitioned.';
+
+
+-- app.task_run
+create table app.task_run (
+  kind text not null,
+  task text not null,
+  expected_seconds integer not null,
+  expected_since timestamp with time zone default clock_timestamp() not null,
+  started_at timestamp with time zone,
+  succeeded_at timestamp with time zone,
+  failed_at timestamp with time zone,
+  error text,
+  milliseconds double precision,
+  constraint pk_task_run PRIMARY KEY (kind, task),
+  constraint chk_task_run_expected_seconds CHECK (expected_seconds > 0),
+  constraint chk_task_run_kind CHECK (kind = ANY (ARRAY['schedule'::text, 'poll'::text]))
+);
+
+alter table app.task_run enable row level security, force row level security;
+
+create policy definer_all on app.task_run for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select, update on table app.task_run to curestry_definer;
+comment on table app.task_run is 'What runs by itself, and when it last did: one row a task.';
+comment on column app.task_run.kind is 'schedule: a line of worker/crontab; poll: looked for all the time.';
+comment on column app.task_run.task is 'Which task.';
+comment on column app.task_run.expected_seconds is 'How often it runs: at most this long after the time before.';
+comment on column app.task_run.expected_since is 'Since when it should run.';
+comment on column app.task_run.started_at is 'When it last began.';
+comment on column app.task_run.succeeded_at is 'When it last succeeded.';
+comment on column app.task_run.failed_at is 'When it last failed.';
+comment on column app.task_run.error is 'Why it last failed.';
+comment on column app.task_run.milliseconds is 'How long it took the last time.';
+comment on constraint chk_task_run_expected_seconds on app.task_run is 'expected_seconds must be above 0';
+comment on constraint chk_task_run_kind on app.task_run is 'kind must be schedule or poll';
+comment on constraint pk_task_run on app.task_run is 'One row a task.';
+comment on policy definer_all on app.task_run is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.worker_heartbeat
+create table app.worker_heartbeat (
+  worker_id text not null,
+  started_at timestamp with time zone default clock_timestamp() not null,
+  beat_at timestamp with time zone default clock_timestamp() not null,
+  constraint pk_worker_heartbeat PRIMARY KEY (worker_id)
+);
+
+alter table app.worker_heartbeat enable row level security, force row level security;
+
+create policy definer_all on app.worker_heartbeat for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select, update on table app.worker_heartbeat to curestry_definer;
+comment on table app.worker_heartbeat is 'The workers that are alive. The jobs of one that dies go back to the queue.';
+comment on column app.worker_heartbeat.worker_id is 'The name under which it locks jobs (graphile_worker.jobs.locked_by).';
+comment on column app.worker_heartbeat.started_at is 'When it started.';
+comment on column app.worker_heartbeat.beat_at is 'When it last said that it is alive.';
+comment on constraint pk_worker_heartbeat on app.worker_heartbeat is 'One row a worker.';
+comment on policy definer_all on app.worker_heartbeat is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- core.analysis_results
@@ -2958,6 +3078,22 @@ revoke all on function app.audit_table(audited regclass, organization_column tex
 comment on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) is 'Puts the audit triggers on a table, generated for its columns; called in the file of each table.';
 
 
+-- app.audit_unsealed_seconds()
+CREATE OR REPLACE FUNCTION app.audit_unsealed_seconds()
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select extract(epoch from clock_timestamp() - a.ts)::double precision
+    from app.audit_sealer s,
+         lateral (select e.ts from ops.audit_log e where e.xid >= s.through_xid order by e.xid limit 1) a;
+$function$;
+alter function app.audit_unsealed_seconds() owner to curestry_definer;
+revoke all on function app.audit_unsealed_seconds() from public;
+comment on function app.audit_unsealed_seconds() is 'The age of the oldest row of the audit log that is not sealed; null if all are.';
+
+
 -- app.begin_audit_era()
 CREATE OR REPLACE FUNCTION app.begin_audit_era()
  RETURNS boolean
@@ -3042,6 +3178,26 @@ alter function app.begin_request(session_jwt_id text, api_key_hash text, organiz
 grant execute on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) to curestry_gateway;
 revoke all on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) from public;
 comment on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) is 'Verifies the credential of a request and sets, for this transaction, its user, organization, permissions and request id.';
+
+
+-- app.cancel_job(job_id bigint)
+CREATE OR REPLACE FUNCTION app.cancel_job(job_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_task constant text := app.unlocked_job(job_id);
+begin
+  perform graphile_worker.complete_jobs(array[job_id]);
+  return v_task;
+end;
+$function$;
+alter function app.cancel_job(job_id bigint) owner to curestry_definer;
+grant execute on function app.cancel_job(job_id bigint) to curestry_owner;
+revoke all on function app.cancel_job(job_id bigint) from public;
+comment on function app.cancel_job(job_id bigint) is 'Takes a job out of the queue; answers its task. Refuses one that runs just now. For operators.';
 
 
 -- app.carry_audit_forward(partition_name name, organizations uuid[])
@@ -3377,6 +3533,33 @@ revoke all on function app.create_organization(organization_slug text, organizat
 comment on function app.create_organization(organization_slug text, organization_name text, owner_email text) is 'Makes an organization and, if new, the account of its owner. For operators.';
 
 
+-- app.dead_workers(suspects text[], silence interval)
+CREATE OR REPLACE FUNCTION app.dead_workers(suspects text[], silence interval)
+ RETURNS text[]
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.worker_heartbeat h
+     where greatest(h.beat_at, pg_postmaster_start_time()) < clock_timestamp() - silence
+       and pg_try_advisory_xact_lock(app.worker_lock(h.worker_id))
+    returning h.worker_id
+  ), strangers as (
+    select s.worker_id
+      from unnest(suspects) as s (worker_id)
+     where not exists (select from app.worker_heartbeat h where h.worker_id = s.worker_id)
+       and pg_try_advisory_xact_lock(app.worker_lock(s.worker_id))
+  )
+  select coalesce(array_agg(d.worker_id), '{}')
+    from (select g.worker_id from gone g union select s.worker_id from strangers s) d;
+$function$;
+alter function app.dead_workers(suspects text[], silence interval) owner to curestry_definer;
+grant execute on function app.dead_workers(suspects text[], silence interval) to curestry_worker;
+revoke all on function app.dead_workers(suspects text[], silence interval) from public;
+comment on function app.dead_workers(suspects text[], silence interval) is 'Forgets and answers the workers that died: known ones, and those of the suspects that never had a heartbeat.';
+
+
 -- app.drop_analyst(analyst name)
 CREATE OR REPLACE FUNCTION app.drop_analyst(analyst name)
  RETURNS void
@@ -3463,6 +3646,21 @@ revoke all on function app.end_analysis_run(run_id uuid, end_status text, note j
 comment on function app.end_analysis_run(run_id uuid, end_status text, note jsonb) is 'Ends a run of the request''s organization; the life of a run decides whether it may.';
 
 
+-- app.end_worker(worker text)
+CREATE OR REPLACE FUNCTION app.end_worker(worker text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  delete from app.worker_heartbeat h where h.worker_id = worker;
+$function$;
+alter function app.end_worker(worker text) owner to curestry_definer;
+grant execute on function app.end_worker(worker text) to curestry_worker;
+revoke all on function app.end_worker(worker text) from public;
+comment on function app.end_worker(worker text) is 'Says that a worker has stopped in good order: it holds no jobs.';
+
+
 -- app.ensure_user(user_email text)
 CREATE OR REPLACE FUNCTION app.ensure_user(user_email text)
  RETURNS integer
@@ -3496,6 +3694,31 @@ revoke all on function app.ensure_user(user_email text) from public;
 comment on function app.ensure_user(user_email text) is 'The user with this e-mail address; made, with a personal organization, if there is none.';
 
 
+-- app.expect_tasks(tasks jsonb)
+CREATE OR REPLACE FUNCTION app.expect_tasks(tasks jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.task_run (kind, task, expected_seconds)
+  select t.kind, t.task, t.seconds
+    from jsonb_to_recordset(tasks) as t (kind text, task text, seconds integer)
+   order by 1, 2
+  on conflict on constraint pk_task_run do update
+    set expected_seconds = excluded.expected_seconds
+    where task_run.expected_seconds <> excluded.expected_seconds;
+  delete from app.task_run r
+   where not exists (select from jsonb_to_recordset(tasks) as t (kind text, task text) where t.kind = r.kind and t.task = r.task);
+end;
+$function$;
+alter function app.expect_tasks(tasks jsonb) owner to curestry_definer;
+grant execute on function app.expect_tasks(tasks jsonb) to curestry_worker;
+revoke all on function app.expect_tasks(tasks jsonb) from public;
+comment on function app.expect_tasks(tasks jsonb) is 'Says which tasks run by themselves ({kind, task, seconds}: how often), so that one that does not run at all is missed. The worker does so when it starts.';
+
+
 -- app.grant_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.grant_analyst(analyst name, organization uuid)
  RETURNS void
@@ -3516,15 +3739,42 @@ revoke all on function app.grant_analyst(analyst name, organization uuid) from p
 comment on function app.grant_analyst(analyst name, organization uuid) is 'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is no analyst. For operators.';
 
 
+-- app.grant_operator(user_email text)
+CREATE OR REPLACE FUNCTION app.grant_operator(user_email text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user integer;
+begin
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if not found then
+    perform app.refuse('CU003', format('There is no user with the e-mail address %s', user_email), 'email');
+  end if;
+  insert into app.operator (user_id) values (v_user) on conflict do nothing;
+  return v_user;
+end;
+$function$;
+alter function app.grant_operator(user_email text) owner to curestry_definer;
+grant execute on function app.grant_operator(user_email text) to curestry_owner;
+revoke all on function app.grant_operator(user_email text) from public;
+comment on function app.grant_operator(user_email text) is 'Lets a user see failed jobs and scheduled tasks of the whole installation through the API, and retry jobs; refuses an unknown one. For operators.';
+
+
 -- app.health()
 CREATE OR REPLACE FUNCTION app.health()
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select jsonb_build_object(
-    'status', 'healthy',
+declare
+  v_report jsonb;
+  v_problems text[] := '{}';
+begin
+  v_report := jsonb_build_object(
     'recent_analyses_24h',
       (select coalesce(sum(r.n), 0)
          from ops.organization o,
@@ -3532,15 +3782,35 @@ AS $function$
                         where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
     'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
-    'marts', jsonb_build_object(
-      'oldest_change_seconds', (select round(extract(epoch from clock_timestamp() - min(m.created_at)), 1) from app.mart_mark m),
-      'waiting', (select count(*) from app.mart_mark m)));
+    'marts', (
+      select jsonb_build_object(
+               'oldest_change_seconds', round(max(f.oldest_change_seconds)::numeric, 1),
+               'waiting', max(f.waiting),
+               'freshness', jsonb_object_agg(f.mart, round(f.oldest_change_seconds::numeric, 1)))
+        from app.mart_freshness() f),
+    'workers', (select jsonb_build_object('alive', count(*)) from app.worker_heartbeat h where h.beat_at > clock_timestamp() - interval '40 seconds'),
+    'jobs', (select jsonb_build_object('waiting', c.waiting, 'running', c.running, 'failed', c.failed) from app.job_counts() c));
+
+  with runs as (select * from app.task_runs())
+  select v_report || jsonb_build_object('tasks', coalesce(jsonb_agg(jsonb_build_object(
+           'task', r.task, 'kind', r.kind, 'late', r.is_late, 'expected_seconds', r.expected_seconds,
+           'seconds_since_success', round(extract(epoch from clock_timestamp() - r.succeeded_at), 1)) order by r.task, r.kind), '[]')),
+         v_problems || coalesce(array_agg(format('task %s (%s) is late', r.task, r.kind) order by r.task, r.kind) filter (where r.is_late), '{}')
+    into v_report, v_problems
+    from runs r;
+
+  -- Further parts stand here
+
+  return jsonb_build_object(
+    'status', case when v_problems = '{}' then 'healthy' else 'degraded' end,
+    'problems', to_jsonb(v_problems)) || v_report;
+end;
 $function$;
 alter function app.health() owner to curestry_definer;
 grant execute on function app.health() to curestry_gateway;
 grant execute on function app.health() to curestry_owner;
 revoke all on function app.health() from public;
-comment on function app.health() is 'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind.';
+comment on function app.health() is 'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind, which tasks are late, how many workers are alive, how many jobs wait and have failed.';
 
 
 -- app.import_analyses(organization uuid, lines jsonb)
@@ -3657,6 +3927,26 @@ revoke all on function app.import_prompts(organization uuid, lines jsonb) from p
 comment on function app.import_prompts(organization uuid, lines jsonb) is 'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
 
 
+-- app.job_counts()
+CREATE OR REPLACE FUNCTION app.job_counts()
+ RETURNS TABLE(waiting bigint, running bigint, failed bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+  select count(*) filter (where j.locked_at is null and j.attempts < j.max_attempts),
+         count(*) filter (where j.locked_at is not null),
+         count(*) filter (where j.locked_at is null and j.attempts >= j.max_attempts)
+    from graphile_worker.jobs j;
+end;
+$function$;
+alter function app.job_counts() owner to curestry_definer;
+revoke all on function app.job_counts() from public;
+comment on function app.job_counts() is 'How many jobs wait, run, and have failed for good.';
+
+
 -- app.key_permissions(key ops.api_key)
 CREATE OR REPLACE FUNCTION app.key_permissions(key ops.api_key)
  RETURNS text[]
@@ -3744,6 +4034,48 @@ alter function app.list_api_keys(organization uuid) owner to curestry_definer;
 grant execute on function app.list_api_keys(organization uuid) to curestry_owner;
 revoke all on function app.list_api_keys(organization uuid) from public;
 comment on function app.list_api_keys(organization uuid) is 'The API keys of one or all organizations, without what could be used. For operators.';
+
+
+-- app.list_jobs(only_failed boolean)
+CREATE OR REPLACE FUNCTION app.list_jobs(only_failed boolean DEFAULT false)
+ RETURNS TABLE(id bigint, task text, state text, attempts integer, max_attempts integer, error text, created_at timestamp with time zone, updated_at timestamp with time zone, run_at timestamp with time zone, worker text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query select j.id, j.task_identifier::text,
+         case when j.locked_at is not null then 'running'
+              when j.attempts >= j.max_attempts then 'failed'
+              when j.last_error is not null then 'retrying'
+              else 'waiting' end,
+         j.attempts::integer, j.max_attempts::integer, left(j.last_error, 2000), j.created_at, j.updated_at, j.run_at, j.locked_by
+    from graphile_worker.jobs j
+   where not only_failed or (j.locked_at is null and j.attempts >= j.max_attempts)
+   order by j.id;
+end;
+$function$;
+alter function app.list_jobs(only_failed boolean) owner to curestry_definer;
+grant execute on function app.list_jobs(only_failed boolean) to curestry_owner;
+revoke all on function app.list_jobs(only_failed boolean) from public;
+comment on function app.list_jobs(only_failed boolean) is 'The jobs of the queue, or those of them that failed for good, with the last error; not what they are about. For operators.';
+
+
+-- app.list_operators()
+CREATE OR REPLACE FUNCTION app.list_operators()
+ RETURNS TABLE(email text, granted_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.email::text, o.granted_at
+    from app.operator o join core.users u on u.id = o.user_id
+   order by 1;
+$function$;
+alter function app.list_operators() owner to curestry_definer;
+grant execute on function app.list_operators() to curestry_owner;
+revoke all on function app.list_operators() from public;
+comment on function app.list_operators() is 'The users who are operators. For operators.';
 
 
 -- app.lock_member(organization uuid, member_user_id integer)
@@ -3840,6 +4172,121 @@ end;
 $function$;
 revoke all on function app.mark_table(marked regclass) from public;
 comment on function app.mark_table(marked regclass) is 'Puts the triggers on a table that mark what the marts have to take up; called in the file of each table with facts.';
+
+
+-- app.marked_organizations()
+CREATE OR REPLACE FUNCTION app.marked_organizations()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with recursive marked as (
+    (select m.organization_id from app.mart_mark m order by m.organization_id limit 1)
+    union all
+    select n.organization_id
+      from marked p,
+           lateral (select m.organization_id from app.mart_mark m
+                     where m.organization_id > p.organization_id order by m.organization_id limit 1) n
+  )
+  select organization_id from marked;
+$function$;
+alter function app.marked_organizations() owner to curestry_definer;
+grant execute on function app.marked_organizations() to curestry_owner;
+grant execute on function app.marked_organizations() to curestry_worker;
+revoke all on function app.marked_organizations() from public;
+comment on function app.marked_organizations() is 'The organizations whose marts are behind. The worker asks every two seconds; one look into an index if there are none.';
+
+
+-- app.mart_freshness()
+CREATE OR REPLACE FUNCTION app.mart_freshness()
+ RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select m.name, extract(epoch from clock_timestamp() - w.oldest)::double precision, w.waiting
+    from unnest(array['analysis_daily', 'feature_daily', 'metric_timeseries']) as m (name),
+         (select min(k.created_at) as oldest, count(*) as waiting from app.mart_mark k) w;
+$function$;
+alter function app.mart_freshness() owner to curestry_definer;
+revoke all on function app.mart_freshness() from public;
+comment on function app.mart_freshness() is 'How far each mart is behind: the age of the oldest change that it has not taken, and how many wait.';
+
+
+-- app.metrics()
+CREATE OR REPLACE FUNCTION app.metrics()
+ RETURNS TABLE(name text, help text, labels jsonb, value double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select 'curestry_mart_oldest_change_seconds', 'Age of the oldest change that a mart has not taken; 0 if it has taken all.',
+         jsonb_build_object('mart', f.mart), coalesce(f.oldest_change_seconds, 0)
+    from app.mart_freshness() f
+  union all
+  select 'curestry_mart_changes_waiting', 'Changes that a mart has not taken.', jsonb_build_object('mart', f.mart), f.waiting
+    from app.mart_freshness() f
+  union all
+  select 'curestry_audit_unsealed_seconds', 'Age of the oldest row of the audit log that is not sealed; 0 if all are.', '{}',
+         coalesce(app.audit_unsealed_seconds(), 0)
+  union all
+  select 'curestry_jobs', 'Jobs in the queue by state.', jsonb_build_object('state', s.state), s.jobs
+    from app.job_counts() c,
+         lateral (values ('waiting', c.waiting), ('running', c.running), ('failed', c.failed)) as s (state, jobs)
+  union all
+  select 'curestry_task_seconds_since_success', 'Time since a task that runs by itself last succeeded; none if it never did.',
+         jsonb_build_object('task', r.task, 'kind', r.kind), extract(epoch from clock_timestamp() - r.succeeded_at)
+    from app.task_runs() r where r.succeeded_at is not null
+  union all
+  select 'curestry_task_late', '1 for a task that runs by itself and is late, else 0.',
+         jsonb_build_object('task', r.task, 'kind', r.kind), r.is_late::integer
+    from app.task_runs() r
+  union all
+  select 'curestry_workers_alive', 'Workers with a heartbeat.', '{}', count(*)
+    from app.worker_heartbeat h where h.beat_at > clock_timestamp() - interval '40 seconds';
+$function$;
+alter function app.metrics() owner to curestry_definer;
+grant execute on function app.metrics() to curestry_gateway;
+grant execute on function app.metrics() to curestry_owner;
+revoke all on function app.metrics() from public;
+comment on function app.metrics() is 'Figures of the database for GET /metrics, all of them gauges: a further one is a further row.';
+
+
+-- app.note_task_end(task_kind text, task_name text, took double precision, failure text)
+CREATE OR REPLACE FUNCTION app.note_task_end(task_kind text, task_name text, took double precision, failure text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.task_run r
+     set started_at = clock_timestamp() - took * interval '1 millisecond',
+         succeeded_at = case when failure is null then clock_timestamp() else r.succeeded_at end,
+         failed_at = case when failure is null then r.failed_at else clock_timestamp() end,
+         error = case when failure is null then r.error else left(failure, 1000) end,
+         milliseconds = took
+   where r.kind = task_kind and r.task = task_name;
+$function$;
+alter function app.note_task_end(task_kind text, task_name text, took double precision, failure text) owner to curestry_definer;
+grant execute on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) to curestry_worker;
+revoke all on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) from public;
+comment on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) is 'Notes how a task which runs by itself has ended: how long it took, in milliseconds, and why it failed, else null.';
+
+
+-- app.note_task_start(task_kind text, task_name text)
+CREATE OR REPLACE FUNCTION app.note_task_start(task_kind text, task_name text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.task_run r set started_at = clock_timestamp() where r.kind = task_kind and r.task = task_name;
+$function$;
+alter function app.note_task_start(task_kind text, task_name text) owner to curestry_definer;
+grant execute on function app.note_task_start(task_kind text, task_name text) to curestry_worker;
+revoke all on function app.note_task_start(task_kind text, task_name text) from public;
+comment on function app.note_task_start(task_kind text, task_name text) is 'Notes that a task which runs by itself has begun.';
 
 
 -- app.open_session(user_email text, lifetime interval)
@@ -3943,6 +4390,37 @@ revoke all on function app.own_api_key(key_id uuid) from public;
 comment on function app.own_api_key(key_id uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
 
 
+-- app.reap_workers(silence interval)
+CREATE OR REPLACE FUNCTION app.reap_workers(silence interval DEFAULT '00:00:40'::interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_dead text[];
+  v_jobs integer;
+begin
+  v_dead := app.dead_workers(
+    array(select distinct j.locked_by from graphile_worker.jobs j
+           where greatest(j.locked_at, pg_postmaster_start_time()) < clock_timestamp() - silence),
+    silence);
+  if v_dead = '{}' then
+    return 0;
+  end if;
+  update graphile_worker._private_jobs j set last_error = 'The worker ended in the middle of it' where j.locked_by = any (v_dead);
+  get diagnostics v_jobs = row_count;
+  -- A scheduled job that may not be tried again was replaced by the schedule, which has queued another
+  delete from graphile_worker._private_jobs j
+   where j.locked_by = any (v_dead) and j.attempts >= j.max_attempts and j.payload::jsonb ? '_cron';
+  perform graphile_worker.force_unlock_workers(v_dead);
+  return v_jobs;
+end;
+$function$;
+grant execute on function app.reap_workers(silence interval) to curestry_worker;
+revoke all on function app.reap_workers(silence interval) from public;
+comment on function app.reap_workers(silence interval) is 'Gives the jobs of workers that died back to the queue, for others to run; answers how many. A poll of the worker.';
+
+
 -- app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
 CREATE OR REPLACE FUNCTION app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
  RETURNS TABLE(organization_id uuid, hours integer)
@@ -4030,6 +4508,37 @@ revoke all on function app.record_analyses(organization uuid, user_id integer, i
 comment on function app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records analyses of an organization; one bad item does not stop the others. Behind ops.record_analyses and the import.';
 
 
+-- app.record_own_features(uses jsonb)
+CREATE OR REPLACE FUNCTION app.record_own_features(uses jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_count integer;
+begin
+  insert into ops.feature_event (organization_id, user_id, feature_key, occurred_at, event_count)
+  select o.id, coalesce(k.user_id, s.user_id), left('api.' || u.field, 100),
+         clock_timestamp() - least(greatest(u.age, 0), 86400) * interval '1 second', least(u.count, 1000000)
+    from jsonb_to_recordset(uses) as u ("jwtId" text, "keyHash" text, organization text, field text, count integer, age double precision)
+    left join ops.api_key k on k.key_hash = u."keyHash"
+    left join core.sessions s on s.jwt_id = u."jwtId",
+         lateral (select coalesce(
+                    k.organization_id,
+                    case when u.organization is null then (select p.id from ops.organization p where p.personal_user_id = s.user_id)
+                         else (select n.id from ops.organization n where n.slug = u.organization) end) as id) o
+   where (k.id is not null or s.id is not null) and o.id is not null and u.count > 0;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$function$;
+alter function app.record_own_features(uses jsonb) owner to curestry_definer;
+grant execute on function app.record_own_features(uses jsonb) to curestry_gateway;
+revoke all on function app.record_own_features(uses jsonb) from public;
+comment on function app.record_own_features(uses jsonb) is 'Records which fields of our own API were used ({jwtId or keyHash, organization, field, count, age in seconds}), as the features api.<field>. The gateway calls it every few seconds, beside the requests.';
+
+
 -- app.refresh_days(organization uuid, days date[])
 CREATE OR REPLACE FUNCTION app.refresh_days(organization uuid, days date[])
  RETURNS void
@@ -4093,18 +4602,23 @@ CREATE OR REPLACE FUNCTION app.refresh_marts()
  SET search_path TO ''
 AS $function$
 begin
-  -- In one order, so that two workers wait for each other instead of against each other.
-  for organization_id in select distinct m.organization_id from app.mart_mark m order by 1 loop
-    hours := app.refresh_organization(organization_id);
+  -- In one order, so that two of these wait for each other instead of against each other.
+  for organization_id in select o from app.marked_organizations() o order by 1 loop
+    begin
+      hours := app.refresh_organization(organization_id);
+    exception when others then
+      -- Its marks stay; the others go on
+      hours := null;
+      raise warning 'The marts of the organization % were not brought up to date: %', organization_id, sqlerrm;
+    end;
     return next;
   end loop;
 end;
 $function$;
 alter function app.refresh_marts() owner to curestry_definer;
 grant execute on function app.refresh_marts() to curestry_owner;
-grant execute on function app.refresh_marts() to curestry_worker;
 revoke all on function app.refresh_marts() from public;
-comment on function app.refresh_marts() is 'Brings the marts of all organizations up to date with what was recorded. The job of the worker, every minute; also "curestry rollup".';
+comment on function app.refresh_marts() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" take each organization in a transaction of its own.';
 
 
 -- app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[])
@@ -4234,6 +4748,27 @@ grant execute on function app.require(permission text) to curestry_definer;
 grant execute on function app.require(permission text) to curestry_member;
 revoke all on function app.require(permission text) from public;
 comment on function app.require(permission text) is 'The organization of the current request; refuses (CU001, CU002) a request that does not hold this permission.';
+
+
+-- app.require_operator()
+CREATE OR REPLACE FUNCTION app.require_operator()
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := app.require_person();
+begin
+  if not exists (select from app.operator o where o.user_id = v_user) then
+    perform app.refuse('CU002', 'This is for operators: "curestry operator grant" makes one');
+  end if;
+  return v_user;
+end;
+$function$;
+alter function app.require_operator() owner to curestry_definer;
+revoke all on function app.require_operator() from public;
+comment on function app.require_operator() is 'The operator who makes the request in person; refuses (CU001, CU002) anybody else, and every API key.';
 
 
 -- app.require_person()
@@ -4385,6 +4920,26 @@ revoke all on function app.retain_audit(dry_run boolean) from public;
 comment on function app.retain_audit(dry_run boolean) is 'Takes out of the audit log what is older than its organization''s audit_retention_months; answers what left, or with dry_run what would. A job of the worker.';
 
 
+-- app.retry_job(job_id bigint)
+CREATE OR REPLACE FUNCTION app.retry_job(job_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_task constant text := app.unlocked_job(job_id);
+begin
+  perform graphile_worker.reschedule_jobs(array[job_id], run_at => now(), attempts => 0);
+  return v_task;
+end;
+$function$;
+alter function app.retry_job(job_id bigint) owner to curestry_definer;
+grant execute on function app.retry_job(job_id bigint) to curestry_owner;
+revoke all on function app.retry_job(job_id bigint) from public;
+comment on function app.retry_job(job_id bigint) is 'Lets a job run again at once, with all its attempts; answers its task. Refuses one that runs just now. For operators.';
+
+
 -- app.revoke_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.revoke_analyst(analyst name, organization uuid)
  RETURNS boolean
@@ -4428,6 +4983,26 @@ alter function app.revoke_api_key(key_id uuid) owner to curestry_definer;
 grant execute on function app.revoke_api_key(key_id uuid) to curestry_owner;
 revoke all on function app.revoke_api_key(key_id uuid) from public;
 comment on function app.revoke_api_key(key_id uuid) is 'Revokes an API key, for good; from the next request on it is refused. For operators.';
+
+
+-- app.revoke_operator(user_email text)
+CREATE OR REPLACE FUNCTION app.revoke_operator(user_email text)
+ RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.operator o using core.users u
+     where u.id = o.user_id and lower(u.email) = lower(user_email)
+    returning o.user_id
+  )
+  select exists (select from gone);
+$function$;
+alter function app.revoke_operator(user_email text) owner to curestry_definer;
+grant execute on function app.revoke_operator(user_email text) to curestry_owner;
+revoke all on function app.revoke_operator(user_email text) from public;
+comment on function app.revoke_operator(user_email text) is 'Makes an operator an ordinary user again, from their next request on; answers whether they were one. For operators.';
 
 
 -- app.role_permissions(role text)
@@ -4887,6 +5462,26 @@ revoke all on function app.store_analysis_facts(organization uuid, run_ids uuid[
 comment on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
 
 
+-- app.task_runs()
+CREATE OR REPLACE FUNCTION app.task_runs()
+ RETURNS SETOF ops.task_run
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select r.task, r.kind,
+         -- Three times may go wrong; the rest is for a worker that starts
+         clock_timestamp() > greatest(r.succeeded_at, r.expected_since) + r.expected_seconds * interval '3 seconds' + interval '30 seconds',
+         r.expected_seconds, r.started_at, r.succeeded_at, r.failed_at, r.error, r.milliseconds
+    from app.task_run r
+   order by r.task, r.kind;
+$function$;
+alter function app.task_runs() owner to curestry_definer;
+grant execute on function app.task_runs() to curestry_owner;
+revoke all on function app.task_runs() from public;
+comment on function app.task_runs() is 'What runs by itself, when it last did, and which of it is late. For operators.';
+
+
 -- app.tg__mart_marks()
 CREATE OR REPLACE FUNCTION app.tg__mart_marks()
  RETURNS trigger
@@ -4998,6 +5593,46 @@ end;
 $function$;
 revoke all on function app.tg_api_key__life() from public;
 comment on function app.tg_api_key__life() is 'Trigger: revocation cannot be undone, and a key''s secret, scopes and maker cannot change.';
+
+
+-- app.tg_app_operator__audit()
+CREATE OR REPLACE FUNCTION app.tg_app_operator__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at), jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at),
+           array_remove(array[case when n.granted_at is distinct from o.granted_at then 'granted_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.user_id = n.user_id
+     where n.user_id is distinct from o.user_id or n.granted_at is distinct from o.granted_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_app_operator__audit() owner to curestry_definer;
+revoke all on function app.tg_app_operator__audit() from public;
+comment on function app.tg_app_operator__audit() is 'Trigger, generated by app.audit_table: records the changes of app.operator in ops.audit_log.';
 
 
 -- app.tg_audit_log__append_only()
@@ -6072,6 +6707,30 @@ revoke all on function app.tg_workflow_runs__end() from public;
 comment on function app.tg_workflow_runs__end() is 'Trigger: running to success, failed or cancelled and nothing else; success only when every node has ended.';
 
 
+-- app.tidy_jobs(keep interval, newest integer)
+CREATE OR REPLACE FUNCTION app.tidy_jobs(keep interval DEFAULT '7 days'::interval, newest integer DEFAULT 20)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_removed integer;
+begin
+  -- Only what the schedule queues again anyway: other failed jobs wait for an operator
+  delete from graphile_worker._private_jobs j
+   using (select f.id, f.updated_at, row_number() over (partition by f.task_id order by f.id desc) as place
+            from graphile_worker._private_jobs f
+           where f.attempts >= f.max_attempts and f.locked_at is null and f.payload::jsonb ? '_cron') f
+   where j.id = f.id and j.locked_at is null and (f.place > newest or f.updated_at < now() - keep);
+  get diagnostics v_removed = row_count;
+  return v_removed;
+end;
+$function$;
+grant execute on function app.tidy_jobs(keep interval, newest integer) to curestry_worker;
+revoke all on function app.tidy_jobs(keep interval, newest integer) from public;
+comment on function app.tidy_jobs(keep interval, newest integer) is 'Removes scheduled jobs that failed for good: all but the newest of each task, and those too after some days. A job of the worker.';
+
+
 -- app.touch_api_key(api_key_hash text)
 CREATE OR REPLACE FUNCTION app.touch_api_key(api_key_hash text)
  RETURNS void
@@ -6086,6 +6745,58 @@ alter function app.touch_api_key(api_key_hash text) owner to curestry_definer;
 grant execute on function app.touch_api_key(api_key_hash text) to curestry_gateway;
 revoke all on function app.touch_api_key(api_key_hash text) from public;
 comment on function app.touch_api_key(api_key_hash text) is 'Notes that an API key was used, at most once a minute. The gateway calls it beside the request, not in it.';
+
+
+-- app.try_refresh_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.try_refresh_organization(organization uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('curestry refresh ' || organization, 0)) then
+    return null;
+  end if;
+  return app.refresh_organization(organization);
+end;
+$function$;
+alter function app.try_refresh_organization(organization uuid) owner to curestry_definer;
+grant execute on function app.try_refresh_organization(organization uuid) to curestry_owner;
+grant execute on function app.try_refresh_organization(organization uuid) to curestry_worker;
+revoke all on function app.try_refresh_organization(organization uuid) from public;
+comment on function app.try_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date, unless another worker is at it just now (null); answers how many hours had changed.';
+
+
+-- app.unlocked_job(job_id bigint)
+CREATE OR REPLACE FUNCTION app.unlocked_job(job_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_task text;
+  v_locked timestamptz;
+begin
+  select t.identifier, j.locked_at
+    into v_task, v_locked
+    from graphile_worker._private_jobs j
+    join graphile_worker._private_tasks t on t.id = j.task_id
+   where j.id = job_id
+     for update of j;
+  if not found then
+    perform app.refuse('CU003', format('There is no job %s', job_id), 'id');
+  end if;
+  if v_locked is not null then
+    perform app.refuse('CU005', format('The job %s runs just now; wait for its end', job_id), 'id');
+  end if;
+  return v_task;
+end;
+$function$;
+alter function app.unlocked_job(job_id bigint) owner to curestry_definer;
+revoke all on function app.unlocked_job(job_id bigint) from public;
+comment on function app.unlocked_job(job_id bigint) is 'The task of a job that does not run, which until the end of the transaction no worker takes; refuses (CU003, CU005) another.';
 
 
 -- app.user_id()
@@ -6310,6 +7021,36 @@ revoke all on function app.visible_user_ids() from public;
 comment on function app.visible_user_ids() is 'The users whom the current request may see: the one who makes it in person, and the members of its organization if it may read members.';
 
 
+-- app.worker_beat(worker text)
+CREATE OR REPLACE FUNCTION app.worker_beat(worker text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_try_advisory_lock(app.worker_lock(worker));
+  insert into app.worker_heartbeat (worker_id) values (worker)
+  on conflict on constraint pk_worker_heartbeat do update set beat_at = clock_timestamp();
+end;
+$function$;
+alter function app.worker_beat(worker text) owner to curestry_definer;
+grant execute on function app.worker_beat(worker text) to curestry_worker;
+revoke all on function app.worker_beat(worker text) from public;
+comment on function app.worker_beat(worker text) is 'Says that a worker is alive, by the name under which it locks jobs; called every ten seconds on a connection that it keeps.';
+
+
+-- app.worker_lock(worker text)
+CREATE OR REPLACE FUNCTION app.worker_lock(worker text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN hashtextextended(('curestry worker '::text || worker), (0)::bigint);
+grant execute on function app.worker_lock(worker text) to curestry_definer;
+revoke all on function app.worker_lock(worker text) from public;
+comment on function app.worker_lock(worker text) is 'The key of the advisory lock that a worker''s connection holds for as long as the worker lives.';
+
+
 -- core.high_entropy_analyses(threshold double precision)
 CREATE OR REPLACE FUNCTION core.high_entropy_analyses(threshold double precision)
  RETURNS SETOF core.analysis_results
@@ -6512,6 +7253,24 @@ revoke all on function ops.cancel_analysis_run(id uuid, reason text) from public
 comment on function ops.cancel_analysis_run(id uuid, reason text) is 'Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';
 
 
+-- ops.cancel_job(id bigint)
+CREATE OR REPLACE FUNCTION ops.cancel_job(id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_operator();
+  return app.cancel_job(cancel_job.id);
+end;
+$function$;
+alter function ops.cancel_job(id bigint) owner to curestry_definer;
+grant execute on function ops.cancel_job(id bigint) to curestry_member;
+revoke all on function ops.cancel_job(id bigint) from public;
+comment on function ops.cancel_job(id bigint) is 'Takes a job out of the queue; answers its task. For operators, in person.';
+
+
 -- ops.change_member_role(user_id integer, role text)
 CREATE OR REPLACE FUNCTION ops.change_member_role(user_id integer, role text)
  RETURNS ops.organization_user
@@ -6604,6 +7363,24 @@ alter function ops.fail_analysis_run(id uuid, message text) owner to curestry_de
 grant execute on function ops.fail_analysis_run(id uuid, message text) to curestry_member;
 revoke all on function ops.fail_analysis_run(id uuid, message text) from public;
 comment on function ops.fail_analysis_run(id uuid, message text) is 'Ends a queued or running analysis as failed; the message is kept in meta.error. Needs analyses:write.';
+
+
+-- ops.failed_jobs()
+CREATE OR REPLACE FUNCTION ops.failed_jobs()
+ RETURNS SETOF ops.failed_job
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_operator();
+  return query select j.id, j.task, j.attempts, j.max_attempts, j.error, j.created_at, j.updated_at from app.list_jobs(true) j;
+end;
+$function$;
+alter function ops.failed_jobs() owner to curestry_definer;
+grant execute on function ops.failed_jobs() to curestry_member;
+revoke all on function ops.failed_jobs() from public;
+comment on function ops.failed_jobs() is 'The jobs of the worker that failed for good, of all organizations. For operators, in person.';
 
 
 -- ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[])
@@ -6782,6 +7559,24 @@ revoke all on function ops.remove_member(user_id integer) from public;
 comment on function ops.remove_member(user_id integer) is 'Removes a member, or takes an invitation back, from their next request on; the API keys that they made for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
 
 
+-- ops.retry_job(id bigint)
+CREATE OR REPLACE FUNCTION ops.retry_job(id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_operator();
+  return app.retry_job(retry_job.id);
+end;
+$function$;
+alter function ops.retry_job(id bigint) owner to curestry_definer;
+grant execute on function ops.retry_job(id bigint) to curestry_member;
+revoke all on function ops.retry_job(id bigint) from public;
+comment on function ops.retry_job(id bigint) is 'Lets a job run again at once, with all its attempts; answers its task. For operators, in person.';
+
+
 -- ops.revise_judge_rubric(id uuid)
 CREATE OR REPLACE FUNCTION ops.revise_judge_rubric(id uuid)
  RETURNS ops.judge_rubric
@@ -6927,6 +7722,24 @@ alter function ops.start_analysis_run(id uuid, prompt_id text, prompt_content te
 grant execute on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) to curestry_member;
 revoke all on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) from public;
 comment on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) is 'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey answers the same run. Needs analyses:write.';
+
+
+-- ops.task_runs()
+CREATE OR REPLACE FUNCTION ops.task_runs()
+ RETURNS SETOF ops.task_run
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.require_operator();
+  return query select r.* from app.task_runs() r;
+end;
+$function$;
+alter function ops.task_runs() owner to curestry_definer;
+grant execute on function ops.task_runs() to curestry_member;
+revoke all on function ops.task_runs() from public;
+comment on function ops.task_runs() is 'The tasks of the worker that run by themselves, and which of them are late. For operators, in person.';
 
 
 -- ops.viewer()

@@ -1,53 +1,44 @@
-import type { Pool } from "pg";
 import type { Log } from "../src/log.ts";
-
-/** Work that is looked for all the time, because a queue inside a writer's transaction costs too much. */
-export interface Poll {
-  /** For the log. */
-  name: string;
-  /** One SQL call, cheap when there is nothing to do, safe to repeat and at several workers at once. */
-  run(pool: Pool): Promise<void>;
-}
-
-/** How long to wait between looks, in milliseconds. */
-const INTERVAL = 2000;
+import type { Poll } from "./task.ts";
 
 /**
- * Runs the polls one after the other, again and again. One that fails is logged and tried again with
- * the next round; the crontab runs the same work as a safety net.
+ * Looks for work again and again, each poll in a round of its own, so that none waits for another.
+ * One that fails is logged and tried again with the next round; the crontab runs the same work as a
+ * safety net.
  *
- * @returns stops after the poll in hand
+ * @param polls by the name of their task
+ * @returns stops after the looks in hand, and what they have begun
  */
 export function startPolling(
-  pool: Pool,
-  polls: readonly Poll[],
+  polls: ReadonlyMap<string, Poll>,
   log: Log,
 ): { stop(): Promise<void> } {
   const stopping = Promise.withResolvers<void>();
   let running = true;
-  const rounds = (async () => {
+
+  async function goRound(name: string, poll: Poll): Promise<void> {
     while (running) {
-      for (const poll of polls) {
-        if (!running) return;
-        try {
-          await poll.run(pool);
-        } catch (error) {
-          log.warn({ err: error, poll: poll.name }, "A poll of the worker failed");
-        }
+      try {
+        await poll.look();
+      } catch (error) {
+        log.warn({ err: error, poll: name }, "A poll of the worker failed");
       }
       let timer: ReturnType<typeof setTimeout> | undefined;
       await Promise.race([
         stopping.promise,
-        new Promise((resolve) => timer = setTimeout(resolve, INTERVAL)),
+        new Promise((resolve) => timer = setTimeout(resolve, poll.interval)),
       ]);
       clearTimeout(timer);
     }
-  })();
+    await poll.settle?.();
+  }
+
+  const rounds = [...polls].map(([name, poll]) => goRound(name, poll));
   return {
     async stop() {
       running = false;
       stopping.resolve();
-      await rounds;
+      await Promise.all(rounds);
     },
   };
 }

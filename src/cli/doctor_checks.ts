@@ -23,6 +23,8 @@ const CHECKS: [name: string, check: (context: CommandContext) => Promise<Finding
   ["migrations", checkMigrations],
   ["security", checkSecurity],
   ["marts", checkMarts],
+  ["tasks", checkTasks],
+  ["jobs", checkJobs],
 ];
 
 /**
@@ -84,5 +86,38 @@ async function checkMarts({ connect }: CommandContext): Promise<Finding> {
     message: `${Math.round(age)} s behind what was recorded`,
     cure: "see that a worker runs (`deno task start` or `deno task worker`) and what it logs; " +
       "`deno task curestry rollup` brings them up to date now",
+  };
+}
+
+async function checkTasks({ connect }: CommandContext): Promise<Finding> {
+  const { rows } = await connect(
+    "owner",
+    (client) =>
+      client.query<{ task: string; kind: string; error: string | null }>(
+        "select task, kind, error from app.task_runs() where is_late",
+      ),
+  );
+  if (rows.length === 0) return { status: "ok", message: "none is late", cure: null };
+  return {
+    status: "warn",
+    message: `late: ${
+      rows.map(({ task, kind, error }) =>
+        `${task} (${kind}${error === null ? "" : `; its last error: ${error}`})`
+      ).join(", ")
+    }`,
+    cure: "see that a worker runs (`deno task start` or `deno task worker`) and what it logs",
+  };
+}
+
+async function checkJobs({ connect }: CommandContext): Promise<Finding> {
+  const { rows: { length } } = await connect(
+    "owner",
+    (client) => client.query("select from app.list_jobs(true)"),
+  );
+  if (length === 0) return { status: "ok", message: "none has failed for good", cure: null };
+  return {
+    status: "warn",
+    message: `${length} ${length === 1 ? "has" : "have"} failed for good`,
+    cure: "run `deno task curestry jobs --failed`, then `jobs retry` or `jobs cancel`",
   };
 }

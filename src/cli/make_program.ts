@@ -12,6 +12,8 @@ import { addAuditVerify } from "./audit_verify.ts";
 import { addDoctor } from "./doctor.ts";
 import { addImportAnalyses } from "./import_analyses.ts";
 import { addImportPrompts } from "./import_prompts.ts";
+import { addJobs } from "./jobs.ts";
+import { addOperator } from "./operator.ts";
 import { addOrganizationCreate } from "./organization_create.ts";
 import { addRollup } from "./rollup.ts";
 import type { Run } from "./run_command.ts";
@@ -48,11 +50,17 @@ export function makeProgram(run: Run): Command {
   addAnalystList(analyst, run);
   addAnalystDrop(analyst, run);
 
+  const operator = program.command("operator").description(
+    "Users who see failed jobs through the API",
+  );
+  addOperator(operator, run);
+
   const imports = program.command("import").description("Data from files");
   addImportPrompts(imports, run);
   addImportAnalyses(imports, run);
 
   addRollup(program, run);
+  addJobs(program, run);
   const audit = program.command("audit").description("The audit log");
   addAuditVerify(audit, run);
   addAuditRetain(audit, run);

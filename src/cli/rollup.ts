@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import pg from "pg";
 import { parseTime } from "./arguments.ts";
 import type { Answer, CommandContext, Run } from "./run_command.ts";
 
@@ -37,26 +38,70 @@ export function addRollup(parent: Command, run: Run): void {
     });
 }
 
-async function refresh({ connect }: CommandContext, { from, to }: Options): Promise<Answer> {
+async function refresh(context: CommandContext, { from, to }: Options): Promise<Answer> {
   const isSpan = from !== undefined || to !== undefined;
-  const { rows } = await connect(
+  if (!isSpan) return await refreshMarked(context);
+  const { rows } = await context.connect(
     "owner",
     (client) =>
       client.query<{ organization_id: string; hours: number }>(
-        isSpan ? "select * from app.rebuild_marts($1, $2)" : "select * from app.refresh_marts()",
-        isSpan ? [from ?? "-infinity", to ?? "infinity"] : [],
+        "select * from app.rebuild_marts($1, $2)",
+        [from ?? "-infinity", to ?? "infinity"],
       ),
   );
+  return describeRefresh(rows, []);
+}
+
+/** Each organization in a transaction of its own: one that fails, or is slow, holds up no other. */
+async function refreshMarked({ connect }: CommandContext): Promise<Answer> {
+  return await connect("owner", async (client) => {
+    const { rows: marked } = await client.query<{ id: string }>(
+      "select m as id from app.marked_organizations() m",
+    );
+    const refreshed: { organization_id: string; hours: number }[] = [];
+    const failed: { organizationId: string; message: string }[] = [];
+    for (const { id } of marked) {
+      try {
+        const { rows: [row] } = await client.query<{ hours: number }>(
+          "select app.refresh_organization($1) as hours",
+          [id],
+        );
+        refreshed.push({ organization_id: id, hours: row?.hours ?? 0 });
+      } catch (error) {
+        // Without a connection all others would fail as well
+        if (!(error instanceof pg.DatabaseError)) throw error;
+        failed.push({ organizationId: id, message: error.message });
+      }
+    }
+    return describeRefresh(refreshed, failed);
+  });
+}
+
+function describeRefresh(
+  rows: { organization_id: string; hours: number }[],
+  failed: { organizationId: string; message: string }[],
+): Answer {
   const organizations = rows.filter(({ hours }) => hours > 0).map((row) => ({
     organizationId: row.organization_id,
     hours: row.hours,
   }));
   const hours = organizations.reduce((sum, { hours }) => sum + hours, 0);
   return {
-    result: { ok: true, hours, organizations },
-    text: hours === 0
-      ? "The marts are up to date: nothing to do"
-      : `Recomputed ${count(hours, "hour")} of ${count(organizations.length, "organization")}`,
+    result: {
+      ok: failed.length === 0,
+      hours,
+      organizations,
+      ...(failed.length > 0 ? { failed } : {}),
+    },
+    text: [
+      hours === 0 && failed.length === 0
+        ? "The marts are up to date: nothing to do"
+        : `Recomputed ${count(hours, "hour")} of ${count(organizations.length, "organization")}`,
+      ...failed.map(({ organizationId, message }) =>
+        `Not those of the organization ${organizationId}: ${message}`
+      ),
+    ].join("\n"),
+    failed: failed.length > 0,
   };
 }
 

@@ -4,9 +4,10 @@ import { withClient } from "./open_client.ts";
 import { actingAs } from "./urls.ts";
 
 /**
- * What curestry_worker needs to take jobs, and nothing of our tables. graphile-worker turns row level
- * security on in its tables but makes no policies, so each of them gets one. Only what is missing is
- * changed: a grant that is repeated still writes to the catalogue.
+ * What curestry_worker needs to take jobs, and nothing of our tables; and what curestry_definer's
+ * functions need to show, retry and cancel jobs. graphile-worker turns row level security on in its
+ * tables but makes no policies, so they get some. Only what is missing is changed: a grant that is
+ * repeated still writes to the catalogue.
  */
 const GRANTS = `
 do $$
@@ -45,6 +46,39 @@ begin
   ) then
     grant execute on all functions in schema graphile_worker to curestry_worker;
   end if;
+
+  if not has_schema_privilege('curestry_definer', 'graphile_worker', 'usage') then
+    grant usage on schema graphile_worker to curestry_definer;
+  end if;
+  if not has_table_privilege('curestry_definer', 'graphile_worker.jobs', 'select') then
+    grant select on graphile_worker.jobs to curestry_definer;
+  end if;
+  if not has_table_privilege('curestry_definer', 'graphile_worker._private_tasks', 'select') then
+    grant select on graphile_worker._private_tasks to curestry_definer;
+  end if;
+  if not has_table_privilege('curestry_definer', 'graphile_worker._private_jobs', 'delete') then
+    grant select, update, delete on graphile_worker._private_jobs to curestry_definer;
+  end if;
+  for v_relation in
+    select c.oid::regclass as name
+      from pg_catalog.pg_class c
+     where c.oid in ('graphile_worker._private_tasks'::regclass, 'graphile_worker._private_jobs'::regclass)
+       and not exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polname = 'all_of_definer')
+  loop
+    execute format(
+      'create policy all_of_definer on %s to curestry_definer using (true) with check (true)',
+      v_relation.name
+    );
+  end loop;
+  for v_relation in
+    select p.oid::regprocedure as name
+      from pg_catalog.pg_proc p
+     where p.pronamespace = 'graphile_worker'::regnamespace
+       and p.proname in ('complete_jobs', 'reschedule_jobs')
+       and not has_function_privilege('curestry_definer', p.oid, 'execute')
+  loop
+    execute format('grant execute on function %s to curestry_definer', v_relation.name);
+  end loop;
 end
 $$`;
 

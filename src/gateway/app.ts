@@ -9,6 +9,8 @@ import type { ErrorCode } from "../error_codes.ts";
 import { GatewayError, refused } from "./gateway_error.ts";
 import type { GraphqlServer } from "./graphql_server.ts";
 import type { Health } from "./health.ts";
+import type { Metrics } from "./metrics.ts";
+import type { OwnFeatures } from "./own_features.ts";
 import { BodyError, readBody } from "./read_body.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -17,6 +19,9 @@ export interface AppParts {
   adaptor: Adaptor;
   errors: ErrorMapper;
   health: Health;
+  metrics: Metrics;
+  /** Notes the use of the API; does not make the request wait. */
+  ownFeatures: OwnFeatures;
   readCredential: ReadCredential;
   /** Notes that an API key was used; does not make the request wait. */
   noteKeyUse(hash: string): void;
@@ -43,7 +48,7 @@ const largestBody = 2 * 1024 * 1024;
 const requestIdPattern = /^[\w.:/+=@-]{1,128}$/;
 const longestSlug = 100;
 /** Of no interest in the log: asked every second, or thirty times for one page. */
-const quietPaths = /^\/(livez|readyz|health|favicon\.ico|ruru-static\/.*)$/;
+const quietPaths = /^\/(livez|readyz|health|metrics|favicon\.ico|ruru-static\/.*)$/;
 /** The explorer loads nothing from elsewhere, sends keys nowhere else, and is in nobody's frame. */
 const explorerPolicy = [
   "default-src 'self'",
@@ -59,7 +64,7 @@ const explorerPolicy = [
 
 /** Makes the application: requests in, one operation each, answers out. */
 export function makeApp(parts: AppParts): GatewayApp {
-  const { log, health } = parts;
+  const { log, health, metrics } = parts;
   const app: GatewayApp = new Hono();
 
   app.use(async (c, next) => {
@@ -70,13 +75,16 @@ export function makeApp(parts: AppParts): GatewayApp {
     await next();
     c.header("x-request-id", requestId);
     c.header("x-content-type-options", "nosniff");
+    const seconds = (performance.now() - start) / 1000;
+    metrics.countRequest(c.req.method, c.res.status, seconds);
+    metrics.countErrors(c.get("codes") ?? []);
     const level = quietPaths.test(c.req.path) ? "debug" : "info";
     log[level]({
       requestId,
       method: c.req.method,
       path: c.req.path,
       status: c.res.status,
-      ms: Math.round((performance.now() - start) * 10) / 10,
+      ms: Math.round(seconds * 10_000) / 10,
       credential: c.get("credential"),
       errors: c.get("codes"),
     }, "request");
@@ -90,6 +98,10 @@ export function makeApp(parts: AppParts): GatewayApp {
   app.get("/health", async (c) => {
     const { status, body } = await health.readHealth();
     return c.json(body, status);
+  });
+  app.get("/metrics", async (c) => {
+    const { text, contentType } = await metrics.read();
+    return c.body(text, 200, { "content-type": contentType });
   });
 
   app.post(
@@ -149,16 +161,16 @@ async function runOperation(c: GatewayContext, parts: AppParts): Promise<Respons
     const body = await readBody(c.req.raw);
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
     const server = await parts.serverOf(role);
-    database = parts.adaptor.openRequest({
-      role,
+    const caller = {
       jwtId: credential.kind === "session" ? credential.jwtId : null,
       keyHash: credential.kind === "key" ? credential.hash : null,
       organization: readOrganization(c),
-      requestId,
-    });
+    };
+    database = parts.adaptor.openRequest({ ...caller, role, requestId });
     if (role === "curestry_member") await database.verify();
     if (credential.kind === "key") parts.noteKeyUse(credential.hash);
-    const { response, codes } = await server.handle(c.req.raw, body, database, requestId);
+    const { response, codes, used } = await server.handle(c.req.raw, body, database, requestId);
+    if (role === "curestry_member") parts.ownFeatures.note(caller, used);
     if (codes.length > 0) c.set("codes", codes);
     return response;
   } catch (error) {

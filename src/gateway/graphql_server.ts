@@ -18,6 +18,8 @@ declare global {
     interface RequestContext {
       /** The request's way to the database, which its operation uses and then ends. */
       database: RequestDatabase;
+      /** Gets the root fields that were used. */
+      used: string[];
     }
   }
 }
@@ -29,10 +31,11 @@ export interface GraphqlBody {
   variables?: Record<string, unknown> | null;
 }
 
-/** An answer, and the codes of its errors for the log. */
+/** An answer, the codes of its errors for the log, and the root fields that it has used. */
 export interface GraphqlAnswer {
   response: Response;
   codes: readonly ErrorCode[];
+  used: readonly string[];
 }
 
 /** The GraphQL API of one role. */
@@ -68,12 +71,15 @@ export async function makeGraphqlServer(
 
   return {
     async handle(request, body, database, requestId) {
-      const digest = makeDigest(request, body, { database });
+      const used: string[] = [];
+      const digest = makeDigest(request, body, { database, used });
       const result: HandlerResult | null = await grafserv.graphqlHandler(
         normalizeRequest(digest),
         grafserv.graphiqlHandler,
       );
-      if (result?.type !== "graphql") return { response: await toResponse(result), codes: [] };
+      if (result?.type !== "graphql") {
+        return { response: await toResponse(result), codes: [], used };
+      }
       const found = await Promise.all(
         (result.payload.errors ?? []).map((error) =>
           errors.toClientError(error, requestId, body.variables)
@@ -95,6 +101,7 @@ export async function makeGraphqlServer(
       return {
         response: new Response(JSON.stringify(payload), { status, headers }),
         codes: found.map((error) => error.extensions.code),
+        used,
       };
     },
 

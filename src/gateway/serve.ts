@@ -8,6 +8,8 @@ import { type ErrorMapper, makeErrorMapper } from "./errors.ts";
 import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
 import { makeHealth } from "./health.ts";
 import { makeNoteKeyUse } from "./key_use.ts";
+import { makeMetrics } from "./metrics.ts";
+import { makeOwnFeatures, type OwnFeatures } from "./own_features.ts";
 import { connectFirst, makePool } from "./pool.ts";
 import { makePreset } from "./preset.ts";
 import { makeSessions } from "./sessions.ts";
@@ -32,6 +34,8 @@ export interface GatewayOptions {
   connectWaitMs?: number;
   /** How long requests under way may take to finish at stop, 10 s by default. */
   stopWaitMs?: number;
+  /** Between two writes of feature events about the API itself, 10 s by default. */
+  ownFeaturesMs?: number;
   /** Named prepared statements, on by default; turn off behind a pooler in transaction mode. */
   preparedStatements?: boolean;
 }
@@ -51,6 +55,7 @@ export interface Gateway {
 export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
   const { pool, connections } = makePool(options);
+  let ownFeatures: OwnFeatures | undefined;
   try {
     await connectFirst(pool, options.connectWaitMs ?? 15_000, log);
     const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
@@ -62,12 +67,21 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     const errors = makeErrorMapper(pool, log);
     const serverOf = makeServers(adaptor, errors, statementTimeoutMs);
     await serverOf("curestry_member");
+    const metrics = makeMetrics(pool, log);
+    const features = ownFeatures = makeOwnFeatures(
+      pool,
+      options.ownFeaturesMs ?? 10_000,
+      log,
+      metrics.countLostUses,
+    );
     const app = makeApp({
       adaptor,
       errors,
       serverOf,
       log,
       health: makeHealth(pool, log),
+      metrics,
+      ownFeatures: features,
       readCredential: await makeReadCredential(options.jwtKeys),
       noteKeyUse: makeNoteKeyUse(pool, log),
       sessions: makeSessions(pool, options.jwtKeys),
@@ -85,10 +99,12 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
           for (const connection of connections) connection.stream.destroy();
           await within(1_000, finished);
         }
+        await within(3_000, features.stop());
         await within(1_000, pool.end());
       },
     };
   } catch (error) {
+    await ownFeatures?.stop();
     await pool.end();
     throw error;
   }

@@ -35,13 +35,15 @@ test("all is well with a database that was just migrated", async () => {
   const diagnosis = await cliJson<Diagnosis>(["doctor"], { env });
   expect(diagnosis.ok).toBe(true);
   expect(diagnosis.checks.map(({ name }) => name))
-    .toEqual(["server", "migrations", "security", "marts"]);
+    .toEqual(["server", "migrations", "security", "marts", "tasks", "jobs"]);
   // A developer's server may be one that has to be replaced soon
   expect(find(diagnosis, "server")?.status).toMatch(/^(ok|warn)$/);
   expect(diagnosis.checks.filter(({ name }) => name !== "server")).toEqual([
     { name: "migrations", status: "ok", message: "all are here", cure: null },
     { name: "security", status: "ok", message: "all rules are kept", cure: null },
     { name: "marts", status: "ok", message: "up to date", cure: null },
+    { name: "tasks", status: "ok", message: "none is late", cure: null },
+    { name: "jobs", status: "ok", message: "none has failed for good", cure: null },
   ]);
   expect(await cliJson(["doctor", "--security"], { env })).toEqual({ ok: true, findings: [] });
   const { stdout } = await cli(["doctor", "--security"], { env });
@@ -116,6 +118,30 @@ test("marts that nobody brings up to date are a warning, with what to do", async
     .toMatchObject({ status: "ok", message: "up to date" });
 });
 
+test("a task that is late and a job that failed for good are warnings, with what to do", async () => {
+  await database.query(
+    `select app.expect_tasks('[{"kind": "schedule", "task": "a", "seconds": 60}]'),
+            app.note_task_end('schedule', 'a', 1, 'no luck')`,
+  );
+  await database.query("update app.task_run set expected_since = now() - interval '1 hour'");
+  await database.query("select graphile_worker.add_job('refresh_marts')");
+  await database.query("update graphile_worker._private_jobs set attempts = max_attempts");
+  const diagnosis = await cliJson<Diagnosis>(["doctor"], { env });
+  expect(diagnosis.ok).toBe(true);
+  expect(find(diagnosis, "tasks")).toMatchObject({
+    status: "warn",
+    message: "late: a (schedule; its last error: no luck)",
+    cure: expect.stringContaining("see that a worker runs"),
+  });
+  expect(find(diagnosis, "jobs")).toMatchObject({
+    status: "warn",
+    message: "1 has failed for good",
+    cure: expect.stringContaining("jobs --failed"),
+  });
+  await database.query("delete from app.task_run");
+  await database.query("delete from graphile_worker._private_jobs");
+});
+
 describe("migrations", () => {
   const table = "graphile_migrate.migrations";
 
@@ -156,6 +182,8 @@ test("of a database without our schema it says so, check by check", async () => 
     ["migrations", "fail"],
     ["security", "fail"],
     ["marts", "fail"],
+    ["tasks", "fail"],
+    ["jobs", "fail"],
   ]);
   expect(checks[2]?.message).toContain("run `deno task migrate`");
 });

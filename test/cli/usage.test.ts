@@ -27,6 +27,8 @@ test.for([
   [["rollup", "--from", "2026-02-31"], "2026-01-31T12:00Z"],
   [["rollup", "--from", "2026-02-02", "--to", "2026-02-01"], "--to must lie after --from"],
   [["rollup", "extra"], "too many arguments"],
+  [["jobs", "retry", "x"], "It is not the number of a job"],
+  [["operator", "grant"], "missing required argument 'email'"],
 ])("bad usage is named and exits 2: %j", async ([args, message]) => {
   const { code, stdout, stderr } = await cli(args as string[], { env });
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

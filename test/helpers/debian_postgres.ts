@@ -13,6 +13,8 @@ import { bareEnvironment, runProgram } from "../../src/database/embedded/run_pro
 export interface DebianCluster {
   /** The superuser's connection string, to the database `postgres`. */
   url: string;
+  /** Ends the server without a clean end, and starts it again. */
+  restart(): Promise<void>;
   /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -22,8 +24,12 @@ export interface DebianCluster {
  * do not bring.
  *
  * @param bin the directory of initdb and postgres: /usr/lib/postgresql/15/bin
+ * @param settings server settings that replace ours
  */
-export async function startDebianCluster(bin: string): Promise<DebianCluster> {
+export async function startDebianCluster(
+  bin: string,
+  settings: Record<string, string> = {},
+): Promise<DebianCluster> {
   // The name is that of the embedded temporary clusters, whose next start removes what is abandoned
   const dataDir = await mkdtemp(join(tmpdir(), `curestry-temporary-${process.pid}-`));
   const account = await serverAccount(dataDir);
@@ -31,9 +37,13 @@ export async function startDebianCluster(bin: string): Promise<DebianCluster> {
   try {
     await makeCluster(bin, dataDir, password, account);
     const port = await freePort("127.0.0.1");
-    const stopServer = await startServer(bin, dataDir, port, account);
+    let stopServer = await startServer(bin, dataDir, port, account, settings);
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      async restart() {
+        await stopServer();
+        stopServer = await startServer(bin, dataDir, port, account, settings);
+      },
       async stop() {
         await stopServer();
         await rm(dataDir, { recursive: true, force: true });
@@ -79,6 +89,7 @@ async function startServer(
   dataDir: string,
   port: number,
   account: Account | null,
+  replaced: Record<string, string>,
 ): Promise<() => Promise<void>> {
   const settings = {
     listen_addresses: "127.0.0.1",
@@ -90,6 +101,7 @@ async function startServer(
     full_page_writes: "off",
     logging_collector: "on",
     log_directory: "log",
+    ...replaced,
   };
   const child = spawn(join(bin, "postgres"), [
     "-D",

@@ -25,6 +25,8 @@ export async function startGateway(
     jwtKeys: jwtKeys.map((key) => ({ ...key })),
     log: makeLog("silent"),
     poolSize: 4,
+    // Only at its end: no test is to find events that it did not make
+    ownFeaturesMs: 3_600_000,
     ...options,
   });
 }

@@ -22,6 +22,7 @@ interface Things {
   key: string;
   rubric: string;
   code: string;
+  job: string;
   organization: string;
 }
 
@@ -101,6 +102,18 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
       sql: "select ops.revise_judge_rubric($1)",
       values: [thing.rubric],
     },
+    "ops.failed_jobs": { sql: "select from ops.failed_jobs()", concerns: "caller" },
+    "ops.task_runs": { sql: "select from ops.task_runs()", concerns: "caller" },
+    "ops.retry_job": {
+      sql: "select ops.retry_job($1)",
+      values: [thing.job],
+      concerns: "caller",
+    },
+    "ops.cancel_job": {
+      sql: "select ops.cancel_job($1)",
+      values: [thing.job],
+      concerns: "caller",
+    },
     "ops.viewer": {
       sql:
         `select from ops.viewer() v where v.organization_id = $1 or exists (select from unnest(v.organizations) o where o.id = $1)`,
@@ -146,7 +159,7 @@ export async function tryFunctions(
       // In an organization of their own they may do all this
       if (
         principal.person && !principal.inOurs && call.concerns === "caller" &&
-        !entry.permission.startsWith("self")
+        !entry.permission.startsWith("self") && entry.permission !== "operator"
       ) continue;
       const allowed = whose === "own" && words(entry.execute).includes(principal.role) &&
         (principal.role === "analyst" || holds(principal, entry.permission, whose)) &&
@@ -192,11 +205,14 @@ async function things(
   member: number,
   invited: number,
 ): Promise<Things> {
-  const [row] = await database.query<{ prompt: string; run: string; key: string; rubric: string }>(
+  const [row] = await database.query<
+    { prompt: string; run: string; key: string; rubric: string; job: string }
+  >(
     `select (select min(id) from core.prompts where organization_id = $1 and name <> 'spare') as prompt,
             (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
             (select id from ops.api_key where organization_id = $1 and name = 'another') as key,
-            (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric`,
+            (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric,
+            (select min(id) from graphile_worker._private_jobs) as job`,
     [organization],
   );
   if (!row) throw new Error("There is nothing to call functions with");

@@ -13,7 +13,7 @@ export type Role = (typeof ROLES)[number];
 /**
  * An allowance. Without `permission` it holds for the role as it is; with it, for a request that
  * has the permission. `any`: any accepted credential; `self`: a person who has signed in, for what
- * is their own; several are joined by " or " or by " and ".
+ * is their own; `operator`: one whom "curestry operator grant" made an operator; several are joined by " or " or by " and ".
  */
 export interface Allowance {
   permission?: string;
@@ -65,6 +65,8 @@ export interface Asker {
   /** Whether the request is made in our organization. */
   inOurs: boolean;
   permissions: ReadonlySet<string>;
+  /** Whether it is an operator of the installation. */
+  operator?: boolean;
 }
 
 /** Whose row it is: of our or the other organization; or one's own, or a colleague's. */
@@ -87,6 +89,7 @@ export function holds(asker: Asker, permission: string, whose: Whose): boolean {
   }
   return permission.split(" or ").some((word) => {
     if (word === "self") return asker.person && (whose === "self" || whose === "own");
+    if (word === "operator") return asker.operator === true;
     if (word === "self as a member") return asker.person && asker.inOurs;
     if (!asker.inOurs) return false;
     return word === "any" || asker.permissions.has(word);

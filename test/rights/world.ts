@@ -86,6 +86,22 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
       userId: person.userId,
     });
   }
+  const operator = await makePerson(database, `operator@${ours.slug}.example`);
+  await database.query("select app.grant_operator($1)", [`operator@${ours.slug}.example`]);
+  await inviteElsewhere(operator.userId);
+  principals.push({
+    ...nobody,
+    name: "operator",
+    role: "member",
+    person: true,
+    operator: true,
+    inOurs: false,
+    permissions: new Set(),
+    url: database.gatewayUrl,
+    token: operator.token,
+    jwtId: jwtIdOf(operator.token),
+    userId: operator.userId,
+  });
   for (const held of [...scopes.map((scope) => [scope]), scopes]) {
     const name = `key ${held.length === 1 ? held[0] : "with all scopes"}`;
     const [row] = await database.query<{ key: string }>(
@@ -150,6 +166,11 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
      select unnest($1::uuid[]), 1, r.id, gen_random_uuid(), '{[1,2)}' from r`,
     [[ours.id, theirs.id]],
   );
+  await database.query(
+    `select app.expect_tasks('[{"kind": "poll", "task": "x", "seconds": 1}]'), app.worker_beat('x')`,
+  );
+  await database.query("select graphile_worker.add_job('refresh_marts')");
+  await database.query("update graphile_worker._private_jobs set attempts = max_attempts");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)

@@ -113,26 +113,26 @@ describe("a job that takes long", () => {
   beforeEach(async () => {
     // The sequence counts the beginnings, also of what is rolled back; the table the ends
     await database.query(`
-      alter function app.refresh_marts() rename to refresh_marts_at_once;
+      alter function app.marked_organizations() rename to marked_organizations_at_once;
       create sequence app.test_begun;
       create table app.test_ended (at timestamptz default clock_timestamp());
       grant usage on sequence app.test_begun to curestry_worker;
       grant insert on app.test_ended to curestry_worker;
-      create function app.refresh_marts() returns table (organization_id uuid, hours integer)
+      create function app.marked_organizations() returns setof uuid
         language plpgsql as $$
         begin
           perform nextval('app.test_begun');
           perform pg_sleep(1.2);
-          return query select * from app.refresh_marts_at_once();
+          return query select app.marked_organizations_at_once();
           insert into app.test_ended default values;
         end $$;`);
   });
   afterEach(() =>
     database.query(`
-      drop function app.refresh_marts();
+      drop function app.marked_organizations();
       drop table app.test_ended;
       drop sequence app.test_begun;
-      alter function app.refresh_marts_at_once() rename to refresh_marts;`)
+      alter function app.marked_organizations_at_once() rename to marked_organizations;`)
   );
 
   test("is finished when the worker is asked to stop: nothing is lost, nothing is repeated", async () => {
@@ -177,17 +177,66 @@ describe("a job that takes long", () => {
   });
 });
 
+test("under load nothing is lost or done twice when one worker stops and another goes on", async () => {
+  // Each run leaves a row; the sequence counts beginnings, also of what is rolled back
+  await database.query(`
+    alter function app.tidy_jobs(interval, integer) rename to tidy_jobs_for_later;
+    create sequence app.test_begun;
+    create table app.test_ended (at timestamptz default clock_timestamp());
+    grant usage on sequence app.test_begun to curestry_worker;
+    grant insert on app.test_ended to curestry_worker;
+    create function app.tidy_jobs() returns void language plpgsql as $$
+      begin
+        perform nextval('app.test_begun');
+        perform pg_sleep(0.02);
+        insert into app.test_ended default values;
+      end $$;`);
+  const count = async () =>
+    (await database.query<{ begun: number; ended: number; left: number; touched: number }>(
+      `select (select case when is_called then last_value else 0 end::int from app.test_begun) as begun,
+              (select count(*)::int from app.test_ended) as ended,
+              count(*)::int as left,
+              (count(*) filter (where locked_at is not null or attempts > 0))::int as touched
+         from graphile_worker.jobs where task_identifier = 'tidy_jobs'`,
+    ))[0]!;
+  await database.query(
+    `select graphile_worker.add_jobs(array(
+       select row('tidy_jobs', '{}', null, now(), 3, null, null, null)::graphile_worker.job_spec
+         from generate_series(1, 300)))`,
+  );
+  const first = await runWorker();
+  await vi.waitFor(async () => expect((await count()).ended).toBeGreaterThan(5), 20_000);
+  expect((await first.stop("SIGTERM")).code).toBe(0);
+  const between = await count();
+  expect(between.left).toBeGreaterThan(0);
+  expect(between).toEqual({
+    begun: 300 - between.left,
+    ended: 300 - between.left,
+    left: between.left,
+    touched: 0,
+  });
+  const second = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
+  await vi.waitFor(async () => expect((await count()).left).toBe(0), 30_000);
+  await second.stop();
+  expect(await count()).toEqual({ begun: 300, ended: 300, left: 0, touched: 0 });
+  await database.query(`
+    drop function app.tidy_jobs();
+    drop table app.test_ended;
+    drop sequence app.test_begun;
+    alter function app.tidy_jobs_for_later(interval, integer) rename to tidy_jobs;`);
+});
+
 test("a job that fails stays in the queue with the reason, and is tried again", async () => {
-  await database.query("alter function app.refresh_marts() rename to refresh_marts_for_later");
+  await database.query("alter function app.marked_organizations() rename to marked_for_later");
   const worker = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
   const id = await addJob();
   await vi.waitFor(async () =>
     expect(await findJob(id)).toEqual({
       attempts: 1,
-      last_error: expect.stringContaining("app.refresh_marts() does not exist"),
+      last_error: expect.stringContaining("app.marked_organizations() does not exist"),
       locked: false,
     }), 10_000);
-  await database.query("alter function app.refresh_marts_for_later() rename to refresh_marts");
+  await database.query("alter function app.marked_for_later() rename to marked_organizations");
   // The queue waits e seconds before the second try
   await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 15_000);
   await worker.stop();
@@ -212,9 +261,18 @@ test("a worker that loses its connections goes on with new ones", async () => {
 });
 
 test("the worker's login runs jobs and touches no table of ours", async () => {
-  await query(database.workerUrl, "select app.refresh_marts()");
+  await query(database.workerUrl, "select app.marked_organizations()");
   for (
-    const table of ["core.prompts", "ops.analysis_run", "ops.audit_log", "mart.analysis_daily"]
+    const table of [
+      "core.prompts",
+      "ops.analysis_run",
+      "ops.audit_log",
+      "mart.analysis_daily",
+      "app.mart_mark",
+      "app.worker_heartbeat",
+      "app.task_run",
+      "app.operator",
+    ]
   ) {
     await expect(query(database.workerUrl, `select from ${table}`)).rejects.toThrow(
       "permission denied",

@@ -1,7 +1,12 @@
-import type { JobHelpers } from "graphile-worker";
+import { makeRefresher } from "../refresher.ts";
+import type { MakeTask } from "../task.ts";
 
-/** Recomputes the buckets of the marts that were touched since the last time. Safe to repeat. */
-export async function refreshMarts(_payload: unknown, helpers: JobHelpers): Promise<void> {
-  const { rows } = await helpers.query("select * from app.refresh_marts()");
-  helpers.logger.debug("Refreshed the marts", { result: rows });
-}
+/** Brings the marts up to date, each organization by itself. */
+const makeRefreshMarts: MakeTask = ({ pool, times }) => {
+  const refresher = makeRefresher(pool);
+  return {
+    run: () => refresher.refreshAll(),
+    poll: { interval: times.look, look: refresher.look, settle: refresher.settle },
+  };
+};
+export default makeRefreshMarts;

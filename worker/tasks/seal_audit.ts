@@ -1,16 +1,12 @@
-import type { AuditSeal, Checkpoints } from "../checkpoints.ts";
+import type { AuditSeal } from "../checkpoints.ts";
+import type { MakeTask } from "../task.ts";
 
-/** What runs SQL: a job's helpers, or a pool. */
-interface Queryable {
-  query(sql: string): Promise<{ rows: AuditSeal[] }>;
-}
-
-/** Makes the task that seals what was recorded, and writes checkpoints of it. Safe to repeat. */
-export function makeSealAudit(
-  checkpoints: Checkpoints | null,
-): (payload: unknown, database: Queryable) => Promise<void> {
-  return async function sealAudit(_payload, database) {
-    const { rows } = await database.query("select * from app.seal_audit()");
+/** Seals what was recorded, and writes checkpoints of it. Safe to repeat. */
+const makeSealAudit: MakeTask = ({ pool, times, checkpoints }) => {
+  async function sealAudit(): Promise<void> {
+    const { rows } = await pool.query<AuditSeal>("select * from app.seal_audit()");
     if (rows.length > 0) await checkpoints?.write(rows);
-  };
-}
+  }
+  return { run: sealAudit, poll: { interval: times.look, look: sealAudit } };
+};
+export default makeSealAudit;

@@ -1,7 +1,14 @@
+/*
+ * Degraded is what works, but needs somebody to look at it. Each part gives its own figures and, in v_problems, what is
+ * wrong: a further part (app.mart_check) adds itself at the mark below.
+ */
 create or replace function app.health() returns jsonb
-language sql stable security definer set search_path = '' as $$
-  select jsonb_build_object(
-    'status', 'healthy',
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_report jsonb;
+  v_problems text[] := '{}';
+begin
+  v_report := jsonb_build_object(
     'recent_analyses_24h',
       (select coalesce(sum(r.n), 0)
          from ops.organization o,
@@ -9,12 +16,32 @@ language sql stable security definer set search_path = '' as $$
                         where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
     'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
-    'marts', jsonb_build_object(
-      'oldest_change_seconds', (select round(extract(epoch from clock_timestamp() - min(m.created_at)), 1) from app.mart_mark m),
-      'waiting', (select count(*) from app.mart_mark m)));
+    'marts', (
+      select jsonb_build_object(
+               'oldest_change_seconds', round(max(f.oldest_change_seconds)::numeric, 1),
+               'waiting', max(f.waiting),
+               'freshness', jsonb_object_agg(f.mart, round(f.oldest_change_seconds::numeric, 1)))
+        from app.mart_freshness() f),
+    'workers', (select jsonb_build_object('alive', count(*)) from app.worker_heartbeat h where h.beat_at > clock_timestamp() - interval '40 seconds'),
+    'jobs', (select jsonb_build_object('waiting', c.waiting, 'running', c.running, 'failed', c.failed) from app.job_counts() c));
+
+  with runs as (select * from app.task_runs())
+  select v_report || jsonb_build_object('tasks', coalesce(jsonb_agg(jsonb_build_object(
+           'task', r.task, 'kind', r.kind, 'late', r.is_late, 'expected_seconds', r.expected_seconds,
+           'seconds_since_success', round(extract(epoch from clock_timestamp() - r.succeeded_at), 1)) order by r.task, r.kind), '[]')),
+         v_problems || coalesce(array_agg(format('task %s (%s) is late', r.task, r.kind) order by r.task, r.kind) filter (where r.is_late), '{}')
+    into v_report, v_problems
+    from runs r;
+
+  -- Further parts stand here
+
+  return jsonb_build_object(
+    'status', case when v_problems = '{}' then 'healthy' else 'degraded' end,
+    'problems', to_jsonb(v_problems)) || v_report;
+end;
 $$;
 alter function app.health() owner to curestry_definer;
 revoke execute on function app.health() from public;
 grant execute on function app.health() to curestry_gateway, curestry_owner;
 comment on function app.health() is
-  'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind.';
+  'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind, which tasks are late, how many workers are alive, how many jobs wait and have failed.';

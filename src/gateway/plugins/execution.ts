@@ -5,6 +5,7 @@ import type {} from "postgraphile/grafserv";
 import { makeCheckDocument } from "../check_document.ts";
 import { checkPageSizes } from "../check_page_sizes.ts";
 import { GatewayError } from "../gateway_error.ts";
+import { usedFields } from "../used_fields.ts";
 
 /**
  * Runs operations our way: the document is checked before Grafast sees it, the request's database is
@@ -34,7 +35,7 @@ export function makeExecutionPlugin(suggestions: boolean): GraphileConfig.Plugin
 }
 
 const run: typeof execute = async function run(args: GrafastExecutionArgs) {
-  const { database } = args.requestContext as Grafast.RequestContext;
+  const { database, used } = args.requestContext as Grafast.RequestContext;
   try {
     const operation = getOperationAST(args.document, args.operationName);
     if (operation) {
@@ -48,6 +49,9 @@ const run: typeof execute = async function run(args: GrafastExecutionArgs) {
       withPgClient: database.withPgClient,
     });
     const result = await execute(args);
+    if (operation && "data" in result) {
+      used.push(...usedFields(args.document, operation, result.data));
+    }
     return operation?.operation === "mutation" ? withMissingRows(result) : result;
   } catch (error) {
     const originalError = error instanceof Error ? error : new Error(String(error));

@@ -1,0 +1,14 @@
+create or replace function app.retry_job(job_id bigint) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_task constant text := app.unlocked_job(job_id);
+begin
+  perform graphile_worker.reschedule_jobs(array[job_id], run_at => now(), attempts => 0);
+  return v_task;
+end;
+$$;
+alter function app.retry_job(bigint) owner to curestry_definer;
+revoke execute on function app.retry_job(bigint) from public;
+grant execute on function app.retry_job(bigint) to curestry_owner;
+comment on function app.retry_job(bigint) is
+  'Lets a job run again at once, with all its attempts; answers its task. Refuses one that runs just now. For operators.';

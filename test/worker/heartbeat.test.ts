@@ -1,0 +1,184 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { withClient } from "../../src/database/open_client.ts";
+import { makeLog } from "../../src/log.ts";
+import { startHeartbeat } from "../../worker/heartbeat.ts";
+import { startWorker } from "../../worker/main.ts";
+import { query, withTestDatabase } from "../helpers/database.ts";
+import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
+
+const database = withTestDatabase();
+const log = makeLog("silent");
+/** Quick, so that the death of a worker is noticed while the test waits. */
+const TIMES = { look: 200, beat: 100, silence: 1_000, reap: 200 };
+
+afterEach(stopProcesses);
+afterEach(() => database.query("delete from graphile_worker._private_jobs"));
+
+async function runWorker(): Promise<RunningProcess> {
+  const worker = runProcess(["test/worker/run_worker.ts"], {
+    WORKER_URL: database.workerUrl,
+    WORKER_TIMES: JSON.stringify(TIMES),
+  });
+  await worker.prints(/ready/);
+  return worker;
+}
+
+/** Makes the job seal_audit last until the lock 4711 is free, which the test holds. */
+async function holdJobs(): Promise<() => Promise<void>> {
+  await database.query(`
+    alter function app.seal_audit() rename to seal_audit_at_once;
+    create function app.seal_audit() returns table (organization_id uuid, seq integer, hash text, sealed_rows integer)
+      language plpgsql as $$
+      begin
+        perform pg_advisory_xact_lock_shared(4711);
+      end $$;`);
+  const released = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const holding = withClient(database.adminUrl, async (client) => {
+    await client.query("select pg_advisory_lock(4711)");
+    held.resolve();
+    await released.promise;
+  });
+  await held.promise;
+  return async () => {
+    released.resolve();
+    await holding;
+  };
+}
+
+async function letJobsBe(): Promise<void> {
+  await database.query(`
+    drop function app.seal_audit();
+    alter function app.seal_audit_at_once() rename to seal_audit;`);
+}
+
+async function addJob(): Promise<string> {
+  const [job] = await database.query<{ id: string }>(
+    "select id from graphile_worker.add_job('seal_audit')",
+  );
+  return job?.id ?? "";
+}
+
+async function findJob(id: string) {
+  const [job] = await database.query<
+    { attempts: number; locked_by: string | null; last_error: string | null }
+  >("select attempts, locked_by, last_error from graphile_worker.jobs where id = $1", [id]);
+  return job ?? null;
+}
+
+async function aliveWorkers(): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    "select worker_id as id from app.worker_heartbeat order by 1",
+  );
+  return rows.map(({ id }) => id);
+}
+
+test("a worker is known by the name under which it locks jobs, until it stops", async () => {
+  const release = await holdJobs();
+  const worker = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
+  const id = await addJob();
+  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  expect(await aliveWorkers()).toEqual([(await findJob(id))?.locked_by]);
+  await release();
+  await worker.stop();
+  expect(await aliveWorkers()).toEqual([]);
+  expect(await findJob(id)).toBeNull();
+  await letJobsBe();
+});
+
+test("a job of a worker that was killed is done by another one", async () => {
+  const release = await holdJobs();
+  const killed = await runWorker();
+  const id = await addJob();
+  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  const dead = (await findJob(id))?.locked_by;
+  const other = await runWorker();
+  await killed.stop("SIGKILL");
+  await vi.waitFor(async () => {
+    const job = await findJob(id);
+    expect(job).toMatchObject({ attempts: 2, last_error: "The worker ended in the middle of it" });
+    expect(job?.locked_by).toMatch(/^pool-/);
+    expect(job?.locked_by).not.toBe(dead);
+  }, 20_000);
+  expect(await aliveWorkers()).not.toContain(dead);
+  await release();
+  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 10_000);
+  await other.stop();
+  await letJobsBe();
+});
+
+test("a worker that is too busy to beat keeps its jobs as long as it is connected", async () => {
+  const release = await holdJobs();
+  const busy = await runWorker();
+  const id = await addJob();
+  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  const { locked_by: worker } = (await findJob(id))!;
+  const other = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
+  busy.kill("SIGSTOP");
+  // It has been silent for long, and others have looked for the dead meanwhile
+  await vi.waitFor(async () => {
+    const [{ silent } = { silent: false }] = await database.query<{ silent: boolean }>(
+      `select bool_and(beat_at < clock_timestamp() - interval '3 seconds') as silent
+         from app.worker_heartbeat where worker_id = $1`,
+      [worker],
+    );
+    expect(silent).toBe(true);
+  }, 20_000);
+  expect(await findJob(id)).toEqual({ attempts: 1, locked_by: worker, last_error: null });
+  busy.kill("SIGCONT");
+  await release();
+  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 10_000);
+  await Promise.all([busy.stop(), other.stop()]);
+  await letJobsBe();
+});
+
+test("a job locked by somebody without a heartbeat is freed too, but not at once", async () => {
+  const id = await addJob();
+  await database.query(
+    "update graphile_worker._private_jobs set locked_by = 'stranger', locked_at = now() where id = $1",
+    [id],
+  );
+  const reap = (silence: string) =>
+    query(database.workerUrl, "select app.reap_workers($1) as jobs", [silence]);
+  expect(await reap("1 hour")).toEqual([{ jobs: 0 }]);
+  expect(await findJob(id)).toMatchObject({ locked_by: "stranger" });
+  expect(await reap("0 seconds")).toEqual([{ jobs: 1 }]);
+  expect(await findJob(id)).toMatchObject({ locked_by: null, attempts: 0 });
+});
+
+test("a scheduled job without attempts left does not stay when its worker dies; another does", async () => {
+  const jobs = await database.query<{ id: string; scheduled: boolean }>(
+    `select id, payload::jsonb ? '_cron' as scheduled
+       from graphile_worker.add_jobs(array[
+         row('refresh_marts', '{"_cron": {}}', null, now(), 1, null, null, null)::graphile_worker.job_spec,
+         row('refresh_marts', '{}', null, now(), 1, null, null, null)::graphile_worker.job_spec])`,
+  );
+  await database.query(
+    `update graphile_worker._private_jobs
+        set attempts = max_attempts, locked_by = 'stranger', locked_at = now() - interval '1 hour'`,
+  );
+  expect(await query(database.workerUrl, "select app.reap_workers('0 seconds') as jobs"))
+    .toEqual([{ jobs: 2 }]);
+  expect(await database.query("select id from app.list_jobs(true)")).toEqual(
+    jobs.filter(({ scheduled }) => !scheduled).map(({ id }) => ({ id })),
+  );
+});
+
+test("the heart goes on beating when all other connections of the worker are in use", async () => {
+  const heartbeat = startHeartbeat(database.workerUrl, "pool-x", 50, log);
+  await heartbeat.first;
+  const beatAt = async () =>
+    (await database.query<{ at: string }>(
+      "select beat_at::text as at from app.worker_heartbeat where worker_id = 'pool-x'",
+    ))[0]?.at ?? "";
+  const first = await beatAt();
+  await vi.waitFor(async () => expect((await beatAt()) > first).toBe(true), 10_000);
+  // And again after its connection broke
+  await database.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'curestry worker heartbeat' and datname = current_database()",
+  );
+  const broken = await beatAt();
+  await vi.waitFor(async () => expect((await beatAt()) > broken).toBe(true), 10_000);
+  await heartbeat.stop();
+  expect(await beatAt()).toBe("");
+});

@@ -1,0 +1,17 @@
+import process from "node:process";
+import { makeLog } from "../../src/log.ts";
+import { listenForStop } from "../../src/process.ts";
+import { startWorker } from "../../worker/main.ts";
+
+/** A worker in a process of its own, with times (JSON) that tests can wait for: to be killed. */
+const { WORKER_URL: databaseUrl = "", WORKER_TIMES: times = "{}" } = process.env;
+const { first: stopped } = listenForStop();
+const worker = await startWorker({
+  databaseUrl,
+  log: makeLog("warn"),
+  times: JSON.parse(times),
+});
+console.log("ready");
+await stopped;
+await worker.stop();
+process.exit(0);
