@@ -6,7 +6,7 @@ declare
   v_reason text;
   v_table app.audited_table;
 begin
-  select a.*::app.audited_table into v_table
+  select a.* into v_table
     from app.audited_table a,
          lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
    where a.table_name = audited_entity.type

@@ -74,16 +74,19 @@ begin
 
   -- Last, so that what was recorded of all this is erased too
   update ops.audit_log a
-     set before_state = a.before_state || s.blank_before, after_state = a.after_state || s.blank_after, erasure_id = v_erasure.id
-    from app.personal_data p
-    join app.audited_table t on t.table_name = p.table_name,
-         lateral (
-           select (select coalesce(jsonb_object_agg(c, null), '{}') from unnest(p.personal_columns) as c where a.before_state ->> c is not null) as blank_before,
-                  (select coalesce(jsonb_object_agg(c, null), '{}') from unnest(p.personal_columns) as c where a.after_state ->> c is not null) as blank_after) s
-   where a.entity_type = p.table_name and a.action <> 'erase'
-     and (t.organization_column is not null or a.organization_id = '00000000-0000-0000-0000-000000000000')
-     and coalesce(a.after_state, a.before_state) ->> p.person_column = person::text
-     and (s.blank_before <> '{}' or s.blank_after <> '{}');
+     set before_state = e.before_state, after_state = e.after_state, erasure_id = v_erasure.id
+    from (select l.organization_id, l.ts, l.id, l.before_state || b.before as before_state, l.after_state || b.after as after_state
+            from app.personal_data p
+            join app.audited_table t on t.table_name = p.table_name
+            join ops.audit_log l
+              on l.entity_type = p.table_name and l.action <> 'erase'
+             and (t.organization_column is not null or l.organization_id = '00000000-0000-0000-0000-000000000000')
+             and coalesce(l.after_state, l.before_state) ->> p.person_column = person::text,
+                 lateral (select coalesce(jsonb_object_agg(c, null) filter (where l.before_state ? c), '{}') as before,
+                                 coalesce(jsonb_object_agg(c, null) filter (where l.after_state ? c), '{}') as after
+                            from unnest(p.personal_columns) as c) b
+           where exists (select from unnest(p.personal_columns) as c where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
+   where a.organization_id = e.organization_id and a.ts = e.ts and a.id = e.id;
   return app.end_erasure(v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
 end;
 $$;

@@ -2,10 +2,11 @@ create or replace function ops.entity_as_of(type text, id text, at timestamptz) 
 language plpgsql stable security definer set search_path = '' as $$
 declare
   v_organization constant uuid := app.require('audit:read');
+  v_table constant text := app.audited_entity(entity_as_of.type);
   v_last ops.audit_log;
 begin
   select a.* into v_last
-    from app.entity_entries(v_organization, app.audited_entity(entity_as_of.type), entity_as_of.id) a
+    from app.entity_entries(v_organization, v_table, entity_as_of.id) a
    where a.ts <= entity_as_of.at
    order by a.seq desc
    limit 1;
