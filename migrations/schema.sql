@@ -3124,7 +3124,7 @@ declare
   v_reason text;
   v_table app.audited_table;
 begin
-  select a.*::app.audited_table into v_table
+  select a.* into v_table
     from app.audited_table a,
          lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
    where a.table_name = audited_entity.type
@@ -3829,16 +3829,19 @@ begin
 
   -- Last, so that what was recorded of all this is erased too
   update ops.audit_log a
-     set before_state = a.before_state || s.blank_before, after_state = a.after_state || s.blank_after, erasure_id = v_erasure.id
-    from app.personal_data p
-    join app.audited_table t on t.table_name = p.table_name,
-         lateral (
-           select (select coalesce(jsonb_object_agg(c, null), '{}') from unnest(p.personal_columns) as c where a.before_state ->> c is not null) as blank_before,
-                  (select coalesce(jsonb_object_agg(c, null), '{}') from unnest(p.personal_columns) as c where a.after_state ->> c is not null) as blank_after) s
-   where a.entity_type = p.table_name and a.action <> 'erase'
-     and (t.organization_column is not null or a.organization_id = '00000000-0000-0000-0000-000000000000')
-     and coalesce(a.after_state, a.before_state) ->> p.person_column = person::text
-     and (s.blank_before <> '{}' or s.blank_after <> '{}');
+     set before_state = e.before_state, after_state = e.after_state, erasure_id = v_erasure.id
+    from (select l.organization_id, l.ts, l.id, l.before_state || b.before as before_state, l.after_state || b.after as after_state
+            from app.personal_data p
+            join app.audited_table t on t.table_name = p.table_name
+            join ops.audit_log l
+              on l.entity_type = p.table_name and l.action <> 'erase'
+             and (t.organization_column is not null or l.organization_id = '00000000-0000-0000-0000-000000000000')
+             and coalesce(l.after_state, l.before_state) ->> p.person_column = person::text,
+                 lateral (select coalesce(jsonb_object_agg(c, null) filter (where l.before_state ? c), '{}') as before,
+                                 coalesce(jsonb_object_agg(c, null) filter (where l.after_state ? c), '{}') as after
+                            from unnest(p.personal_columns) as c) b
+           where exists (select from unnest(p.personal_columns) as c where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
+   where a.organization_id = e.organization_id and a.ts = e.ts and a.id = e.id;
   return app.end_erasure(v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
 end;
 $function$;
@@ -6641,7 +6644,9 @@ begin
       from new_rows n;
   else
     insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
-    select n.organization_id, n.id, coalesce(core.prompts_version(n), 0) + 1, n.content, n.format_type, n.language, v_user, v_key
+    select n.organization_id, n.id,
+           coalesce((select max(v.version) from core.prompt_versions v where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
+           n.content, n.format_type, n.language, v_user, v_key
       from new_rows n
       join old_rows o on o.organization_id = n.organization_id and o.id = n.id
      where n.content is distinct from o.content;
@@ -7097,7 +7102,6 @@ AS $function$
   select max(v.version) from core.prompt_versions v where v.organization_id = prompt.organization_id and v.prompt_id = prompt.id;
 $function$;
 grant execute on function core.prompts_version(prompt core.prompts) to curestry_analyst;
-grant execute on function core.prompts_version(prompt core.prompts) to curestry_definer;
 grant execute on function core.prompts_version(prompt core.prompts) to curestry_member;
 revoke all on function core.prompts_version(prompt core.prompts) from public;
 comment on function core.prompts_version(prompt core.prompts) is 'The number of its current version: how often its content was written.';
@@ -7314,10 +7318,11 @@ CREATE OR REPLACE FUNCTION ops.entity_as_of(type text, id text, at timestamp wit
 AS $function$
 declare
   v_organization constant uuid := app.require('audit:read');
+  v_table constant text := app.audited_entity(entity_as_of.type);
   v_last ops.audit_log;
 begin
   select a.* into v_last
-    from app.entity_entries(v_organization, app.audited_entity(entity_as_of.type), entity_as_of.id) a
+    from app.entity_entries(v_organization, v_table, entity_as_of.id) a
    where a.ts <= entity_as_of.at
    order by a.seq desc
    limit 1;
@@ -7351,7 +7356,7 @@ begin
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
            case when a.action = 'baseline' then 'It was there when the audit began' else
-             coalesce(u.email || coalesce(format(' (API key %s)', k.name), ''), 'the API key ' || k.name, 'user ' || a.actor_user_id,
+             coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action
                   when 'insert' then ' created it'

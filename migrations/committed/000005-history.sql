@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:3c645d612d95a9396818146bacf12a376669ecb5
+--! Hash: sha1:e878f4f0816967de97b44726edf34885cb31d662
 --! Message: history: versions of prompts, the state of anything at a time, erasure with receipts, legal holds, exports
 
 /*
@@ -273,7 +273,7 @@ language sql stable set search_path = '' as $$
   select max(v.version) from core.prompt_versions v where v.organization_id = prompt.organization_id and v.prompt_id = prompt.id;
 $$;
 revoke execute on function core.prompts_version(core.prompts) from public;
-grant execute on function core.prompts_version(core.prompts) to curestry_member, curestry_analyst, curestry_definer;
+grant execute on function core.prompts_version(core.prompts) to curestry_member, curestry_analyst;
 comment on function core.prompts_version(core.prompts) is 'The number of its current version: how often its content was written.';
 --! EndIncluded core/functions/prompts_version.sql
 --! Included app/functions/tg_prompts__versions.sql
@@ -290,7 +290,9 @@ begin
       from new_rows n;
   else
     insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
-    select n.organization_id, n.id, coalesce(core.prompts_version(n), 0) + 1, n.content, n.format_type, n.language, v_user, v_key
+    select n.organization_id, n.id,
+           coalesce((select max(v.version) from core.prompt_versions v where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
+           n.content, n.format_type, n.language, v_user, v_key
       from new_rows n
       join old_rows o on o.organization_id = n.organization_id and o.id = n.id
      where n.content is distinct from o.content;

@@ -142,6 +142,10 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
+  await database.query(
+    "insert into app.erasure (kind, subject_id, counts) values ('user', '0', '{}')",
+  );
+  await database.query("insert into app.legal_hold (held_user_id, reason) values (0, 'x')");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)

@@ -11,7 +11,9 @@ begin
       from new_rows n;
   else
     insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
-    select n.organization_id, n.id, coalesce(core.prompts_version(n), 0) + 1, n.content, n.format_type, n.language, v_user, v_key
+    select n.organization_id, n.id,
+           coalesce((select max(v.version) from core.prompt_versions v where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
+           n.content, n.format_type, n.language, v_user, v_key
       from new_rows n
       join old_rows o on o.organization_id = n.organization_id and o.id = n.id
      where n.content is distinct from o.content;
