@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:e878f4f0816967de97b44726edf34885cb31d662
+--! Hash: sha1:937135aacfb12e3ccd510ed5d063ff4c2860a621
 --! Message: history: versions of prompts, the state of anything at a time, erasure with receipts, legal holds, exports
 
 /*
@@ -1153,7 +1153,7 @@ begin
   perform from ops.organization o
     where o.personal_user_id = person
        or o.id in (select m.organization_id from ops.organization_user m where m.user_id = person and m.status <> 'removed')
-    order by o.id for update;
+    order by o.id for no key update;
   select o.id into v_personal from ops.organization o where o.personal_user_id = person;
 
   perform app.refuse_held((select h from app.legal_hold h where h.held_user_id = person and h.released_at is null order by h.placed_at limit 1),

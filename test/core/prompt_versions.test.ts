@@ -1,4 +1,8 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
+import { withClient } from "../../src/database/open_client.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
@@ -156,6 +160,56 @@ test("prompts:read reads them, and analysts do; nothing else does", async () => 
   expect(await rows(await makeKey(database, other, ["prompts:read"]))).toEqual({ n: 0 });
   expect(await query(await makeAnalyst(database, [organization]), count, [id])).toEqual([{ n: 1 }]);
   expect(await query(await makeAnalyst(database, [other]), count, [id])).toEqual([{ n: 0 }]);
+});
+
+test("the migration takes earlier texts from the audit log, with their authors, and links runs to them", async () => {
+  const id = await createPrompt("text one");
+  await recordAnalyses(gateway.url, key, [{ promptId: id, result: RESULT }]);
+  await update(id, { content: "text two" });
+  await update(id, { tags: ["x"] });
+  await update(id, { content: "text three" }, { key });
+  await recordAnalyses(gateway.url, key, [
+    { promptId: id, result: RESULT },
+    { promptId: id, promptContent: "another", result: RESULT },
+  ]);
+  const state = `
+    select (select jsonb_agg(to_jsonb(v) - '{id,created_at}'::text[] order by v.version) from core.prompt_versions v where v.prompt_id = $1) as versions,
+           (select jsonb_agg(jsonb_build_array(d.prompt_content, v.version, r.prompt_version_id = d.prompt_version_id) order by d.prompt_content)
+              from core.analysis_results d
+              join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id
+              left join core.prompt_versions v on v.id = d.prompt_version_id
+             where d.prompt_id = $1) as links`;
+  const folder = join(MIGRATIONS_FOLDER, "committed");
+  const name = (await readdir(folder)).find((file) => file.endsWith("-history.sql")) ?? "";
+  const migration = await readFile(join(folder, name), "utf8");
+  const move = migration.slice(migration.lastIndexOf("--! EndIncluded"));
+  await withClient(database.adminUrl, async (client) => {
+    const { rows: before } = await client.query(state, [id]);
+    expect(before[0]?.versions).toHaveLength(3);
+    expect(before[0]?.links).toEqual([
+      ["another", null, null],
+      ["text one", 1, true],
+      ["text three", 3, true],
+    ]);
+    // As it was before there were versions
+    await client.query("begin; set local session_replication_role = replica");
+    await client.query(
+      `update core.analysis_results set prompt_version_id = null;
+       update ops.analysis_run set prompt_version_id = null;
+       delete from core.prompt_versions;
+       delete from ops.audit_log where entity_type = 'core.prompt_versions';
+       set local session_replication_role = origin`,
+    );
+    await client.query(move);
+    const { rows: after } = await client.query(state, [id]);
+    expect(after).toEqual(before);
+    const { rows: [run] } = await client.query(
+      "select bool_and(updated_at = created_at) as untouched from ops.analysis_run where prompt_id = $1",
+      [id],
+    );
+    expect(run).toEqual({ untouched: true });
+    await client.query("rollback");
+  });
 });
 
 describe("an analysis", () => {
