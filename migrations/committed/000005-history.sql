@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:937135aacfb12e3ccd510ed5d063ff4c2860a621
+--! Hash: sha1:db2a83dd6ca635cd35d47e561bbb3e29194e4cb2
 --! Message: history: versions of prompts, the state of anything at a time, erasure with receipts, legal holds, exports
 
 /*
@@ -2154,4 +2154,41 @@ alter table ops.analysis_run enable trigger _100_updated_at;
 alter table ops.analysis_run enable trigger _800_mart_marks_update;
 alter table core.analysis_results enable trigger _800_mart_marks_update;
 alter table core.analysis_results enable trigger _500_metrics_update;
-analyze core.prompt_versions;
+
+/*
+ * Statistics before the first row, again: the new indexes made these of the third migration void. See there.
+ */
+do $$
+declare
+  v_organization constant uuid := gen_random_uuid();
+  v_empty constant boolean := not exists (select from core.prompts) and not exists (select from ops.analysis_run);
+  v_table regclass;
+  v_tables constant regclass[] := array['ops.organization', 'core.prompts', 'core.prompt_versions', 'ops.analysis_run']::regclass[];
+begin
+  if v_empty then
+    -- These rows were never there: no audit, no marks
+    foreach v_table in array v_tables loop
+      execute format('alter table %s disable trigger user', v_table);
+    end loop;
+    insert into ops.organization (id, name, slug) values (v_organization, 'Statistics', 'statistics');
+    insert into core.prompts (organization_id, name, content)
+    select v_organization, 'Prompt ' || n, 'Content ' || n from generate_series(1, 300) as n;
+    insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language)
+    select v_organization, p.id, 1, p.content, p.format_type, p.language from core.prompts p;
+    insert into ops.analysis_run (organization_id, prompt_id, prompt_version_id, status, started_at, finished_at, created_at, idempotency_key)
+    select v_organization, v.prompt_id, v.id, 'succeeded', s.at, s.at, s.at, 'key ' || v.id
+      from core.prompt_versions v, lateral (select now() - random() * interval '90 days') as s (at);
+  end if;
+  analyze core.prompts;
+  analyze core.prompt_versions;
+  analyze ops.analysis_run;
+  if v_empty then
+    delete from ops.analysis_run where organization_id = v_organization;
+    delete from core.prompts where organization_id = v_organization;
+    delete from ops.organization where id = v_organization;
+    foreach v_table in array v_tables loop
+      execute format('alter table %s enable trigger user', v_table);
+    end loop;
+  end if;
+end;
+$$;
