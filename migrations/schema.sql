@@ -3776,7 +3776,7 @@ begin
   perform from ops.organization o
     where o.personal_user_id = person
        or o.id in (select m.organization_id from ops.organization_user m where m.user_id = person and m.status <> 'removed')
-    order by o.id for update;
+    order by o.id for no key update;
   select o.id into v_personal from ops.organization o where o.personal_user_id = person;
 
   perform app.refuse_held((select h from app.legal_hold h where h.held_user_id = person and h.released_at is null order by h.placed_at limit 1),
