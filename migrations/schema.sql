@@ -113,6 +113,34 @@ grant usage on type ops.analysis_result_item to curestry_member;
 revoke all on type ops.analysis_result_item from public;
 comment on type ops.analysis_result_item is 'The document of an analysis. Its numbers stand as metrics of the run too.';
 
+create type ops.column_change as (
+  "column" text,
+  before jsonb,
+  after jsonb
+);
+grant usage on type ops.column_change to curestry_definer;
+grant usage on type ops.column_change to curestry_member;
+revoke all on type ops.column_change from public;
+comment on type ops.column_change is 'What became of a column.';
+
+create type ops.entity_change as (
+  at timestamp with time zone,
+  action text,
+  actor_user_id integer,
+  actor_email text,
+  actor_api_key_id uuid,
+  actor_api_key_name text,
+  actor_role text,
+  request_id text,
+  changes ops.column_change[],
+  erasure_id uuid,
+  sentence text
+);
+grant usage on type ops.entity_change to curestry_definer;
+grant usage on type ops.entity_change to curestry_member;
+revoke all on type ops.entity_change from public;
+comment on type ops.entity_change is 'A change of a row, from the audit log.';
+
 create type ops.failed_job as (
   id bigint,
   task text,
@@ -412,6 +440,45 @@ comment on policy definer_read on app.audited_table is 'The audit log is compare
 comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
 
 
+-- app.erasure
+create table app.erasure (
+  id uuid default gen_random_uuid() not null,
+  kind text not null,
+  subject_id text not null,
+  requested_by name default SESSION_USER not null,
+  erased_at timestamp with time zone default now() not null,
+  counts jsonb,
+  xid bigint default ((pg_current_xact_id())::text)::bigint not null,
+  constraint pk_erasure PRIMARY KEY (id),
+  constraint chk_erasure_counts CHECK (jsonb_typeof(counts) = 'object'::text),
+  constraint chk_erasure_kind CHECK (kind = ANY (ARRAY['user'::text, 'organization'::text]))
+);
+
+alter table app.erasure enable row level security, force row level security;
+
+create policy definer_all on app.erasure for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE ON app.erasure FOR EACH ROW EXECUTE FUNCTION app.tg_erasure__append_only();
+
+CREATE TRIGGER _200_no_truncate BEFORE TRUNCATE ON app.erasure FOR EACH STATEMENT EXECUTE FUNCTION app.tg_erasure__append_only();
+grant insert, select on table app.erasure to curestry_definer;
+grant update (counts) on table app.erasure to curestry_definer;
+comment on table app.erasure is 'The receipts of erasures: that a user or an organization was erased, when, and how much it was; not who it was.';
+comment on column app.erasure.id is 'Identifies the erasure; rows of the audit log that it took values from bear it.';
+comment on column app.erasure.kind is 'user or organization.';
+comment on column app.erasure.subject_id is 'The id of the user or organization, which is a pseudonym from then on.';
+comment on column app.erasure.requested_by is 'Which login of the database erased.';
+comment on column app.erasure.erased_at is 'When.';
+comment on column app.erasure.counts is 'How many rows of each table were removed or changed, a JSON object; null until all is done.';
+comment on column app.erasure.xid is 'The transaction that erased.';
+comment on constraint chk_erasure_counts on app.erasure is 'counts must be a JSON object';
+comment on constraint chk_erasure_kind on app.erasure is 'kind must be user or organization';
+comment on constraint pk_erasure on app.erasure is 'One row per erasure.';
+comment on policy definer_all on app.erasure is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.legacy_account
 create table app.legacy_account (
   source_table text not null,
@@ -436,6 +503,61 @@ comment on column app.legacy_account.note is 'Rules that some of the rows do not
 comment on column app.legacy_account.created_at is 'When they were counted.';
 comment on constraint pk_legacy_account on app.legacy_account is 'One row per table.';
 comment on policy owner_read on app.legacy_account is 'Operators read the account.';
+
+
+-- app.legal_hold
+create table app.legal_hold (
+  id uuid default gen_random_uuid() not null,
+  held_organization_id uuid,
+  held_user_id integer,
+  reason text,
+  placed_by name default SESSION_USER not null,
+  placed_at timestamp with time zone default now() not null,
+  released_by name,
+  released_at timestamp with time zone,
+  constraint pk_legal_hold PRIMARY KEY (id),
+  constraint chk_legal_hold_held CHECK (num_nonnulls(held_organization_id, held_user_id) = 1),
+  constraint chk_legal_hold_reason CHECK (
+CASE
+    WHEN released_at IS NULL THEN reason IS NOT NULL AND reason ~ '\S'::text AND octet_length(reason) <= 4096
+    ELSE true
+END),
+  constraint chk_legal_hold_released_at CHECK ((released_at IS NULL) = (released_by IS NULL))
+);
+
+CREATE INDEX idx_legal_hold_held_organization_id ON app.legal_hold USING btree (held_organization_id);
+
+CREATE INDEX idx_legal_hold_held_user_id ON app.legal_hold USING btree (held_user_id);
+
+alter table app.legal_hold enable row level security, force row level security;
+
+create policy definer_all on app.legal_hold for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON app.legal_hold REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_legal_hold__audit();
+
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON app.legal_hold REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_legal_hold__audit();
+
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON app.legal_hold FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_legal_hold__audit();
+
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON app.legal_hold REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_legal_hold__audit();
+grant insert, select on table app.legal_hold to curestry_definer;
+grant update (reason, released_by, released_at) on table app.legal_hold to curestry_definer;
+comment on table app.legal_hold is 'What must not be erased, deleted or thrown away for now, and why.';
+comment on column app.legal_hold.id is 'Identifies the hold.';
+comment on column app.legal_hold.held_organization_id is 'The organization that is held; null: a user is.';
+comment on column app.legal_hold.held_user_id is 'The user who is held; null: an organization is.';
+comment on column app.legal_hold.reason is 'Why; null once the user is erased, after the release.';
+comment on column app.legal_hold.placed_by is 'Which login of the database placed it.';
+comment on column app.legal_hold.placed_at is 'When it was placed.';
+comment on column app.legal_hold.released_by is 'Which login of the database released it.';
+comment on column app.legal_hold.released_at is 'When it was released; null: it is in force.';
+comment on constraint chk_legal_hold_held on app.legal_hold is 'a hold is of one organization or of one user';
+comment on constraint chk_legal_hold_reason on app.legal_hold is 'reason must not be blank, and at most 4 KiB';
+comment on constraint chk_legal_hold_released_at on app.legal_hold is 'A release says who and when.';
+comment on constraint pk_legal_hold on app.legal_hold is 'One row per hold.';
+comment on policy definer_all on app.legal_hold is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.mart_mark
@@ -513,6 +635,36 @@ comment on column app.partitioned_table.months_ahead is 'For how many months aft
 comment on constraint chk_partitioned_table_months_ahead on app.partitioned_table is 'months_ahead must be from 1 to 24';
 comment on constraint pk_partitioned_table on app.partitioned_table is 'One row per table.';
 comment on policy owner_all on app.partitioned_table is 'Migrations say which tables are partitioned.';
+
+
+-- app.personal_data
+create table app.personal_data (
+  table_name text not null,
+  person_column text not null,
+  personal_columns text[] default '{}'::text[] not null,
+  treatment text not null,
+  constraint pk_personal_data PRIMARY KEY (table_name),
+  constraint chk_personal_data_treatment CHECK (treatment = ANY (ARRAY['clear'::text, 'delete'::text]))
+);
+
+alter table app.personal_data enable row level security, force row level security;
+
+create policy definer_read on app.personal_data for select to curestry_definer
+  using (true);
+
+create policy owner_all on app.personal_data for all to curestry_owner
+  using (true)
+  with check (true);
+grant select on table app.personal_data to curestry_definer;
+comment on table app.personal_data is 'Which columns are personal data, and whose; written by app.personal_table, read by the erasure of a user.';
+comment on column app.personal_data.table_name is 'The table, with its schema.';
+comment on column app.personal_data.person_column is 'The column with the id of the user whose data it is.';
+comment on column app.personal_data.personal_columns is 'The columns that say who the person is; the audit log loses them when the user is erased.';
+comment on column app.personal_data.treatment is 'What the erasure does to the row: clear (the personal columns become null) or delete.';
+comment on constraint chk_personal_data_treatment on app.personal_data is 'treatment must be clear or delete';
+comment on constraint pk_personal_data on app.personal_data is 'One row per table.';
+comment on policy definer_read on app.personal_data is 'The erasure of a user reads what to take out.';
+comment on policy owner_all on app.personal_data is 'Migrations say which columns are personal.';
 
 
 -- app.task_run
@@ -597,6 +749,7 @@ create table core.analysis_results (
   organization_id uuid default app.organization_id() not null,
   analysis_run_id uuid not null,
   occurred_at timestamp with time zone default now() not null,
+  prompt_version_id uuid,
   constraint pk_analysis_results PRIMARY KEY (organization_id, id),
   constraint chk_analysis_results_analysis_extra_metadata CHECK (jsonb_typeof(analysis_extra_metadata) = 'object'::text AND octet_length(analysis_extra_metadata::text) <= 1048576 AND NOT jsonb_path_exists(analysis_extra_metadata, '$.**{33}'::jsonpath)),
   constraint chk_analysis_results_clarify_questions CHECK (jsonb_typeof(clarify_questions) = 'array'::text AND octet_length(clarify_questions::text) <= 1048576 AND NOT jsonb_path_exists(clarify_questions, '$.**{33}'::jsonpath)),
@@ -611,7 +764,8 @@ create table core.analysis_results (
   constraint chk_analysis_results_semantic_entropy CHECK (semantic_entropy >= 0::double precision AND semantic_entropy < 'Infinity'::double precision),
   constraint unq_analysis_results_analysis_run_id UNIQUE (organization_id, analysis_run_id),
   constraint fk_analysis_results_analysis_run_id FOREIGN KEY (organization_id, analysis_run_id) REFERENCES ops.analysis_run(organization_id, id) ON DELETE CASCADE,
-  constraint fk_analysis_results_prompt_id FOREIGN KEY (organization_id, prompt_id) REFERENCES core.prompts(organization_id, id)
+  constraint fk_analysis_results_prompt_id FOREIGN KEY (organization_id, prompt_id) REFERENCES core.prompts(organization_id, id),
+  constraint fk_analysis_results_prompt_version_id FOREIGN KEY (organization_id, prompt_version_id) REFERENCES core.prompt_versions(organization_id, id)
 );
 
 CREATE INDEX idx_analysis_results_created_at ON core.analysis_results USING btree (organization_id, created_at, id);
@@ -625,6 +779,8 @@ CREATE INDEX idx_analysis_results_occurred_at ON core.analysis_results USING btr
 CREATE INDEX idx_analysis_results_overall_score ON core.analysis_results USING btree (organization_id, overall_score);
 
 CREATE INDEX idx_analysis_results_prompt_id ON core.analysis_results USING btree (organization_id, prompt_id);
+
+CREATE INDEX idx_analysis_results_prompt_version_id ON core.analysis_results USING btree (organization_id, prompt_version_id);
 
 CREATE INDEX idx_analysis_results_semantic_entropy ON core.analysis_results USING btree (organization_id, semantic_entropy);
 
@@ -682,6 +838,7 @@ comment on column core.analysis_results.created_at is 'When the row was written.
 comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
 comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
+comment on column core.analysis_results.prompt_version_id is 'The version of the prompt that was analysed; null if the text is none of its versions.';
 comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
@@ -695,6 +852,7 @@ comment on constraint chk_analysis_results_prompt_content on core.analysis_resul
 comment on constraint chk_analysis_results_semantic_entropy on core.analysis_results is 'semantic_entropy must be a number of at least 0';
 comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint fk_analysis_results_prompt_id on core.analysis_results is 'prompt_id must name a prompt of the same organization.';
+comment on constraint fk_analysis_results_prompt_version_id on core.analysis_results is 'prompt_version_id must name a version of the same organization.';
 comment on constraint pk_analysis_results on core.analysis_results is 'One row per organization and id.';
 comment on constraint unq_analysis_results_analysis_run_id on core.analysis_results is 'A run has one document.';
 comment on policy definer_all on core.analysis_results is 'The functions that look past row level security; the grants say what they may.';
@@ -736,8 +894,8 @@ CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.auth_accounts REFERENCING 
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.auth_accounts FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.auth_accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_auth_accounts__audit();
+grant delete, select on table core.auth_accounts to curestry_definer;
 grant select (id, user_id, provider, provider_account_id, created_at) on table core.auth_accounts to curestry_member;
-grant select on table core.auth_accounts to curestry_definer;
 comment on table core.auth_accounts is 'An account at a sign-in provider that belongs to a user. The provider''s tokens are encrypted and not in the API.';
 comment on column core.auth_accounts.id is 'Identifies the account.';
 comment on column core.auth_accounts.user_id is 'Whose account it is.';
@@ -919,6 +1077,75 @@ comment on policy select_own on core.prompt_relations is 'Members read the rows 
 comment on policy update_own on core.prompt_relations is 'Members change the rows of their request''s organization, with prompts:write.';
 
 
+-- core.prompt_versions
+create table core.prompt_versions (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  prompt_id character varying not null,
+  version integer not null,
+  content text not null,
+  format_type character varying(50) not null,
+  language character varying(10) not null,
+  user_id integer,
+  api_key_id uuid,
+  created_at timestamp with time zone default now() not null,
+  constraint pk_prompt_versions PRIMARY KEY (organization_id, id),
+  constraint chk_prompt_versions_version CHECK (version >= 1),
+  constraint unq_prompt_versions_prompt_id_version UNIQUE (organization_id, prompt_id, version),
+  constraint fk_prompt_versions_api_key_id FOREIGN KEY (organization_id, api_key_id) REFERENCES ops.api_key(organization_id, id) ON DELETE SET NULL (api_key_id),
+  constraint fk_prompt_versions_prompt_id FOREIGN KEY (organization_id, prompt_id) REFERENCES core.prompts(organization_id, id) ON DELETE CASCADE,
+  constraint fk_prompt_versions_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE SET NULL
+);
+
+CREATE INDEX idx_prompt_versions_api_key_id ON core.prompt_versions USING btree (organization_id, api_key_id);
+
+CREATE INDEX idx_prompt_versions_user_id ON core.prompt_versions USING btree (user_id);
+
+alter table core.prompt_versions enable row level security, force row level security;
+
+create policy definer_all on core.prompt_versions for all to curestry_definer
+  using (true)
+  with check (true);
+
+create policy select_granted on core.prompt_versions for select to curestry_analyst
+  using ((organization_id = ANY (app.analyst_organizations())));
+
+create policy select_own on core.prompt_versions for select to curestry_member
+  using ((organization_id = app.organization_if('prompts:read'::text)));
+
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompt_versions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_versions__audit();
+
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.prompt_versions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_versions__audit();
+
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.prompt_versions FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_versions__audit();
+
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.prompt_versions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompt_versions__audit();
+grant insert, select on table core.prompt_versions to curestry_definer;
+grant select on table core.prompt_versions to curestry_analyst;
+grant select on table core.prompt_versions to curestry_member;
+comment on table core.prompt_versions is '@unique id
+Every text that a prompt had: version 1 when it was made, another whenever its content changes. Written by a trigger, never changed.';
+comment on column core.prompt_versions.id is 'Identifies the version; unique across organizations.';
+comment on column core.prompt_versions.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column core.prompt_versions.prompt_id is 'The prompt.';
+comment on column core.prompt_versions.version is 'Its number, from 1.';
+comment on column core.prompt_versions.content is 'The text of the prompt in this version.';
+comment on column core.prompt_versions.format_type is 'auto, text, markdown or xml, when the version was made.';
+comment on column core.prompt_versions.language is 'Language code, or auto, when the version was made.';
+comment on column core.prompt_versions.user_id is 'Who wrote it, if a request to the API did.';
+comment on column core.prompt_versions.api_key_id is 'With which API key.';
+comment on column core.prompt_versions.created_at is 'When it was written.';
+comment on constraint chk_prompt_versions_version on core.prompt_versions is 'version must be at least 1';
+comment on constraint fk_prompt_versions_api_key_id on core.prompt_versions is 'api_key_id must name an API key of the same organization.';
+comment on constraint fk_prompt_versions_prompt_id on core.prompt_versions is 'prompt_id must name a prompt of the same organization.';
+comment on constraint fk_prompt_versions_user_id on core.prompt_versions is 'The user must exist.';
+comment on constraint pk_prompt_versions on core.prompt_versions is 'One row per organization and id.';
+comment on constraint unq_prompt_versions_prompt_id_version on core.prompt_versions is 'A version of a prompt stands once.';
+comment on policy definer_all on core.prompt_versions is 'The functions that look past row level security; the grants say what they may.';
+comment on policy select_granted on core.prompt_versions is 'Analysts read the organizations granted to them.';
+comment on policy select_own on core.prompt_versions is 'Members read the rows of their request''s organization, with prompts:read.';
+
+
 -- core.prompts
 create table core.prompts (
   id character varying default (gen_random_uuid())::text not null,
@@ -973,6 +1200,10 @@ create policy update_own on core.prompts for update to curestry_member
   using ((organization_id = app.organization_if('prompts:write'::text)));
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON core.prompts FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
+
+CREATE TRIGGER _500_versions_insert AFTER INSERT ON core.prompts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__versions();
+
+CREATE TRIGGER _500_versions_update AFTER UPDATE ON core.prompts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__versions();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.prompts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_prompts__audit();
 
@@ -1047,7 +1278,7 @@ CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.sessions REFERENCING NEW T
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON core.sessions FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_sessions__audit();
-grant insert, select on table core.sessions to curestry_definer;
+grant delete, insert, select on table core.sessions to curestry_definer;
 grant select (id, user_id, created_at, expires_at, revoked_at) on table core.sessions to curestry_member;
 grant update (revoked_at) on table core.sessions to curestry_definer;
 comment on table core.sessions is 'A session of a user: a token is accepted as long as its session stands here, unexpired and not revoked.';
@@ -1074,8 +1305,10 @@ create table core.users (
   name character varying(255),
   avatar_url character varying(512),
   created_at timestamp with time zone default now() not null,
+  erased_at timestamp with time zone,
   constraint pk_users PRIMARY KEY (id),
   constraint chk_users_email CHECK (email::text ~ '^[^@\s]+@[^@\s]+$'::text),
+  constraint chk_users_erased_at CHECK (erased_at IS NULL OR email IS NULL AND name IS NULL AND avatar_url IS NULL),
   constraint unq_users_email UNIQUE (email)
 );
 
@@ -1106,6 +1339,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.users REFERENCING OLD TABL
 grant insert, select on table core.users to curestry_definer;
 grant select on table core.users to curestry_analyst;
 grant select on table core.users to curestry_member;
+grant update (email, name, avatar_url, erased_at) on table core.users to curestry_definer;
 grant update (name, avatar_url) on table core.users to curestry_member;
 comment on table core.users is 'A person who can sign in. Persons belong to no organization; memberships say what they may do where.';
 comment on column core.users.id is 'Identifies the user.';
@@ -1113,7 +1347,9 @@ comment on column core.users.email is 'E-mail address, unique without regard to 
 comment on column core.users.name is 'Display name.';
 comment on column core.users.avatar_url is 'Address of a picture.';
 comment on column core.users.created_at is 'When the row was written.';
+comment on column core.users.erased_at is 'When the person was erased; nobody is behind this account any more.';
 comment on constraint chk_users_email on core.users is 'email must be an e-mail address';
+comment on constraint chk_users_erased_at on core.users is 'an erased account stays without e-mail address, name and picture';
 comment on constraint pk_users on core.users is 'One row per user.';
 comment on constraint unq_users_email on core.users is 'There is a user with this e-mail address already.';
 comment on index core.unq_users_email_lower is 'there is a user with this e-mail address already';
@@ -1613,6 +1849,7 @@ create table ops.analysis_run (
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   occurred_at timestamp with time zone generated always as (COALESCE(finished_at, started_at, created_at)) stored not null,
+  prompt_version_id uuid,
   constraint pk_analysis_run PRIMARY KEY (organization_id, id),
   constraint chk_analysis_run_finished_at CHECK ((finished_at IS NOT NULL) = (status::text = ANY (ARRAY['succeeded'::character varying, 'failed'::character varying, 'cancelled'::character varying]::text[]))),
   constraint chk_analysis_run_idempotency_key CHECK (idempotency_key::text <> ''::text),
@@ -1630,6 +1867,7 @@ END),
   constraint unq_analysis_run_idempotency_key UNIQUE (organization_id, idempotency_key),
   constraint fk_analysis_run_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
   constraint fk_analysis_run_prompt_id FOREIGN KEY (organization_id, prompt_id) REFERENCES core.prompts(organization_id, id),
+  constraint fk_analysis_run_prompt_version_id FOREIGN KEY (organization_id, prompt_version_id) REFERENCES core.prompt_versions(organization_id, id),
   constraint fk_analysis_run_user_id FOREIGN KEY (user_id) REFERENCES core.users(id)
 );
 
@@ -1638,6 +1876,8 @@ CREATE INDEX idx_analysis_run_occurred_at ON ops.analysis_run USING btree (organ
 CREATE INDEX idx_analysis_run_organization_id ON ops.analysis_run USING btree (organization_id, created_at, id);
 
 CREATE INDEX idx_analysis_run_prompt_id ON ops.analysis_run USING btree (organization_id, prompt_id);
+
+CREATE INDEX idx_analysis_run_prompt_version_id ON ops.analysis_run USING btree (organization_id, prompt_version_id);
 
 CREATE INDEX idx_analysis_run_status ON ops.analysis_run USING btree (organization_id, status, created_at);
 
@@ -1693,6 +1933,7 @@ What was sent under the key, to tell a repetition from a conflict; not in the AP
 comment on column ops.analysis_run.created_at is 'When the row was written.';
 comment on column ops.analysis_run.updated_at is 'When the row was last changed.';
 comment on column ops.analysis_run.occurred_at is 'The time that it counts for: its end, else its start, else when it was written.';
+comment on column ops.analysis_run.prompt_version_id is 'The version of the prompt that is analysed; null if the text is none of its versions.';
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';
 comment on constraint chk_analysis_run_idempotency_key on ops.analysis_run is 'idempotency_key must not be empty';
 comment on constraint chk_analysis_run_meta on ops.analysis_run is 'meta must be a JSON object of at most 256 KiB, nested at most 32 deep';
@@ -1703,6 +1944,7 @@ comment on constraint chk_analysis_run_status on ops.analysis_run is 'status mus
 comment on constraint chk_analysis_run_times on ops.analysis_run is 'finished_at must not lie before started_at';
 comment on constraint fk_analysis_run_organization_id on ops.analysis_run is 'The organization must exist.';
 comment on constraint fk_analysis_run_prompt_id on ops.analysis_run is 'prompt_id must name a prompt of the same organization.';
+comment on constraint fk_analysis_run_prompt_version_id on ops.analysis_run is 'prompt_version_id must name a version of the same organization.';
 comment on constraint fk_analysis_run_user_id on ops.analysis_run is 'The user must exist.';
 comment on constraint pk_analysis_run on ops.analysis_run is 'One row per organization and id.';
 comment on constraint unq_analysis_run_idempotency_key on ops.analysis_run is 'this idempotency_key was used before';
@@ -1850,13 +2092,16 @@ create table ops.audit_log (
   changed_columns text[],
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
   seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
+  erasure_id uuid,
   constraint pk_audit_log PRIMARY KEY (organization_id, ts, id),
-  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying, 'detach'::character varying]::text[]))
+  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying, 'detach'::character varying, 'erase'::character varying]::text[]))
 ) partition by RANGE (ts);
 
 CREATE INDEX idx_audit_log_actor_user_id ON ONLY ops.audit_log USING btree (organization_id, actor_user_id, ts) WHERE (actor_user_id IS NOT NULL);
 
 CREATE INDEX idx_audit_log_entity_id ON ONLY ops.audit_log USING hash (entity_id);
+
+CREATE INDEX idx_audit_log_erasure_id ON ONLY ops.audit_log USING btree (organization_id, erasure_id) WHERE (erasure_id IS NOT NULL);
 
 CREATE INDEX idx_audit_log_xid ON ONLY ops.audit_log USING brin (xid) WITH (pages_per_range='16');
 
@@ -1869,9 +2114,12 @@ create policy definer_all on ops.audit_log for all to curestry_definer
 create policy select_own on ops.audit_log for select to curestry_member
   using ((organization_id = app.organization_if('audit:read'::text)));
 
-CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ops.audit_log FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only();
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ops.audit_log FOR EACH STATEMENT EXECUTE FUNCTION app.tg_audit_log__append_only('erasable');
+
+CREATE TRIGGER _200_erase BEFORE UPDATE ON ops.audit_log FOR EACH ROW EXECUTE FUNCTION app.tg_audit_log__erase();
 grant insert, select on table ops.audit_log to curestry_definer;
 grant select on table ops.audit_log to curestry_member;
+grant update (before_state, after_state, erasure_id) on table ops.audit_log to curestry_definer;
 comment on table ops.audit_log is '@unique id
 Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
 comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
@@ -1882,7 +2130,7 @@ comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
 comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
 comment on column ops.audit_log.entity_type is '@behavior +filterBy
 The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
@@ -1893,8 +2141,10 @@ comment on column ops.audit_log.xid is '@behavior -*
 The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate or detach';
+comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate, detach or erase';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
+comment on index ops.idx_audit_log_erasure_id is 'Finds the rows of an erasure.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
 
@@ -2004,7 +2254,7 @@ CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.invitation REFERENCING NEW 
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.invitation FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.invitation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
-grant insert, select on table ops.invitation to curestry_definer;
+grant delete, insert, select on table ops.invitation to curestry_definer;
 grant select (id, organization_id, organization_user_id, invited_by_user_id, expires_at, accepted_at, created_at) on table ops.invitation to curestry_member;
 grant update (expires_at, accepted_at) on table ops.invitation to curestry_definer;
 comment on table ops.invitation is '@unique id
@@ -2299,6 +2549,8 @@ create policy update_own on ops.organization for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
+CREATE TRIGGER _200_held BEFORE DELETE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__held();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
@@ -2306,8 +2558,8 @@ CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization REFERENCING NE
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON ops.organization FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.organization REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
+grant delete, insert, select on table ops.organization to curestry_definer;
 grant delete, select on table ops.organization to curestry_member;
-grant insert, select on table ops.organization to curestry_definer;
 grant select on table ops.organization to curestry_analyst;
 grant update (name) on table ops.organization to curestry_definer;
 grant update (name, slug, audit_retention_months, raw_retention_days) on table ops.organization to curestry_member;
@@ -3094,6 +3346,43 @@ revoke all on function app.audit_unsealed_seconds() from public;
 comment on function app.audit_unsealed_seconds() is 'The age of the oldest row of the audit log that is not sealed; null if all are.';
 
 
+-- app.audited_entity(type text)
+CREATE OR REPLACE FUNCTION app.audited_entity(type text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_name text;
+  v_reason text;
+  v_table app.audited_table;
+begin
+  select a.* into v_table
+    from app.audited_table a,
+         lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
+   where a.table_name = audited_entity.type
+      or replace(initcap(replace(case t.schema when 'core' then regexp_replace(t.name, 's$', '') else t.name end, '_', ' ')), ' ', '') = audited_entity.type
+   limit 1;
+  if v_table.organization_column is not null and not v_table.summarize_inserts then
+    return v_table.table_name;
+  end if;
+  v_reason := case
+    when v_table.table_name is null then format('%s is not audited', quote_literal(audited_entity.type))
+    when v_table.summarize_inserts then format('%s holds facts that are recorded many at a time and have no single history', v_table.table_name)
+    else format('%s belongs to no organization', v_table.table_name)
+  end;
+  select string_agg(a.table_name, ', ' order by a.table_name) into v_name
+    from app.audited_table a where a.organization_column is not null and not a.summarize_inserts;
+  perform app.refuse('CU004', format('type: %s. What has a history: %s', v_reason, v_name), 'type', 'audited_entity');
+  return null;
+end;
+$function$;
+alter function app.audited_entity(type text) owner to curestry_definer;
+revoke all on function app.audited_entity(type text) from public;
+comment on function app.audited_entity(type text) is 'The table that a name means, which may be a table''s (core.prompts) or the API''s (Prompt); refuses what has no history in an organization.';
+
+
 -- app.begin_audit_era()
 CREATE OR REPLACE FUNCTION app.begin_audit_era()
  RETURNS boolean
@@ -3119,6 +3408,26 @@ end;
 $function$;
 revoke all on function app.begin_audit_era() from public;
 comment on function app.begin_audit_era() is 'If the ids of transactions have begun anew, as in another server: lets those of the audit log go on. Part of every migration.';
+
+
+-- app.begin_erasure(kind text, subject text)
+CREATE OR REPLACE FUNCTION app.begin_erasure(kind text, subject text)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_erasure app.erasure;
+begin
+  insert into app.erasure (kind, subject_id) values (begin_erasure.kind, subject) returning * into v_erasure;
+  perform set_config('curestry.erasure_id', v_erasure.id::text, true);
+  return v_erasure;
+end;
+$function$;
+alter function app.begin_erasure(kind text, subject text) owner to curestry_definer;
+revoke all on function app.begin_erasure(kind text, subject text) from public;
+comment on function app.begin_erasure(kind text, subject text) is 'Writes the receipt of an erasure, without which nothing in the audit log can lose values.';
 
 
 -- app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text)
@@ -3217,7 +3526,7 @@ begin
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
        where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
-       order by l.organization_id, l.entity_type, l.entity_id, l.xid desc, l.seq desc
+       order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
     ), entity as (
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
       select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
@@ -3225,7 +3534,7 @@ begin
        where l.action <> 'delete'
          and not exists (select from ops.audit_log a
                           where a.organization_id = l.organization_id and a.entity_type = l.entity_type and a.entity_id = l.entity_id
-                            and a.action in ('baseline', 'insert', 'update', 'delete') and (a.xid, a.seq) > (l.xid, l.seq))
+                            and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
       returning organization_id, entity_type
     ), number as (
       select l.organization_id, l.entity_type,
@@ -3240,6 +3549,17 @@ begin
     insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
     select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
       from number n where n.n <> 0
+  $query$, partition_name) using organizations;
+
+  -- The receipt of an erasure has to stand in the log as long as there are rows without their values
+  execute format($query$
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', l.organization_id, l.action, l.entity_type, l.entity_id, l.after_state
+      from app.%I l
+     where l.organization_id = any ($1) and l.action = 'erase'
+       and not exists (select from ops.audit_log a
+                        where a.organization_id = l.organization_id and a.action = 'erase' and a.seq > l.seq
+                          and a.after_state ->> 'erasure' = l.after_state ->> 'erasure')
   $query$, partition_name) using organizations;
 end;
 $function$;
@@ -3603,11 +3923,17 @@ CREATE OR REPLACE FUNCTION app.drop_detached_audit(older_than interval DEFAULT '
 AS $function$
 declare
   v_retention app.audit_retention;
+  v_held boolean;
 begin
   for v_retention in
     select * from app.audit_retention r where r.dropped_at is null and r.detached_at <= now() - older_than order by r.detached_at, r.from_ts
   loop
-    execute format('drop table if exists app.%I', v_retention.table_name);
+    if to_regclass(format('app.%I', v_retention.table_name)) is not null then
+      execute format('select exists (select from (select distinct a.organization_id from app.%I a) o where app.is_held(o.organization_id))',
+        v_retention.table_name) into v_held;
+      continue when v_held;
+      execute format('drop table app.%I', v_retention.table_name);
+    end if;
     update app.audit_retention r set dropped_at = now() where r.id = v_retention.id;
     return next v_retention.table_name;
   end loop;
@@ -3615,7 +3941,7 @@ end;
 $function$;
 grant execute on function app.drop_detached_audit(older_than interval) to curestry_worker;
 revoke all on function app.drop_detached_audit(older_than interval) from public;
-comment on function app.drop_detached_audit(older_than interval) is 'Drops the tables with rows that left the audit log so long ago; until then they can be kept elsewhere. A job of the worker.';
+comment on function app.drop_detached_audit(older_than interval) is 'Drops the tables with rows that left the audit log so long ago, but for those with rows of an organization under legal hold; until then they can be kept elsewhere. A job of the worker.';
 
 
 -- app.end_analysis_run(run_id uuid, end_status text, note jsonb)
@@ -3644,6 +3970,45 @@ $function$;
 alter function app.end_analysis_run(run_id uuid, end_status text, note jsonb) owner to curestry_definer;
 revoke all on function app.end_analysis_run(run_id uuid, end_status text, note jsonb) from public;
 comment on function app.end_analysis_run(run_id uuid, end_status text, note jsonb) is 'Ends a run of the request''s organization; the life of a run decides whether it may.';
+
+
+-- app.end_erasure(erasure app.erasure, counts jsonb)
+CREATE OR REPLACE FUNCTION app.end_erasure(erasure app.erasure, counts jsonb)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_counts jsonb;
+  v_erasure app.erasure;
+begin
+  select end_erasure.counts || jsonb_build_object('ops.audit_log', count(*)) into v_counts
+    from ops.audit_log a where a.erasure_id = erasure.id;
+  update app.erasure e set counts = v_counts where e.id = erasure.id returning * into v_erasure;
+
+  insert into ops.audit_log (organization_id, action, entity_type, entity_id, after_state)
+  select o.organization_id, 'erase', case e.kind when 'user' then 'core.users' else 'ops.organization' end, e.subject_id,
+         jsonb_build_object('erasure', e.id, 'kind', e.kind, 'counts', e.counts, 'entries', app.erased_entries(o.organization_id, e.id))
+    from (select distinct a.organization_id from ops.audit_log a where a.erasure_id = erasure.id
+          union
+          select case erasure.kind when 'user' then '00000000-0000-0000-0000-000000000000' else erasure.subject_id end::uuid) o
+    join app.erasure e
+      on e.id = erasure.id
+      or app.erased_entries(o.organization_id, e.id) <> (
+           select a.after_state -> 'entries'
+             from ops.audit_log a
+            where a.organization_id = o.organization_id and a.action = 'erase' and a.after_state ->> 'erasure' = e.id::text
+              and a.entity_type = case e.kind when 'user' then 'core.users' else 'ops.organization' end and a.entity_id = e.subject_id
+            order by a.seq desc
+            limit 1);
+  perform set_config('curestry.erasure_id', '', true);
+  return v_erasure;
+end;
+$function$;
+alter function app.end_erasure(erasure app.erasure, counts jsonb) owner to curestry_definer;
+revoke all on function app.end_erasure(erasure app.erasure, counts jsonb) from public;
+comment on function app.end_erasure(erasure app.erasure, counts jsonb) is 'Completes the receipt of an erasure and records the act in the audit log of every organization that it concerns.';
 
 
 -- app.end_worker(worker text)
@@ -3694,6 +4059,241 @@ revoke all on function app.ensure_user(user_email text) from public;
 comment on function app.ensure_user(user_email text) is 'The user with this e-mail address; made, with a personal organization, if there is none.';
 
 
+-- app.entity_entries(organization uuid, type text, id text)
+CREATE OR REPLACE FUNCTION app.entity_entries(organization uuid, type text, id text)
+ RETURNS SETOF ops.audit_log
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with own as (
+    select * from ops.audit_log a
+     where a.organization_id = organization and a.entity_type = type and a.entity_id = entity_entries.id
+       and a.action <> 'erase'
+  )
+  select * from own
+  union all
+  -- A truncate ends what was there before it
+  select t.* from ops.audit_log t
+   where t.organization_id = '00000000-0000-0000-0000-000000000000' and t.entity_type = type and t.entity_id = '*'
+     and t.action = 'truncate'
+     and (select o.action from own o where o.seq < t.seq order by o.seq desc limit 1) <> 'delete'
+     and not exists (select from ops.audit_log e
+                      where e.organization_id = t.organization_id and e.entity_type = type and e.entity_id = '*' and e.seq < t.seq
+                        and e.seq > (select max(o.seq) from own o where o.seq < t.seq))
+   order by seq;
+$function$;
+grant execute on function app.entity_entries(organization uuid, type text, id text) to curestry_definer;
+revoke all on function app.entity_entries(organization uuid, type text, id text) from public;
+comment on function app.entity_entries(organization uuid, type text, id text) is 'What the audit log says of one row of an organization, oldest first.';
+
+
+-- app.erase_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.erase_organization(organization uuid)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization ops.organization;
+  v_erasure app.erasure;
+begin
+  -- Who writes to it is waited for, and who comes later finds it gone.
+  select o.* into v_organization from ops.organization o where o.id = organization for update;
+  if not found then
+    perform app.refuse('CU003', format('There is no organization %s', organization), 'organization');
+  end if;
+  perform app.refuse_held(app.legal_hold_of(organization), 'The organization ' || v_organization.slug);
+  if v_organization.personal_user_id is not null then
+    perform app.refuse('CU005', format('%s is the personal organization of user %s: it goes when the user is erased',
+                                       v_organization.slug, v_organization.personal_user_id), 'organization', 'personal_organization');
+  end if;
+  v_erasure := app.begin_erasure('organization', organization::text);
+  return app.end_erasure(v_erasure, app.erase_rows(organization, v_erasure.id));
+end;
+$function$;
+alter function app.erase_organization(organization uuid) owner to curestry_definer;
+grant execute on function app.erase_organization(organization uuid) to curestry_owner;
+revoke all on function app.erase_organization(organization uuid) from public;
+comment on function app.erase_organization(organization uuid) is 'Erases an organization: all its rows, and the states in its audit log, whose chain stays whole. Answers the receipt. For operators.';
+
+
+-- app.erase_rows(organization uuid, erasure uuid)
+CREATE OR REPLACE FUNCTION app.erase_rows(organization uuid, erasure uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_counts jsonb := '{}';
+  v_table regclass;
+  v_rows bigint;
+  v_left boolean;
+  v_tables constant regclass[] := array(
+    select c.oid
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+     where c.relkind in ('r', 'p') and not c.relispartition and c.oid not in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_detachment'::regclass)
+     order by n.nspname || '.' || c.relname);
+begin
+  foreach v_table in array v_tables loop
+    execute format('select count(*) from %s t where t.organization_id = $1', v_table) into v_rows using organization;
+    if v_rows > 0 then
+      v_counts := v_counts || jsonb_build_object(v_table, v_rows);
+    end if;
+  end loop;
+  delete from ops.organization o where o.id = organization;
+  v_counts := v_counts || jsonb_build_object('ops.organization', 1);
+  foreach v_table in array v_tables loop
+    execute format('select exists (select from %s t where t.organization_id = $1)', v_table) into v_left using organization;
+    if v_left then
+      execute format('delete from %s t where t.organization_id = $1', v_table) using organization;
+    end if;
+  end loop;
+  update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
+     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+  return v_counts;
+end;
+$function$;
+alter function app.erase_rows(organization uuid, erasure uuid) owner to curestry_definer;
+revoke all on function app.erase_rows(organization uuid, erasure uuid) from public;
+comment on function app.erase_rows(organization uuid, erasure uuid) is 'Removes an organization with every row of it, and takes the states out of its audit log; answers how many rows of each table there were.';
+
+
+-- app.erase_user(person integer)
+CREATE OR REPLACE FUNCTION app.erase_user(person integer)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user core.users;
+  v_personal uuid;
+  v_slugs text;
+  v_table app.personal_data;
+  v_erasure app.erasure;
+  v_counts jsonb := '{}';
+  v_rows bigint;
+  v_detached name;
+begin
+  select u.* into v_user from core.users u where u.id = person and u.erased_at is null for update;
+  if not found then
+    perform app.refuse('CU003', format('There is no user %s', person), 'user');
+  end if;
+  -- As everything that changes members: the organizations first, in one order.
+  perform from ops.organization o
+    where o.personal_user_id = person
+       or o.id in (select m.organization_id from ops.organization_user m where m.user_id = person and m.status <> 'removed')
+    order by o.id for no key update;
+  select o.id into v_personal from ops.organization o where o.personal_user_id = person;
+
+  perform app.refuse_held((select h from app.legal_hold h where h.held_user_id = person and h.released_at is null order by h.placed_at limit 1),
+                          coalesce(v_user.email, 'User ' || person));
+  perform app.refuse_held(app.legal_hold_of(o.id), format('The organization %s, of which %s is a member,', o.slug, coalesce(v_user.email, 'user ' || person)))
+     from ops.organization_user m
+     join ops.organization o on o.id = m.organization_id
+    where m.user_id = person and m.status <> 'removed';
+  select string_agg(o.slug, ', ' order by o.slug) into v_slugs
+    from ops.organization_user m
+    join ops.organization o on o.id = m.organization_id and o.personal_user_id is distinct from person
+   where m.user_id = person and m.role = 'owner' and m.status = 'active'
+     and not exists (select from ops.organization_user x
+                      where x.organization_id = m.organization_id and x.user_id <> person and x.role = 'owner' and x.status = 'active');
+  if v_slugs is not null then
+    perform app.refuse('CU005', format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
+                                       coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
+  end if;
+  if exists (select from ops.organization_user m where m.organization_id = v_personal and m.user_id <> person and m.status = 'active') then
+    perform app.refuse('CU005', format('The personal organization of %s has other members: remove them first',
+                                       coalesce(v_user.email, 'user ' || person)), 'user', 'personal_organization');
+  end if;
+
+  v_erasure := app.begin_erasure('user', person::text);
+  if v_personal is not null then
+    v_counts := app.erase_rows(v_personal, v_erasure.id);
+  end if;
+  delete from ops.invitation i using ops.organization_user m
+   where m.user_id = person and i.organization_id = m.organization_id and i.organization_user_id = m.id;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
+  update ops.organization_user m set status = 'removed' where m.user_id = person and m.status <> 'removed';
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
+
+  for v_table in select * from app.personal_data p order by p.table_name loop
+    if v_table.treatment = 'delete' then
+      execute format('delete from %s t where t.%I = $1', v_table.table_name::regclass, v_table.person_column) using person;
+    else
+      execute format('update %s t set %s where t.%I = $1', v_table.table_name::regclass,
+        (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c), v_table.person_column) using person;
+    end if;
+    get diagnostics v_rows = row_count;
+    v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
+  end loop;
+  update core.users u set erased_at = now() where u.id = person;
+
+  -- Last, so that what was recorded of all this is erased too
+  update ops.audit_log a
+     set before_state = e.before_state, after_state = e.after_state, erasure_id = v_erasure.id
+    from (select l.organization_id, l.ts, l.id, l.before_state || b.before as before_state, l.after_state || b.after as after_state
+            from app.personal_data p
+            join app.audited_table t on t.table_name = p.table_name
+            join ops.audit_log l
+              on l.entity_type = p.table_name and l.action <> 'erase'
+             and (t.organization_column is not null or l.organization_id = '00000000-0000-0000-0000-000000000000')
+             and coalesce(l.after_state, l.before_state) ->> p.person_column = person::text,
+                 lateral (select coalesce(jsonb_object_agg(c, null) filter (where l.before_state ? c), '{}') as before,
+                                 coalesce(jsonb_object_agg(c, null) filter (where l.after_state ? c), '{}') as after
+                            from unnest(p.personal_columns) as c) b
+           where exists (select from unnest(p.personal_columns) as c where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
+   where a.organization_id = e.organization_id and a.ts = e.ts and a.id = e.id;
+  -- And of what left the log by retention, but is still there
+  for v_detached in
+    select c.relname from app.audit_retention r join pg_catalog.pg_class c on c.oid = to_regclass(format('app.%I', r.table_name))
+     where r.dropped_at is null
+  loop
+    execute format($query$
+      update app.%I l set before_state = null, after_state = null
+        from app.personal_data p
+       where l.entity_type = p.table_name and coalesce(l.after_state, l.before_state) ->> p.person_column = $1
+    $query$, v_detached) using person::text;
+  end loop;
+  return app.end_erasure(v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
+end;
+$function$;
+alter function app.erase_user(person integer) owner to curestry_definer;
+grant execute on function app.erase_user(person integer) to curestry_owner;
+revoke all on function app.erase_user(person integer) from public;
+comment on function app.erase_user(person integer) is 'Erases a user: what says who they are, in all tables and in the states of the audit log, and their personal organization. Answers the receipt. For operators.';
+
+
+-- app.erased_entries(organization uuid, erasure uuid)
+CREATE OR REPLACE FUNCTION app.erased_entries(organization uuid, erasure uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_object_agg(m.month, jsonb_build_object('rows', m.rows, 'digest', m.digest)), '{}')
+    from (select to_char(a.ts at time zone 'UTC', 'YYYY-MM') as month, count(*) as rows,
+                 encode(sha256(string_agg(uuid_send(a.id) || app.audit_state_digest(a), ''::bytea order by a.id)), 'hex') as digest
+            from ops.audit_log a
+           where a.organization_id = organization and a.erasure_id = erasure
+           group by 1) m;
+$function$;
+grant execute on function app.erased_entries(organization uuid, erasure uuid) to curestry_definer;
+revoke all on function app.erased_entries(organization uuid, erasure uuid) from public;
+comment on function app.erased_entries(organization uuid, erasure uuid) is 'Which rows of an organization''s audit log bear an erasure, and what is left of their states: number and digest, by month.';
+
+
 -- app.expect_tasks(tasks jsonb)
 CREATE OR REPLACE FUNCTION app.expect_tasks(tasks jsonb)
  RETURNS void
@@ -3717,6 +4317,78 @@ alter function app.expect_tasks(tasks jsonb) owner to curestry_definer;
 grant execute on function app.expect_tasks(tasks jsonb) to curestry_worker;
 revoke all on function app.expect_tasks(tasks jsonb) from public;
 comment on function app.expect_tasks(tasks jsonb) is 'Says which tasks run by themselves ({kind, task, seconds}: how often), so that one that does not run at all is missed. The worker does so when it starts.';
+
+
+-- app.export_tables(organization uuid, person integer)
+CREATE OR REPLACE FUNCTION app.export_tables(organization uuid, person integer)
+ RETURNS TABLE(table_name text, query text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with recursive tables as (
+    select c.oid, n.nspname || '.' || c.relname as name,
+           exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped) as is_tenants
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition
+  ), reference as (
+    select k.conrelid as oid, k.confrelid as target, a.attname as column_name
+      from pg_catalog.pg_constraint k
+      join tables t on t.oid = k.conrelid
+      join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[cardinality(k.conkey)]
+     where k.contype = 'f' and k.conparentid = 0
+  ), depth (oid, depth) as (
+    select t.oid, 0 from tables t
+    union
+    select r.oid, d.depth + 1 from depth d join reference r on r.target = d.oid and r.oid <> d.oid where d.depth < 20
+  ), condition (oid, condition) as (
+    select t.oid, format('t.organization_id = %L', organization) from tables t where t.is_tenants and organization is not null
+    union all
+    select 'ops.organization'::regclass, format('t.id = %L', organization) where organization is not null
+    union all
+    select 'core.users'::regclass, case when person is null
+             then format('t.id in (select m.user_id from ops.organization_user m where m.organization_id = %L)', organization)
+             else format('t.id = %L', person) end
+    union all
+    select r.oid, format('t.%I = %L', r.column_name, person) from reference r where person is not null and r.target = 'core.users'::regclass
+    union all
+    select 'ops.organization'::regclass, format('t.id in (select m.organization_id from ops.organization_user m where m.user_id = %L)', person)
+     where person is not null
+    union all
+    select 'core.prompts'::regclass, format('exists (select from core.prompt_versions v where v.organization_id = t.organization_id '
+             'and v.prompt_id = t.id and v.version = 1 and v.user_id = %L)', person)
+     where person is not null
+    union all
+    select r.oid, format('exists (select from ops.analysis_run r where r.organization_id = t.organization_id and r.id = t.%I and r.user_id = %L)',
+                         r.column_name, person)
+      from reference r where person is not null and r.target = 'ops.analysis_run'::regclass
+    union all
+    select 'ops.audit_log'::regclass, format('t.actor_user_id = %L', person) where person is not null
+    union all
+    select 'ops.audit_log'::regclass, o.theirs from own_entry o where person is not null
+  ), own_entry (theirs) as (
+    select string_agg(format('t.entity_type = %L and coalesce(t.after_state, t.before_state) ->> %L = %L', p.table_name, p.person_column, person::text), ' or ')
+      from app.personal_data p where p.table_name not like 'app.%'
+  )
+  select t.name,
+         format('select %s as row from %s t where %s order by %s',
+                case when person is not null and t.oid = 'ops.audit_log'::regclass
+                  then format($f$case when t.organization_id is not distinct from %L or %s then to_jsonb(t) else to_jsonb(t) - '{before_state,after_state}'::text[] end$f$,
+                              organization, (select o.theirs from own_entry o))
+                  else format('to_jsonb(t) - %L::text[]', coalesce(a.secret_columns, '{}')) end,
+                t.oid::regclass, string_agg('(' || c.condition || ')', ' or '),
+                coalesce((select string_agg(format('t.%I', k.attname), ', ' order by array_position(i.indkey::smallint[], k.attnum))
+                            from pg_catalog.pg_index i join pg_catalog.pg_attribute k on k.attrelid = i.indrelid and k.attnum = any (i.indkey)
+                           where i.indrelid = t.oid and i.indisprimary), '1'))
+    from tables t
+    join condition c on c.oid = t.oid
+    left join app.audited_table a on a.table_name = t.name
+   group by t.oid, t.name, a.secret_columns
+   order by (select max(d.depth) from depth d where d.oid = t.oid), t.name;
+$function$;
+revoke all on function app.export_tables(organization uuid, person integer) from public;
+comment on function app.export_tables(organization uuid, person integer) is 'What an export of an organization, or of a user and their personal organization, reads: a query for each table, in dependency order, without secrets. For operators, whose rights the queries have.';
 
 
 -- app.grant_analyst(analyst name, organization uuid)
@@ -3927,6 +4599,31 @@ revoke all on function app.import_prompts(organization uuid, lines jsonb) from p
 comment on function app.import_prompts(organization uuid, lines jsonb) is 'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
 
 
+-- app.is_erased_from(before jsonb, after jsonb)
+CREATE OR REPLACE FUNCTION app.is_erased_from(before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((after IS NULL) OR ((before IS NOT NULL) AND (NOT (EXISTS (SELECT FROM jsonb_each(is_erased_from.after) n(key, value) WHERE ((n.value IS DISTINCT FROM (is_erased_from.before -> n.key)) AND ((n.value <> 'null'::jsonb) OR (NOT (is_erased_from.before ? n.key)))))))));
+grant execute on function app.is_erased_from(before jsonb, after jsonb) to curestry_definer;
+revoke all on function app.is_erased_from(before jsonb, after jsonb) from public;
+comment on function app.is_erased_from(before jsonb, after jsonb) is 'Whether a state is another one with nothing done to it but that values were taken out.';
+
+
+-- app.is_held(organization uuid)
+CREATE OR REPLACE FUNCTION app.is_held(organization uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select (app.legal_hold_of(organization)).id is not null;
+$function$;
+alter function app.is_held(organization uuid) owner to curestry_definer;
+revoke all on function app.is_held(organization uuid) from public;
+comment on function app.is_held(organization uuid) is 'Whether an organization is under legal hold, so that nothing of it is erased, deleted or thrown away by age.';
+
+
 -- app.job_counts()
 CREATE OR REPLACE FUNCTION app.job_counts()
  RETURNS TABLE(waiting bigint, running bigint, failed bigint)
@@ -3989,6 +4686,26 @@ AS $function$
 $function$;
 revoke all on function app.legacy_report() from public;
 comment on function app.legacy_report() is 'What became of the rows of the old backends'' tables when they were taken over. For operators.';
+
+
+-- app.legal_hold_of(organization uuid)
+CREATE OR REPLACE FUNCTION app.legal_hold_of(organization uuid)
+ RETURNS app.legal_hold
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select h.*
+    from app.legal_hold h
+   where h.released_at is null
+     and (h.held_organization_id = organization
+          or h.held_user_id = (select o.personal_user_id from ops.organization o where o.id = organization))
+   order by h.placed_at
+   limit 1;
+$function$;
+alter function app.legal_hold_of(organization uuid) owner to curestry_definer;
+revoke all on function app.legal_hold_of(organization uuid) from public;
+comment on function app.legal_hold_of(organization uuid) is 'The oldest hold in force of an organization: its own, or that of the user whose personal organization it is.';
 
 
 -- app.list_analysts()
@@ -4059,6 +4776,25 @@ alter function app.list_jobs(only_failed boolean) owner to curestry_definer;
 grant execute on function app.list_jobs(only_failed boolean) to curestry_owner;
 revoke all on function app.list_jobs(only_failed boolean) from public;
 comment on function app.list_jobs(only_failed boolean) is 'The jobs of the queue, or those of them that failed for good, with the last error; not what they are about. For operators.';
+
+
+-- app.list_legal_holds()
+CREATE OR REPLACE FUNCTION app.list_legal_holds()
+ RETURNS TABLE(id uuid, organization text, user_id integer, email text, reason text, placed_by text, placed_at timestamp with time zone, released_by text, released_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select h.id, coalesce(o.slug, h.held_organization_id::text), h.held_user_id, u.email, h.reason, h.placed_by, h.placed_at, h.released_by, h.released_at
+    from app.legal_hold h
+    left join ops.organization o on o.id = h.held_organization_id
+    left join core.users u on u.id = h.held_user_id
+   order by h.released_at is not null, h.placed_at;
+$function$;
+alter function app.list_legal_holds() owner to curestry_definer;
+grant execute on function app.list_legal_holds() to curestry_owner;
+revoke all on function app.list_legal_holds() from public;
+comment on function app.list_legal_holds() is 'The legal holds, those in force first. For operators.';
 
 
 -- app.list_operators()
@@ -4388,6 +5124,69 @@ $function$;
 alter function app.own_api_key(key_id uuid) owner to curestry_definer;
 revoke all on function app.own_api_key(key_id uuid) from public;
 comment on function app.own_api_key(key_id uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
+
+
+-- app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text)
+CREATE OR REPLACE FUNCTION app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  insert into app.personal_data (table_name, person_column, personal_columns, treatment)
+  select n.nspname || '.' || c.relname, person_column, personal_columns, treatment
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.oid = personal
+  on conflict on constraint pk_personal_data do update
+    set person_column = excluded.person_column, personal_columns = excluded.personal_columns, treatment = excluded.treatment;
+$function$;
+revoke all on function app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text) from public;
+comment on function app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text) is 'Says which columns of a table are personal data, whose, and what the erasure of that user does to the row; called in the file of the table.';
+
+
+-- app.place_legal_hold(organization uuid, person integer, hold_reason text)
+CREATE OR REPLACE FUNCTION app.place_legal_hold(organization uuid, person integer, hold_reason text)
+ RETURNS app.legal_hold
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold app.legal_hold;
+begin
+  perform from ops.organization o where o.id = organization for share;
+  if organization is not null and not found then
+    perform app.refuse('CU003', format('There is no organization %s', organization), 'organization');
+  end if;
+  perform from core.users u where u.id = person and u.erased_at is null for share;
+  if person is not null and not found then
+    perform app.refuse('CU003', format('There is no user %s', person), 'user');
+  end if;
+  insert into app.legal_hold (held_organization_id, held_user_id, reason) values (organization, person, hold_reason)
+  returning * into v_hold;
+  return v_hold;
+end;
+$function$;
+alter function app.place_legal_hold(organization uuid, person integer, hold_reason text) owner to curestry_definer;
+grant execute on function app.place_legal_hold(organization uuid, person integer, hold_reason text) to curestry_owner;
+revoke all on function app.place_legal_hold(organization uuid, person integer, hold_reason text) from public;
+comment on function app.place_legal_hold(organization uuid, person integer, hold_reason text) is 'Places a legal hold on an organization or on a user: nothing of it is erased or deleted until it is released. For operators.';
+
+
+-- app.prompt_version_of(organization uuid, prompt text, analysed text)
+CREATE OR REPLACE FUNCTION app.prompt_version_of(organization uuid, prompt text, analysed text)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select v.id from core.prompt_versions v
+   where v.organization_id = organization and v.prompt_id = prompt and (analysed is null or v.content = analysed)
+   order by v.version desc
+   limit 1;
+$function$;
+grant execute on function app.prompt_version_of(organization uuid, prompt text, analysed text) to curestry_definer;
+revoke all on function app.prompt_version_of(organization uuid, prompt text, analysed text) from public;
+comment on function app.prompt_version_of(organization uuid, prompt text, analysed text) is 'The newest version of a prompt with this text, or its current one if no text is given; null if it never had that text.';
 
 
 -- app.reap_workers(silence interval)
@@ -4725,6 +5524,50 @@ revoke all on function app.refuse(code text, message text, field text, rule text
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
 
 
+-- app.refuse_held(hold app.legal_hold, subject text)
+CREATE OR REPLACE FUNCTION app.refuse_held(hold app.legal_hold, subject text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if hold.id is not null then
+    perform app.refuse('CU005', format('%s is under legal hold %s (%s): an operator has to release it first', subject, hold.id, hold.reason),
+                       null, 'legal_hold');
+  end if;
+end;
+$function$;
+grant execute on function app.refuse_held(hold app.legal_hold, subject text) to curestry_definer;
+revoke all on function app.refuse_held(hold app.legal_hold, subject text) from public;
+comment on function app.refuse_held(hold app.legal_hold, subject text) is 'Refuses (CU005), with the hold and its reason, unless there is none.';
+
+
+-- app.release_legal_hold(hold_id uuid)
+CREATE OR REPLACE FUNCTION app.release_legal_hold(hold_id uuid)
+ RETURNS app.legal_hold
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold app.legal_hold;
+begin
+  update app.legal_hold h set released_at = now(), released_by = session_user
+   where h.id = hold_id and h.released_at is null
+  returning * into v_hold;
+  if not found then
+    perform app.refuse('CU003', format('There is no legal hold %s in force', hold_id), 'id');
+  end if;
+  return v_hold;
+end;
+$function$;
+alter function app.release_legal_hold(hold_id uuid) owner to curestry_definer;
+grant execute on function app.release_legal_hold(hold_id uuid) to curestry_owner;
+revoke all on function app.release_legal_hold(hold_id uuid) from public;
+comment on function app.release_legal_hold(hold_id uuid) is 'Releases a legal hold. For operators.';
+
+
 -- app.require(permission text)
 CREATE OR REPLACE FUNCTION app.require(permission text)
  RETURNS uuid
@@ -4855,6 +5698,7 @@ begin
                 from app.%1$I a
                where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
+         and not app.is_held(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)
     $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
     continue when v_organizations is null;
@@ -4910,6 +5754,8 @@ begin
         v_partition.name, v_organizations, v_retention.table_name);
       execute format('alter table app.%I enable trigger _200_append_only', v_partition.name);
     end if;
+    -- Erasures reach it, too
+    execute format('grant select, delete, update (before_state, after_state) on app.%I to curestry_definer', v_retention.table_name);
     execute format('comment on table app.%I is %L', v_retention.table_name,
       format('Rows of ops.audit_log from %s to %s, which left it by retention; to be kept elsewhere and dropped.', v_partition.from_ts, v_partition.to_ts));
   end loop;
@@ -5196,6 +6042,19 @@ AS $function$
        where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)' and a.attname <> all (t.secret_columns)
     ) f
   union all
+  select 'columns named like personal data are known to the erasure', f.finding, 'name it in app.personal_table in the file of the table'
+    from (
+      select c.oid::regclass || '.' || a.attname as finding
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        left join app.personal_data p on p.table_name = n.nspname || '.' || c.relname
+       where c.relkind in ('r', 'p') and not c.relispartition
+         and (a.attname ~ '(e_?mail|phone|avatar|user_agent|first_name|last_name|full_name|display_name|nickname|birth|gender|profile|address|provider_account|(^|_)ip(_|$))'
+              or a.attname in ('name', 'login') and p.person_column = 'id')
+         and a.attname <> all (coalesce(p.personal_columns, '{}'))
+    ) f
+  union all
   select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
     from (
       select c.oid::regclass::text as finding
@@ -5342,6 +6201,7 @@ declare
   v_ids uuid[];
   v_digests bytea[];
   v_contents text[];
+  v_versions uuid[];
   v_new uuid[];
   v_new_at integer[];
   v_times timestamptz[];
@@ -5351,22 +6211,24 @@ begin
          array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) order by i.ordinality),
          array_agg(coalesce(i.prompt_content,
                             (select p.content from core.prompts p where p.organization_id = organization and p.id = i.prompt_id))
+                   order by i.ordinality),
+         array_agg(case when i.prompt_id is not null then app.prompt_version_of(organization, i.prompt_id, i.prompt_content) end
                    order by i.ordinality)
-    into v_ids, v_digests, v_contents
+    into v_ids, v_digests, v_contents, v_versions
     from unnest(items) with ordinality as i;
 
   with run as (
-    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta,
+    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, finished_at, meta,
                                   idempotency_key, request_digest)
-    select i.id, organization, store_analyses.user_id, i.prompt_id,
+    select i.id, organization, store_analyses.user_id, i.prompt_id, i.version,
            -- The document holds the content; a run without one holds it itself.
            case when i.result is not distinct from null then i.content end,
            s.status,
            case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
            case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
            coalesce(i.meta, '{}'), i.idempotency_key, i.digest
-      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_digests), unnest(items))
-             as i (id, content, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_versions), unnest(v_digests), unnest(items))
+             as i (id, content, version, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
                    result, metrics, node_results, scores),
            lateral (select coalesce(i.status, 'succeeded')) as s (status)
      order by i.idempotency_key -- one order of locks for all writers
@@ -5380,10 +6242,11 @@ begin
 
   if v_new is not null then
     if cardinality(v_new) = cardinality(items) then
-      perform app.store_analysis_facts(organization, v_new, v_contents, v_times, items);
+      perform app.store_analysis_facts(organization, v_new, v_contents, v_versions, v_times, items);
     else
       perform app.store_analysis_facts(organization, v_new,
-        array(select v_contents[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
+        array(select v_contents[at] from unnest(v_new_at) as at),
+        array(select v_versions[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
     end if;
     insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
     values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
@@ -5411,8 +6274,8 @@ revoke all on function app.store_analyses(organization uuid, user_id integer, it
 comment on function app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records a batch of analyses, all or nothing, and answers the outcome of each.';
 
 
--- app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[])
-CREATE OR REPLACE FUNCTION app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[])
+-- app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
+CREATE OR REPLACE FUNCTION app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -5420,18 +6283,18 @@ CREATE OR REPLACE FUNCTION app.store_analysis_facts(organization uuid, run_ids u
 AS $function$
 begin
   insert into core.analysis_results
-    (organization_id, analysis_run_id, prompt_id, prompt_content, detected_language, translated, format_valid,
+    (organization_id, analysis_run_id, prompt_id, prompt_version_id, prompt_content, detected_language, translated, format_valid,
      overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
      contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
-  select organization, i.run_id, i.prompt_id, i.content,
+  select organization, i.run_id, i.prompt_id, i.version, i.content,
          (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
          (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
          coalesce((i.result).length_chars, char_length(i.content)),
          coalesce((i.result).length_words, (select count(*) from regexp_matches(i.content, '\S+', 'g'))),
          coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
          coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), i.occurred_at
-    from rows from (unnest(run_ids), unnest(contents), unnest(times), unnest(items))
-           as i (run_id, content, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+    from rows from (unnest(run_ids), unnest(contents), unnest(versions), unnest(times), unnest(items))
+           as i (run_id, content, version, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
                  result, metrics, node_results, scores)
    where i.result is distinct from null;
 
@@ -5457,9 +6320,9 @@ begin
     from app.resolve_scores(organization, items) as s;
 end;
 $function$;
-alter function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[]) owner to curestry_definer;
-revoke all on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[]) from public;
-comment on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
+alter function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) owner to curestry_definer;
+revoke all on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) from public;
+comment on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
 
 
 -- app.task_runs()
@@ -5595,6 +6458,46 @@ revoke all on function app.tg_api_key__life() from public;
 comment on function app.tg_api_key__life() is 'Trigger: revocation cannot be undone, and a key''s secret, scopes and maker cannot change.';
 
 
+-- app.tg_app_legal_hold__audit()
+CREATE OR REPLACE FUNCTION app.tg_app_legal_hold__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at), jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at),
+           array_remove(array[case when n.held_organization_id is distinct from o.held_organization_id then 'held_organization_id' end, case when n.held_user_id is distinct from o.held_user_id then 'held_user_id' end, case when n.id is distinct from o.id then 'id' end, case when n.placed_at is distinct from o.placed_at then 'placed_at' end, case when n.placed_by is distinct from o.placed_by then 'placed_by' end, case when n.reason is distinct from o.reason then 'reason' end, case when n.released_at is distinct from o.released_at then 'released_at' end, case when n.released_by is distinct from o.released_by then 'released_by' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id
+     where n.id is distinct from o.id or n.held_organization_id is distinct from o.held_organization_id or n.held_user_id is distinct from o.held_user_id or n.reason is distinct from o.reason or n.placed_by is distinct from o.placed_by or n.placed_at is distinct from o.placed_at or n.released_by is distinct from o.released_by or n.released_at is distinct from o.released_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_app_legal_hold__audit() owner to curestry_definer;
+revoke all on function app.tg_app_legal_hold__audit() from public;
+comment on function app.tg_app_legal_hold__audit() is 'Trigger, generated by app.audit_table: records the changes of app.legal_hold in ops.audit_log.';
+
+
 -- app.tg_app_operator__audit()
 CREATE OR REPLACE FUNCTION app.tg_app_operator__audit()
  RETURNS trigger
@@ -5642,12 +6545,44 @@ CREATE OR REPLACE FUNCTION app.tg_audit_log__append_only()
  SET search_path TO ''
 AS $function$
 begin
+  -- What an erasure may do to a row is bounded by the trigger of each row.
+  if TG_OP = 'UPDATE' and TG_NARGS > 0 and nullif(current_setting('curestry.erasure_id', true), '') is not null then
+    return null;
+  end if;
   perform app.refuse('CU002', 'The audit log is append-only: nothing in it is changed or removed');
   return null;
 end;
 $function$;
 revoke all on function app.tg_audit_log__append_only() from public;
-comment on function app.tg_audit_log__append_only() is 'Trigger: refuses every update, delete and truncate of the audit log.';
+comment on function app.tg_audit_log__append_only() is 'Trigger: refuses every update, delete and truncate of the audit log; with the argument "erasable", the updates of an erasure are left to the rows'' trigger.';
+
+
+-- app.tg_audit_log__erase()
+CREATE OR REPLACE FUNCTION app.tg_audit_log__erase()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_erasure constant uuid := nullif(current_setting('curestry.erasure_id', true), '')::uuid;
+  v_rest ops.audit_log := NEW;
+begin
+  v_rest.before_state := OLD.before_state;
+  v_rest.after_state := OLD.after_state;
+  v_rest.erasure_id := OLD.erasure_id;
+  if v_rest is distinct from OLD or OLD.action = 'erase' or NEW.erasure_id is distinct from v_erasure
+     or not app.is_erased_from(OLD.before_state, NEW.before_state) or not app.is_erased_from(OLD.after_state, NEW.after_state)
+     or not exists (select from app.erasure e
+                     where e.id = v_erasure and e.counts is null and e.xid = pg_current_xact_id()::text::bigint) then
+    perform app.refuse('CU002', 'The audit log is append-only: nothing in it is changed or removed');
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_audit_log__erase() owner to curestry_definer;
+revoke all on function app.tg_audit_log__erase() from public;
+comment on function app.tg_audit_log__erase() is 'Trigger: an update of the audit log takes values out of states, in the transaction of an erasure, and nothing else.';
 
 
 -- app.tg_core_analysis_results__audit()
@@ -5664,19 +6599,19 @@ declare
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
       from new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at),
-           array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+           array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
-     where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at;
+     where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
       from old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -5812,6 +6747,46 @@ revoke all on function app.tg_core_prompt_relations__audit() from public;
 comment on function app.tg_core_prompt_relations__audit() is 'Trigger, generated by app.audit_table: records the changes of core.prompt_relations in ops.audit_log.';
 
 
+-- app.tg_core_prompt_versions__audit()
+CREATE OR REPLACE FUNCTION app.tg_core_prompt_versions__audit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
+begin
+  if TG_OP = 'INSERT' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompt_versions', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at)
+      from new_rows n;
+  elsif TG_OP = 'UPDATE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+                               before_state, after_state, changed_columns)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompt_versions', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at),
+           array_remove(array[case when n.api_key_id is distinct from o.api_key_id then 'api_key_id' end, case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.prompt_id is distinct from o.prompt_id or n.version is distinct from o.version or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.user_id is distinct from o.user_id or n.api_key_id is distinct from o.api_key_id or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' then
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_versions', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at)
+      from old_rows o;
+  else -- truncate: no rows are given; the statement itself is the event
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*');
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_core_prompt_versions__audit() owner to curestry_definer;
+revoke all on function app.tg_core_prompt_versions__audit() from public;
+comment on function app.tg_core_prompt_versions__audit() is 'Trigger, generated by app.audit_table: records the changes of core.prompt_versions in ops.audit_log.';
+
+
 -- app.tg_core_prompts__audit()
 CREATE OR REPLACE FUNCTION app.tg_core_prompts__audit()
  RETURNS trigger
@@ -5906,19 +6881,19 @@ declare
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at)
       from new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at),
-           array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at),
+           array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.erased_at is distinct from o.erased_at then 'erased_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id
-     where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at;
+     where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at or n.erased_at is distinct from o.erased_at;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at)
       from old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -6010,6 +6985,26 @@ $function$;
 alter function app.tg_core_workflow_runs__audit() owner to curestry_definer;
 revoke all on function app.tg_core_workflow_runs__audit() from public;
 comment on function app.tg_core_workflow_runs__audit() is 'Trigger, generated by app.audit_table: records the changes of core.workflow_runs in ops.audit_log.';
+
+
+-- app.tg_erasure__append_only()
+CREATE OR REPLACE FUNCTION app.tg_erasure__append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- The counts are known when all is done.
+  if TG_OP = 'UPDATE' and OLD.counts is null and OLD.xid = pg_current_xact_id()::text::bigint
+     and to_jsonb(NEW) - 'counts' = to_jsonb(OLD) - 'counts' then
+    return NEW;
+  end if;
+  perform app.refuse('CU002', 'The receipts of erasures are append-only');
+  return null;
+end;
+$function$;
+revoke all on function app.tg_erasure__append_only() from public;
+comment on function app.tg_erasure__append_only() is 'Trigger: a receipt gets its counts in its own transaction, and nothing else happens to it.';
 
 
 -- app.tg_judge_rubric__frozen()
@@ -6167,19 +7162,19 @@ declare
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at)
+    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
       from new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
       from old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -6595,6 +7590,23 @@ revoke all on function app.tg_ops_provider_credential__audit() from public;
 comment on function app.tg_ops_provider_credential__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.provider_credential in ops.audit_log.';
 
 
+-- app.tg_organization__held()
+CREATE OR REPLACE FUNCTION app.tg_organization__held()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.refuse_held(app.legal_hold_of(OLD.id), 'The organization ' || OLD.slug);
+  return OLD;
+end;
+$function$;
+alter function app.tg_organization__held() owner to curestry_definer;
+revoke all on function app.tg_organization__held() from public;
+comment on function app.tg_organization__held() is 'Trigger: an organization under legal hold is not deleted.';
+
+
 -- app.tg_organization_user__owner()
 CREATE OR REPLACE FUNCTION app.tg_organization_user__owner()
  RETURNS trigger
@@ -6650,6 +7662,38 @@ $function$;
 alter function app.tg_prompt_relations__no_cycle() owner to curestry_definer;
 revoke all on function app.tg_prompt_relations__no_cycle() from public;
 comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, over any number of steps.';
+
+
+-- app.tg_prompts__versions()
+CREATE OR REPLACE FUNCTION app.tg_prompts__versions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := app.user_id();
+  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
+begin
+  if TG_OP = 'INSERT' then
+    insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
+    select n.organization_id, n.id, 1, n.content, n.format_type, n.language, v_user, v_key
+      from new_rows n;
+  else
+    insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
+    select n.organization_id, n.id,
+           coalesce((select max(v.version) from core.prompt_versions v where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
+           n.content, n.format_type, n.language, v_user, v_key
+      from new_rows n
+      join old_rows o on o.organization_id = n.organization_id and o.id = n.id
+     where n.content is distinct from o.content;
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_prompts__versions() owner to curestry_definer;
+revoke all on function app.tg_prompts__versions() from public;
+comment on function app.tg_prompts__versions() is 'Trigger: keeps every text of a prompt in core.prompt_versions.';
 
 
 -- app.tg_workflow_nodes__life()
@@ -6799,6 +7843,34 @@ revoke all on function app.unlocked_job(job_id bigint) from public;
 comment on function app.unlocked_job(job_id bigint) is 'The task of a job that does not run, which until the end of the transaction no worker takes; refuses (CU003, CU005) another.';
 
 
+-- app.user_by_email(user_email text)
+CREATE OR REPLACE FUNCTION app.user_by_email(user_email text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_users integer[];
+begin
+  select array_agg(u.id) filter (where u.email = user_email or not e.is_exact) into v_users
+    from core.users u,
+         lateral (select exists (select from core.users x where x.email = user_email) as is_exact) e
+   where lower(u.email) = lower(user_email);
+  if v_users is null then
+    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
+  elsif cardinality(v_users) > 1 then
+    perform app.refuse('CU005', format('Several users have an e-mail address that is %L but for case: write it as it is stored', user_email), 'user');
+  end if;
+  return v_users[1];
+end;
+$function$;
+alter function app.user_by_email(user_email text) owner to curestry_definer;
+grant execute on function app.user_by_email(user_email text) to curestry_owner;
+revoke all on function app.user_by_email(user_email text) from public;
+comment on function app.user_by_email(user_email text) is 'The id of the user with this e-mail address; refuses an unknown one. For operators.';
+
+
 -- app.user_id()
 CREATE OR REPLACE FUNCTION app.user_id()
  RETURNS integer
@@ -6861,7 +7933,8 @@ begin
                when a.id is null
                then not exists (select from app.audit_detachment d
                                  where d.organization_id = v_seal.organization_id and d.seq = v_seal.seq and d.positions @> i.n::integer)
-               else app.audit_state_digest(a) <> v_seal.state_digests[i.n]
+               -- Of a row that was erased, app.verify_audit_erasures says whether it may be.
+               else (a.erasure_id is null and app.audit_state_digest(a) <> v_seal.state_digests[i.n])
                     or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
              end
        order by i.n
@@ -6913,6 +7986,8 @@ begin
     detail := format('it says %s, but stands in no seal', v_entry.ts);
     return next;
   end loop;
+
+  return query select * from app.verify_audit_erasures(verify_audit_chain.organization);
 end;
 $function$;
 alter function app.verify_audit_chain(organization uuid) owner to curestry_definer;
@@ -6932,16 +8007,22 @@ declare
   v_table app.audited_table;
   v_of regclass;
   v_left_out text[];
+  v_blank jsonb;
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
     v_left_out := v_table.secret_columns || v_table.note_columns;
+    -- A column that came later is null in rows that were not changed since.
+    select jsonb_object_agg(a.attname, null) into v_blank
+      from pg_catalog.pg_attribute a
+     where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
     return query execute format($query$
       with last as (
-        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.after_state
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
          where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
-         order by a.organization_id, a.entity_id, a.xid desc, a.seq desc
+         -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
+         order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
         select (case when %7$L then t.%2$I::text else '00000000-0000-0000-0000-000000000000' end)::uuid as organization_id,
                t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state
@@ -6964,7 +8045,7 @@ begin
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
     $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null);
+      v_table.summarize_inserts, v_table.organization_column is not null, v_blank);
     if v_table.summarize_inserts then
       return query execute format($query$
         select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
@@ -6984,6 +8065,55 @@ alter function app.verify_audit_entities() owner to curestry_definer;
 grant execute on function app.verify_audit_entities() to curestry_owner;
 revoke all on function app.verify_audit_entities() from public;
 comment on function app.verify_audit_entities() is 'Compares every audited row with what the audit log says of it last. For operators.';
+
+
+-- app.verify_audit_erasures(organization uuid)
+CREATE OR REPLACE FUNCTION app.verify_audit_erasures(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with act as (
+    select distinct on (a.organization_id, a.after_state ->> 'erasure') a.organization_id, a.id, a.after_state as state
+      from ops.audit_log a
+     where a.action = 'erase' and (verify_audit_erasures.organization is null or a.organization_id = verify_audit_erasures.organization)
+     order by a.organization_id, a.after_state ->> 'erasure', a.seq desc
+  ), erased as (
+    select a.organization_id, a.erasure_id, min(a.id::text)::uuid as example
+      from ops.audit_log a
+     where a.erasure_id is not null and (verify_audit_erasures.organization is null or a.organization_id = verify_audit_erasures.organization)
+     group by 1, 2
+  )
+  select e.organization_id, 'erased without a receipt', a.id, format('erasure %s', e.erasure_id)
+    from erased e
+    left join app.erasure r on r.id = e.erasure_id
+    left join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text
+    join ops.audit_log a on a.organization_id = e.organization_id and a.erasure_id = e.erasure_id
+   where r.id is null or act.id is null
+  union all
+  select e.organization_id, 'erased beyond the receipt', case when m.value ->> 'rows' = '1' then e.example end,
+         format('erasure %s, %s: %s rows are without their values, and by its receipt %s', e.erasure_id, m.key, m.value ->> 'rows',
+                case when act.state -> 'entries' -> m.key -> 'rows' = m.value -> 'rows' then 'others, or with others left'
+                     else coalesce(act.state -> 'entries' -> m.key ->> 'rows', 'none') end)
+    from erased e
+    join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text,
+         lateral jsonb_each(app.erased_entries(e.organization_id, e.erasure_id)) m
+   where act.state -> 'entries' -> m.key is distinct from m.value
+  union all
+  select act.organization_id, case when r.id is null then 'receipt removed' else 'receipt changed' end, act.id, format('erasure %s', act.state ->> 'erasure')
+    from act
+    left join app.erasure r on r.id::text = act.state ->> 'erasure'
+   where (r.kind, r.counts) is distinct from (act.state ->> 'kind', act.state -> 'counts')
+  union all
+  select case r.kind when 'user' then '00000000-0000-0000-0000-000000000000' else r.subject_id end::uuid, 'receipt added', null,
+         format('erasure %s stands in no log', r.id)
+    from app.erasure r
+   where verify_audit_erasures.organization is null and not exists (select from act where act.state ->> 'erasure' = r.id::text);
+$function$;
+alter function app.verify_audit_erasures(organization uuid) owner to curestry_definer;
+revoke all on function app.verify_audit_erasures(organization uuid) from public;
+comment on function app.verify_audit_erasures(organization uuid) is 'Names every row of the audit log that is without its values and not by an erasure with a receipt, and every receipt that is not as it was given.';
 
 
 -- app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
@@ -7128,6 +8258,21 @@ grant execute on function core.prompts_dependents(prompt core.prompts) to curest
 grant execute on function core.prompts_dependents(prompt core.prompts) to curestry_member;
 revoke all on function core.prompts_dependents(prompt core.prompts) from public;
 comment on function core.prompts_dependents(prompt core.prompts) is 'The prompts that depend on this one, over any number of steps.';
+
+
+-- core.prompts_version(prompt core.prompts)
+CREATE OR REPLACE FUNCTION core.prompts_version(prompt core.prompts)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select max(v.version) from core.prompt_versions v where v.organization_id = prompt.organization_id and v.prompt_id = prompt.id;
+$function$;
+grant execute on function core.prompts_version(prompt core.prompts) to curestry_analyst;
+grant execute on function core.prompts_version(prompt core.prompts) to curestry_member;
+revoke all on function core.prompts_version(prompt core.prompts) from public;
+comment on function core.prompts_version(prompt core.prompts) is 'The number of its current version: how often its content was written.';
 
 
 -- core.sign_out()
@@ -7350,6 +8495,86 @@ revoke all on function ops.create_organization(slug text, name text) from public
 comment on function ops.create_organization(slug text, name text) is 'Makes an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
 
 
+-- ops.entity_as_of(type text, id text, at timestamp with time zone)
+CREATE OR REPLACE FUNCTION ops.entity_as_of(type text, id text, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('audit:read');
+  v_table constant text := app.audited_entity(entity_as_of.type);
+  v_last ops.audit_log;
+begin
+  select a.* into v_last
+    from app.entity_entries(v_organization, v_table, entity_as_of.id) a
+   where a.ts <= entity_as_of.at
+   order by a.seq desc
+   limit 1;
+  return case
+    when v_last.action in ('delete', 'truncate') then null
+    when v_last.after_state is null and v_last.erasure_id is not null then jsonb_build_object('erased', v_last.erasure_id)
+    else v_last.after_state
+  end;
+end;
+$function$;
+alter function ops.entity_as_of(type text, id text, at timestamp with time zone) owner to curestry_definer;
+grant execute on function ops.entity_as_of(type text, id text, at timestamp with time zone) to curestry_member;
+revoke all on function ops.entity_as_of(type text, id text, at timestamp with time zone) from public;
+comment on function ops.entity_as_of(type text, id text, at timestamp with time zone) is 'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). A state that was erased is {"erased": the erasure}. Needs audit:read.';
+
+
+-- ops.entity_history(type text, id text)
+CREATE OR REPLACE FUNCTION ops.entity_history(type text, id text)
+ RETURNS SETOF ops.entity_change
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER ROWS 20
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('audit:read');
+  v_table constant text := app.audited_entity(entity_history.type);
+  -- Of a person, only who may read members learns more than the id.
+  v_visible constant integer[] := app.visible_user_ids();
+begin
+  return query
+    select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
+           c.changes, a.erasure_id,
+           case when a.action = 'baseline' then 'It was there when the audit began' else
+             coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
+                      'the login ' || a.actor_role)
+             || case a.action
+                  when 'insert' then ' created it'
+                  when 'delete' then ' removed it'
+                  when 'truncate' then ' removed all rows of ' || v_table
+                  else ' changed ' || coalesce(s.columns, 'nothing')
+                end end
+           || case when a.erasure_id is null then '' else ' (the values were erased)' end
+      from app.entity_entries(v_organization, v_table, entity_history.id) a
+      left join core.users u on u.id = a.actor_user_id and u.id = any (v_visible)
+      left join ops.api_key k on k.organization_id = v_organization and k.id = a.actor_api_key_id
+      left join lateral (
+        select array_agg(row(n.name, a.before_state -> n.name, a.after_state -> n.name)::ops.column_change order by n.name) as changes
+          from (select unnest(a.changed_columns) as name
+                union
+                select j.key from jsonb_each(coalesce(a.after_state, a.before_state)) j
+                 where a.action <> 'update' and j.value <> 'null') n) c on true
+      left join lateral (
+        select case count(*) when 1 then min(w.name)
+               else array_to_string((array_agg(w.name order by w.name))[:count(*)::integer - 1], ', ') || ' and ' || max(w.name) end as columns
+          from unnest(a.changed_columns) as w (name)
+         where w.name <> 'updated_at'
+        having count(*) > 0) s on true
+     order by a.seq desc;
+end;
+$function$;
+alter function ops.entity_history(type text, id text) owner to curestry_definer;
+grant execute on function ops.entity_history(type text, id text) to curestry_member;
+revoke all on function ops.entity_history(type text, id text) from public;
+comment on function ops.entity_history(type text, id text) is 'Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a table (core.prompts). Empty for an id that the organization never had. Needs audit:read.';
+
+
 -- ops.fail_analysis_run(id uuid, message text)
 CREATE OR REPLACE FUNCTION ops.fail_analysis_run(id uuid, message text DEFAULT NULL::text)
  RETURNS ops.analysis_run
@@ -7401,7 +8626,8 @@ begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.occurred_at], array[v_item]);
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
+    array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
 $function$;
@@ -7700,8 +8926,9 @@ begin
   if prompt_id is null and prompt_content is null then
     perform app.refuse('CU004', 'promptId or promptContent is required', 'promptId');
   end if;
-  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
+  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
   select v_organization, app.user_id(), start_analysis_run.prompt_id,
+         app.prompt_version_of(v_organization, start_analysis_run.prompt_id, start_analysis_run.prompt_content),
          coalesce(start_analysis_run.prompt_content,
                   (select p.content from core.prompts p where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
          'running', now(), coalesce(start_analysis_run.meta, '{}'), start_analysis_run.idempotency_key,

@@ -10,14 +10,21 @@ import { addApiKeyRevoke } from "./api_key_revoke.ts";
 import { addAuditRetain } from "./audit_retain.ts";
 import { addAuditVerify } from "./audit_verify.ts";
 import { addDoctor } from "./doctor.ts";
+import { addExportOrganization } from "./export_organization.ts";
+import { addExportUser } from "./export_user.ts";
 import { addImportAnalyses } from "./import_analyses.ts";
 import { addImportPrompts } from "./import_prompts.ts";
 import { addJobs } from "./jobs.ts";
 import { addOperator } from "./operator.ts";
+import { addLegalHoldList } from "./legal_hold_list.ts";
+import { addLegalHoldPlace } from "./legal_hold_place.ts";
+import { addLegalHoldRelease } from "./legal_hold_release.ts";
 import { addOrganizationCreate } from "./organization_create.ts";
+import { addOrganizationErase } from "./organization_erase.ts";
 import { addRollup } from "./rollup.ts";
 import type { Run } from "./run_command.ts";
 import { addTokenCreate } from "./token_create.ts";
+import { addUserErase } from "./user_erase.ts";
 
 /**
  * The command line: its commands, options and help.
@@ -34,6 +41,10 @@ export function makeProgram(run: Run): Command {
 
   const organization = program.command("organization").description("Organizations");
   addOrganizationCreate(organization, run);
+  addOrganizationErase(organization, run);
+
+  const user = program.command("user").description("People");
+  addUserErase(user, run);
 
   const apiKey = program.command("api-key").description("API keys of organizations");
   addApiKeyCreate(apiKey, run);
@@ -58,6 +69,15 @@ export function makeProgram(run: Run): Command {
   const imports = program.command("import").description("Data from files");
   addImportPrompts(imports, run);
   addImportAnalyses(imports, run);
+
+  const exports = program.command("export").description("All of somebody's data, in one file");
+  addExportOrganization(exports, run);
+  addExportUser(exports, run);
+
+  const hold = program.command("legal-hold").description("What must not be erased or deleted");
+  addLegalHoldPlace(hold, run);
+  addLegalHoldList(hold, run);
+  addLegalHoldRelease(hold, run);
 
   addRollup(program, run);
   addJobs(program, run);

@@ -21,8 +21,8 @@ export interface CommandContext {
 export interface Answer {
   /** Printed with --json. */
   result: object;
-  /** Printed without. */
-  text: string;
+  /** Printed without; null: nothing, because standard output was used already. */
+  text: string | null;
   /** The command did its work, and what it found counts as a failure: exit code 1. */
   failed?: boolean;
 }
@@ -52,7 +52,8 @@ export async function runCommand(work: Work, json: boolean): Promise<boolean> {
       // Through here, so that an embedded database that was started for this call is stopped
       (adminUrl) => Promise.race([work(makeContext(settings, adminUrl)), stopped]),
     );
-    console.log(json ? JSON.stringify(answer.result, null, 2) : answer.text);
+    if (json) console.log(JSON.stringify(answer.result, null, 2));
+    else if (answer.text !== null) console.log(answer.text);
     return !answer.failed;
   } catch (error) {
     printFailure(toFailure(error), json);

@@ -100,8 +100,9 @@ test("a chain that was cut at its end is found by the checkpoints", async () => 
   await database.query(
     `do $$ begin
        set local session_replication_role = replica;
-       delete from ops.audit_log where organization_id = '${cut.id}' and entity_type = 'core.prompts';
+       delete from ops.audit_log where organization_id = '${cut.id}' and entity_type in ('core.prompts', 'core.prompt_versions');
        delete from app.audit_seal where organization_id = '${cut.id}' and seq = 2;
+       delete from core.prompt_versions where organization_id = '${cut.id}';
        delete from core.prompts where organization_id = '${cut.id}';
      end $$`,
   );

@@ -93,6 +93,19 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
       sql: "select from core.prompts p, core.prompts_dependents(p) d where d.organization_id = $1",
       values: [thing.organization],
     },
+    "core.prompts_version": {
+      sql:
+        "select from core.prompts p where core.prompts_version(p) > 0 and p.organization_id = $1",
+      values: [thing.organization],
+    },
+    "ops.entity_as_of": {
+      sql: "select where ops.entity_as_of('Prompt', $1, now()) is not null",
+      values: [thing.prompt],
+    },
+    "ops.entity_history": {
+      sql: "select from ops.entity_history('Prompt', $1)",
+      values: [thing.prompt],
+    },
     "ops.analysis_run_weighted_score": {
       sql:
         `select from ops.analysis_run r where ops.analysis_run_weighted_score(r) > 0 and r.organization_id = $1`,

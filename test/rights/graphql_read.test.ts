@@ -118,7 +118,33 @@ test("every field of Query is tried", () => {
   const others = Object.keys(schema.getQueryType()?.getFields() ?? {}).filter((name) =>
     !tried.has(name)
   );
-  expect(others).toEqual(["nodeId", "viewer"]);
+  expect(others).toEqual(["nodeId", "entityAsOf", "viewer", "entityHistory"]);
+});
+
+test("the history of a row is told with audit:read only, and never another organization's", async () => {
+  const query = `query ($id: String!) {
+    entityAsOf(type: "Prompt", id: $id, at: "2100-01-01T00:00:00Z")
+    entityHistory(type: "Prompt", id: $id) { totalCount }
+  }`;
+  for (const asker of askers) {
+    for (const whose of ["own", "other"] as const) {
+      const id = targetsOf.get(asker)?.get("core.prompts")?.[whose]?.row.id;
+      const { data, errors } = await ask(asker, query, { id });
+      const name = `${asker.name}, ${whose}`;
+      // Who is not in ours asks in an organization of their own
+      if (asker.inOurs && !asker.permissions.has("audit:read")) {
+        const codes = errors?.map(({ extensions }) => extensions?.code);
+        expect(codes, name).toEqual(["FORBIDDEN", "FORBIDDEN"]);
+        expect(data, name).toEqual({ entityAsOf: null, entityHistory: null });
+        continue;
+      }
+      expect(errors, name).toBeUndefined();
+      const found = asker.inOurs && whose === "own";
+      expect(data?.entityAsOf !== null, name).toBe(found);
+      const { totalCount } = data?.entityHistory as { totalCount: number };
+      expect(totalCount > 0, name).toBe(found);
+    }
+  }
 });
 
 describe("through relations", () => {

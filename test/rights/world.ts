@@ -171,6 +171,10 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
   );
   await database.query("select graphile_worker.add_job('refresh_marts')");
   await database.query("update graphile_worker._private_jobs set attempts = max_attempts");
+  await database.query(
+    "insert into app.erasure (kind, subject_id, counts) values ('user', '0', '{}')",
+  );
+  await database.query("insert into app.legal_hold (held_user_id, reason) values (0, 'x')");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)
@@ -264,12 +268,17 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
   );
   expect(lines.map(({ outcome }) => outcome)).toEqual(["inserted", "inserted"]);
   await database.query(
-    `update ops.analysis_run set prompt_id = p.id, user_id = $2
+    `update ops.analysis_run set prompt_id = p.id, prompt_version_id = app.prompt_version_of($1, p.id, null), user_id = $2
        from (select min(id) as id from core.prompts where organization_id = $1 and name <> 'spare') p where organization_id = $1`,
     [id, ownerUserId],
   );
   await run(
-    `update core.analysis_results d set prompt_id = r.prompt_id from ops.analysis_run r where r.id = d.analysis_run_id and d.organization_id = $1`,
+    `update core.analysis_results d set prompt_id = r.prompt_id, prompt_version_id = r.prompt_version_id from ops.analysis_run r where r.id = d.analysis_run_id and d.organization_id = $1`,
+  );
+  await database.query(
+    `update core.prompt_versions set user_id = $2, api_key_id = (select min(id::text)::uuid from ops.api_key where organization_id = $1)
+      where organization_id = $1`,
+    [id, ownerUserId],
   );
   await database.query(
     `insert into ops.analysis_run (organization_id, user_id, status, started_at, prompt_content) values ($1, $2, 'running', now(), 'x')`,

@@ -14,6 +14,7 @@ const ALL_READS = ["prompts:read", "analyses:read", "workflows:read", "rubrics:r
 const tables = [
   "core.prompts",
   "core.prompt_relations",
+  "core.prompt_versions",
   "core.analysis_results",
   "core.workflow_runs",
   "core.workflow_nodes",

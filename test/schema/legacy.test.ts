@@ -194,6 +194,38 @@ test("analyses of the old backend have a run and metrics, and stand in the marts
   expect(days).toEqual([{ day: "2025-02-03", analyses: 2, avg_overall: 6, avg_entropy: 0.5 }]);
 });
 
+test("prompts have their text as version 1, and an analysis of just that text is linked to it", async () => {
+  const url = await makeLegacyDatabase(
+    MAIN,
+    MAIN_ROWS +
+      `insert into analysis_results
+         (id, prompt_id, prompt_content, detected_language, overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words)
+       values ('same', '11111111-1111-4111-8111-111111111111', 'a b', 'en', 5, 6, 0.5, 3, 3, 2)`,
+  );
+  await migrate(url);
+  const versions = await query(
+    url,
+    "select prompt_id, version, content from core.prompt_versions order by content",
+  );
+  expect(versions).toEqual([
+    { prompt_id: "not-a-uuid", version: 1, content: "" },
+    { prompt_id: "11111111-1111-4111-8111-111111111111", version: 1, content: "a b" },
+  ]);
+  const links = await query(
+    url,
+    `select d.prompt_content, v.version, d.prompt_version_id is not distinct from r.prompt_version_id as same
+       from core.analysis_results d
+       join ops.analysis_run r on r.id = d.analysis_run_id
+       left join core.prompt_versions v on v.id = d.prompt_version_id
+      where d.prompt_id is not null order by 1`,
+  );
+  expect(links).toEqual([
+    { prompt_content: "a", version: null, same: true },
+    { prompt_content: "a b", version: 1, same: true },
+  ]);
+  expect(await query(url, "select * from app.verify_audit_entities()")).toEqual([]);
+});
+
 test("the organization that nobody owns can be taken over, once", async () => {
   const url = await makeLegacyDatabase(MAIN, MAIN_ROWS);
   await migrate(url);

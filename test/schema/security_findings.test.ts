@@ -109,6 +109,16 @@ const breaches: [rule: string, breach: string, object: string][] = [
     "core.users.password_digest",
   ],
   [
+    "columns named like personal data are known to the erasure",
+    "alter table core.sessions add column user_agent text",
+    "core.sessions.user_agent",
+  ],
+  [
+    "columns named like personal data are known to the erasure",
+    "alter table ops.feature_event add column client_ip inet",
+    "ops.feature_event.client_ip",
+  ],
+  [
     "temporary tables are nobody's by default",
     "do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$",
     database.name,

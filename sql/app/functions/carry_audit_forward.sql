@@ -15,7 +15,7 @@ begin
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
        where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
-       order by l.organization_id, l.entity_type, l.entity_id, l.xid desc, l.seq desc
+       order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
     ), entity as (
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
       select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
@@ -23,7 +23,7 @@ begin
        where l.action <> 'delete'
          and not exists (select from ops.audit_log a
                           where a.organization_id = l.organization_id and a.entity_type = l.entity_type and a.entity_id = l.entity_id
-                            and a.action in ('baseline', 'insert', 'update', 'delete') and (a.xid, a.seq) > (l.xid, l.seq))
+                            and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
       returning organization_id, entity_type
     ), number as (
       select l.organization_id, l.entity_type,
@@ -38,6 +38,17 @@ begin
     insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
     select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
       from number n where n.n <> 0
+  $query$, partition_name) using organizations;
+
+  -- The receipt of an erasure has to stand in the log as long as there are rows without their values
+  execute format($query$
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', l.organization_id, l.action, l.entity_type, l.entity_id, l.after_state
+      from app.%I l
+     where l.organization_id = any ($1) and l.action = 'erase'
+       and not exists (select from ops.audit_log a
+                        where a.organization_id = l.organization_id and a.action = 'erase' and a.seq > l.seq
+                          and a.after_state ->> 'erasure' = l.after_state ->> 'erasure')
   $query$, partition_name) using organizations;
 end;
 $$;

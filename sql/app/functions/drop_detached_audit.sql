@@ -2,11 +2,17 @@ create or replace function app.drop_detached_audit(older_than interval default i
 language plpgsql volatile security definer set search_path = '' set lock_timeout = '5s' as $$
 declare
   v_retention app.audit_retention;
+  v_held boolean;
 begin
   for v_retention in
     select * from app.audit_retention r where r.dropped_at is null and r.detached_at <= now() - older_than order by r.detached_at, r.from_ts
   loop
-    execute format('drop table if exists app.%I', v_retention.table_name);
+    if to_regclass(format('app.%I', v_retention.table_name)) is not null then
+      execute format('select exists (select from (select distinct a.organization_id from app.%I a) o where app.is_held(o.organization_id))',
+        v_retention.table_name) into v_held;
+      continue when v_held;
+      execute format('drop table app.%I', v_retention.table_name);
+    end if;
     update app.audit_retention r set dropped_at = now() where r.id = v_retention.id;
     return next v_retention.table_name;
   end loop;
@@ -15,4 +21,4 @@ $$;
 revoke execute on function app.drop_detached_audit(interval) from public;
 grant execute on function app.drop_detached_audit(interval) to curestry_worker;
 comment on function app.drop_detached_audit(interval) is
-  'Drops the tables with rows that left the audit log so long ago; until then they can be kept elsewhere. A job of the worker.';
+  'Drops the tables with rows that left the audit log so long ago, but for those with rows of an organization under legal hold; until then they can be kept elsewhere. A job of the worker.';

@@ -4,7 +4,7 @@
  * of it. Either way they are in a table of their own in app afterwards, to be kept elsewhere, and app.drop_detached_audit
  * drops it later. Rows of no organization, or of one that is gone, go with the last organization's.
  *
- * The chain stays whole: seals hold the digests of what left, app.audit_detachment says which rows those are, and the log
+ * What is under a legal hold stays. The chain stays whole: seals hold the digests of what left, app.audit_detachment says which rows those are, and the log
  * says that it happened. What the log said last of each row that is still there is said again (action baseline), so that
  * the tables can still be compared with it.
  */
@@ -41,6 +41,7 @@ begin
                 from app.%1$I a
                where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
+         and not app.is_held(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)
     $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
     continue when v_organizations is null;
@@ -96,6 +97,8 @@ begin
         v_partition.name, v_organizations, v_retention.table_name);
       execute format('alter table app.%I enable trigger _200_append_only', v_partition.name);
     end if;
+    -- Erasures reach it, too
+    execute format('grant select, delete, update (before_state, after_state) on app.%I to curestry_definer', v_retention.table_name);
     execute format('comment on table app.%I is %L', v_retention.table_name,
       format('Rows of ops.audit_log from %s to %s, which left it by retention; to be kept elsewhere and dropped.', v_partition.from_ts, v_partition.to_ts));
   end loop;

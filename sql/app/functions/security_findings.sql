@@ -108,6 +108,19 @@ language sql stable set search_path = 'pg_catalog' as $$
        where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)' and a.attname <> all (t.secret_columns)
     ) f
   union all
+  select 'columns named like personal data are known to the erasure', f.finding, 'name it in app.personal_table in the file of the table'
+    from (
+      select c.oid::regclass || '.' || a.attname as finding
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        left join app.personal_data p on p.table_name = n.nspname || '.' || c.relname
+       where c.relkind in ('r', 'p') and not c.relispartition
+         and (a.attname ~ '(e_?mail|phone|avatar|user_agent|first_name|last_name|full_name|display_name|nickname|birth|gender|profile|address|provider_account|(^|_)ip(_|$))'
+              or a.attname in ('name', 'login') and p.person_column = 'id')
+         and a.attname <> all (coalesce(p.personal_columns, '{}'))
+    ) f
+  union all
   select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
     from (
       select c.oid::regclass::text as finding

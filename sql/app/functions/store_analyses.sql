@@ -12,6 +12,7 @@ declare
   v_ids uuid[];
   v_digests bytea[];
   v_contents text[];
+  v_versions uuid[];
   v_new uuid[];
   v_new_at integer[];
   v_times timestamptz[];
@@ -21,22 +22,24 @@ begin
          array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) order by i.ordinality),
          array_agg(coalesce(i.prompt_content,
                             (select p.content from core.prompts p where p.organization_id = organization and p.id = i.prompt_id))
+                   order by i.ordinality),
+         array_agg(case when i.prompt_id is not null then app.prompt_version_of(organization, i.prompt_id, i.prompt_content) end
                    order by i.ordinality)
-    into v_ids, v_digests, v_contents
+    into v_ids, v_digests, v_contents, v_versions
     from unnest(items) with ordinality as i;
 
   with run as (
-    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_content, status, started_at, finished_at, meta,
+    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, finished_at, meta,
                                   idempotency_key, request_digest)
-    select i.id, organization, store_analyses.user_id, i.prompt_id,
+    select i.id, organization, store_analyses.user_id, i.prompt_id, i.version,
            -- The document holds the content; a run without one holds it itself.
            case when i.result is not distinct from null then i.content end,
            s.status,
            case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
            case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
            coalesce(i.meta, '{}'), i.idempotency_key, i.digest
-      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_digests), unnest(items))
-             as i (id, content, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_versions), unnest(v_digests), unnest(items))
+             as i (id, content, version, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
                    result, metrics, node_results, scores),
            lateral (select coalesce(i.status, 'succeeded')) as s (status)
      order by i.idempotency_key -- one order of locks for all writers
@@ -50,10 +53,11 @@ begin
 
   if v_new is not null then
     if cardinality(v_new) = cardinality(items) then
-      perform app.store_analysis_facts(organization, v_new, v_contents, v_times, items);
+      perform app.store_analysis_facts(organization, v_new, v_contents, v_versions, v_times, items);
     else
       perform app.store_analysis_facts(organization, v_new,
-        array(select v_contents[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
+        array(select v_contents[at] from unnest(v_new_at) as at),
+        array(select v_versions[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
     end if;
     insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
     values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));

@@ -1,25 +1,25 @@
 /*
  * The facts of runs that stand in ops.analysis_run already: document, metrics, node results, judge scores. Set-based: one
- * statement a table for any number of runs. The arrays go together: items[n] belongs to run_ids[n], whose text is contents[n]
- * and whose time is times[n].
+ * statement a table for any number of runs. The arrays go together: items[n] belongs to run_ids[n], whose text is contents[n],
+ * a version of its prompt if versions[n] says which, and whose time is times[n].
  */
-create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], times timestamptz[], items ops.analysis_item[])
+create or replace function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamptz[], items ops.analysis_item[])
 returns void
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into core.analysis_results
-    (organization_id, analysis_run_id, prompt_id, prompt_content, detected_language, translated, format_valid,
+    (organization_id, analysis_run_id, prompt_id, prompt_version_id, prompt_content, detected_language, translated, format_valid,
      overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
      contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
-  select organization, i.run_id, i.prompt_id, i.content,
+  select organization, i.run_id, i.prompt_id, i.version, i.content,
          (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
          (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
          coalesce((i.result).length_chars, char_length(i.content)),
          coalesce((i.result).length_words, (select count(*) from regexp_matches(i.content, '\S+', 'g'))),
          coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
          coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), i.occurred_at
-    from rows from (unnest(run_ids), unnest(contents), unnest(times), unnest(items))
-           as i (run_id, content, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
+    from rows from (unnest(run_ids), unnest(contents), unnest(versions), unnest(times), unnest(items))
+           as i (run_id, content, version, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
                  result, metrics, node_results, scores)
    where i.result is distinct from null;
 
@@ -45,7 +45,7 @@ begin
     from app.resolve_scores(organization, items) as s;
 end;
 $$;
-alter function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) owner to curestry_definer;
-revoke execute on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) from public;
-comment on function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.analysis_item[]) is
+alter function app.store_analysis_facts(uuid, uuid[], text[], uuid[], timestamptz[], ops.analysis_item[]) owner to curestry_definer;
+revoke execute on function app.store_analysis_facts(uuid, uuid[], text[], uuid[], timestamptz[], ops.analysis_item[]) from public;
+comment on function app.store_analysis_facts(uuid, uuid[], text[], uuid[], timestamptz[], ops.analysis_item[]) is
   'Writes the document, metrics, node results and judge scores of runs.';

@@ -10,16 +10,22 @@ declare
   v_table app.audited_table;
   v_of regclass;
   v_left_out text[];
+  v_blank jsonb;
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
     v_left_out := v_table.secret_columns || v_table.note_columns;
+    -- A column that came later is null in rows that were not changed since.
+    select jsonb_object_agg(a.attname, null) into v_blank
+      from pg_catalog.pg_attribute a
+     where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
     return query execute format($query$
       with last as (
-        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.after_state
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
          where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
-         order by a.organization_id, a.entity_id, a.xid desc, a.seq desc
+         -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
+         order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
         select (case when %7$L then t.%2$I::text else '00000000-0000-0000-0000-000000000000' end)::uuid as organization_id,
                t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state
@@ -42,7 +48,7 @@ begin
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
     $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null);
+      v_table.summarize_inserts, v_table.organization_column is not null, v_blank);
     if v_table.summarize_inserts then
       return query execute format($query$
         select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,

@@ -19,10 +19,12 @@ comment on column core.analysis_results.created_at is 'When the row was written.
 comment on column core.analysis_results.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
 comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
+comment on column core.analysis_results.prompt_version_id is 'The version of the prompt that was analysed; null if the text is none of its versions.';
 comment on constraint pk_analysis_results on core.analysis_results is 'One row per organization and id.';
 comment on constraint unq_analysis_results_analysis_run_id on core.analysis_results is 'A run has one document.';
 comment on constraint fk_analysis_results_analysis_run_id on core.analysis_results is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint fk_analysis_results_prompt_id on core.analysis_results is 'prompt_id must name a prompt of the same organization.';
+comment on constraint fk_analysis_results_prompt_version_id on core.analysis_results is 'prompt_version_id must name a version of the same organization.';
 comment on constraint chk_analysis_results_prompt_content on core.analysis_results is 'prompt_content must be at most 1 MiB';
 comment on constraint chk_analysis_results_overall_score on core.analysis_results is 'overall_score must be from 0 to 10';
 comment on constraint chk_analysis_results_judge_score on core.analysis_results is 'judge_score must be from 0 to 10';

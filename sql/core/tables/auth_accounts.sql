@@ -27,6 +27,7 @@ create policy definer_all on core.auth_accounts for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on core.auth_accounts is 'The functions that look past row level security; the grants say what they may.';
-grant select on core.auth_accounts to curestry_definer;
+grant select, delete on core.auth_accounts to curestry_definer;
 
+select app.personal_table('core.auth_accounts', 'user_id', '{provider_account_id,raw_profile}', 'delete');
 select app.audit_table('core.auth_accounts', organization_column => null, secret_columns => '{access_token,refresh_token,raw_profile}');

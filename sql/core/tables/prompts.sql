@@ -65,4 +65,8 @@ grant select, insert on core.prompts to curestry_definer;
 
 create or replace trigger _100_updated_at before update on core.prompts
   for each row execute function app.tg__updated_at();
+create or replace trigger _500_versions_insert after insert on core.prompts
+  referencing new table as new_rows for each statement execute function app.tg_prompts__versions();
+create or replace trigger _500_versions_update after update on core.prompts
+  referencing old table as old_rows new table as new_rows for each statement execute function app.tg_prompts__versions();
 select app.audit_table('core.prompts');

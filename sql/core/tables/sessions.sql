@@ -25,7 +25,8 @@ create policy definer_all on core.sessions for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on core.sessions is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert, update (revoked_at) on core.sessions to curestry_definer;
+grant select, insert, update (revoked_at), delete on core.sessions to curestry_definer;
 grant usage on sequence core.sessions_id_seq to curestry_definer;
 
+select app.personal_table('core.sessions', 'user_id', '{}', 'delete');
 select app.audit_table('core.sessions', organization_column => null, secret_columns => '{jwt_id}');

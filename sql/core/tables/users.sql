@@ -4,9 +4,11 @@ comment on column core.users.email is 'E-mail address, unique without regard to 
 comment on column core.users.name is 'Display name.';
 comment on column core.users.avatar_url is 'Address of a picture.';
 comment on column core.users.created_at is 'When the row was written.';
+comment on column core.users.erased_at is 'When the person was erased; nobody is behind this account any more.';
 comment on constraint pk_users on core.users is 'One row per user.';
 comment on constraint unq_users_email on core.users is 'There is a user with this e-mail address already.';
 comment on constraint chk_users_email on core.users is 'email must be an e-mail address';
+comment on constraint chk_users_erased_at on core.users is 'an erased account stays without e-mail address, name and picture';
 comment on index core.unq_users_email_lower is 'there is a user with this e-mail address already';
 
 alter table core.users enable row level security;
@@ -36,7 +38,8 @@ create policy definer_all on core.users for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on core.users is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert on core.users to curestry_definer;
+grant select, insert, update (email, name, avatar_url, erased_at) on core.users to curestry_definer;
 grant usage on sequence core.users_id_seq to curestry_definer;
 
+select app.personal_table('core.users', 'id', '{email,name,avatar_url}', 'clear');
 select app.audit_table('core.users', organization_column => null);

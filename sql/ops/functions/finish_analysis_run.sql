@@ -14,7 +14,8 @@ begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.occurred_at], array[v_item]);
+  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
+    array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
 $$;

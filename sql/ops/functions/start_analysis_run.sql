@@ -19,8 +19,9 @@ begin
   if prompt_id is null and prompt_content is null then
     perform app.refuse('CU004', 'promptId or promptContent is required', 'promptId');
   end if;
-  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
+  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
   select v_organization, app.user_id(), start_analysis_run.prompt_id,
+         app.prompt_version_of(v_organization, start_analysis_run.prompt_id, start_analysis_run.prompt_content),
          coalesce(start_analysis_run.prompt_content,
                   (select p.content from core.prompts p where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
          'running', now(), coalesce(start_analysis_run.meta, '{}'), start_analysis_run.idempotency_key,

@@ -4,6 +4,7 @@ comment on column ops.analysis_run.organization_id is 'The organization that the
 comment on column ops.analysis_run.user_id is 'Who started it.';
 comment on column ops.analysis_run.prompt_id is 'The prompt that is analysed; null if the text is not a saved prompt.';
 comment on column ops.analysis_run.prompt_content is 'The text that is analysed, if no document holds it.';
+comment on column ops.analysis_run.prompt_version_id is 'The version of the prompt that is analysed; null if the text is none of its versions.';
 comment on column ops.analysis_run.status is 'queued, running, succeeded, failed or cancelled.';
 comment on column ops.analysis_run.started_at is 'When work on it started.';
 comment on column ops.analysis_run.finished_at is 'When it ended.';
@@ -18,6 +19,7 @@ comment on constraint unq_analysis_run_idempotency_key on ops.analysis_run is 't
 comment on constraint fk_analysis_run_organization_id on ops.analysis_run is 'The organization must exist.';
 comment on constraint fk_analysis_run_user_id on ops.analysis_run is 'The user must exist.';
 comment on constraint fk_analysis_run_prompt_id on ops.analysis_run is 'prompt_id must name a prompt of the same organization.';
+comment on constraint fk_analysis_run_prompt_version_id on ops.analysis_run is 'prompt_version_id must name a version of the same organization.';
 comment on constraint chk_analysis_run_status on ops.analysis_run is 'status must be queued, running, succeeded, failed or cancelled';
 comment on constraint chk_analysis_run_started_at on ops.analysis_run is 'started_at must be given once the run has started, and not while it is queued';
 comment on constraint chk_analysis_run_finished_at on ops.analysis_run is 'finished_at must be given when the run has ended, and not before';

@@ -6,16 +6,17 @@ comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
 comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
 comment on column ops.audit_log.entity_type is E'@behavior +filterBy\nThe table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
 comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
 comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
+comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate or detach';
+comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate, detach or erase';
 
 alter table ops.audit_log enable row level security;
 alter table ops.audit_log force row level security;
@@ -32,11 +33,14 @@ create policy definer_all on ops.audit_log for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert on ops.audit_log to curestry_definer;
+grant select, insert, update (before_state, after_state, erasure_id) on ops.audit_log to curestry_definer;
 grant usage on sequence ops.audit_log_seq to curestry_definer;
 
 create or replace trigger _200_append_only before update or delete or truncate on ops.audit_log
-  for each statement execute function app.tg_audit_log__append_only();
+  for each statement execute function app.tg_audit_log__append_only('erasable');
+create or replace trigger _200_erase before update on ops.audit_log
+  for each row execute function app.tg_audit_log__erase();
+comment on index ops.idx_audit_log_erasure_id is 'Finds the rows of an erasure.';
 
 comment on table app.audit_log_default is 'ops.audit_log of months without a partition.';
 alter table app.audit_log_default enable row level security;

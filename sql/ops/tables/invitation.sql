@@ -29,6 +29,6 @@ create policy definer_all on ops.invitation for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.invitation is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert, update (expires_at, accepted_at) on ops.invitation to curestry_definer;
+grant select, insert, update (expires_at, accepted_at), delete on ops.invitation to curestry_definer;
 
 select app.audit_table('ops.invitation', secret_columns => '{code_hash}');

@@ -49,8 +49,10 @@ create policy definer_all on ops.organization for all to curestry_definer
   using (true)
   with check (true);
 comment on policy definer_all on ops.organization is 'The functions that look past row level security; the grants say what they may.';
-grant select, insert, update (name) on ops.organization to curestry_definer;
+grant select, insert, update (name), delete on ops.organization to curestry_definer;
 
 create or replace trigger _100_updated_at before update on ops.organization
   for each row execute function app.tg__updated_at();
+create or replace trigger _200_held before delete on ops.organization
+  for each row execute function app.tg_organization__held();
 select app.audit_table('ops.organization', organization_column => 'id');

@@ -1,0 +1,44 @@
+/*
+ * The tables are those of the catalogue, so that none is forgotten. Most rows go with the organization, by their foreign
+ * keys; then what has none, or was written by triggers meanwhile. The log keeps who, when and what kind; of facts whose
+ * inserts are summarized also how many they were, which is nothing about anybody.
+ */
+create or replace function app.erase_rows(organization uuid, erasure uuid) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_counts jsonb := '{}';
+  v_table regclass;
+  v_rows bigint;
+  v_left boolean;
+  v_tables constant regclass[] := array(
+    select c.oid
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+     where c.relkind in ('r', 'p') and not c.relispartition and c.oid not in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_detachment'::regclass)
+     order by n.nspname || '.' || c.relname);
+begin
+  foreach v_table in array v_tables loop
+    execute format('select count(*) from %s t where t.organization_id = $1', v_table) into v_rows using organization;
+    if v_rows > 0 then
+      v_counts := v_counts || jsonb_build_object(v_table, v_rows);
+    end if;
+  end loop;
+  delete from ops.organization o where o.id = organization;
+  v_counts := v_counts || jsonb_build_object('ops.organization', 1);
+  foreach v_table in array v_tables loop
+    execute format('select exists (select from %s t where t.organization_id = $1)', v_table) into v_left using organization;
+    if v_left then
+      execute format('delete from %s t where t.organization_id = $1', v_table) using organization;
+    end if;
+  end loop;
+  update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
+     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+  return v_counts;
+end;
+$$;
+alter function app.erase_rows(uuid, uuid) owner to curestry_definer;
+revoke execute on function app.erase_rows(uuid, uuid) from public;
+comment on function app.erase_rows(uuid, uuid) is
+  'Removes an organization with every row of it, and takes the states out of its audit log; answers how many rows of each table there were.';

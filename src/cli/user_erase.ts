@@ -1,0 +1,15 @@
+import type { Command } from "commander";
+import { addErase } from "./erase.ts";
+import type { Run } from "./run_command.ts";
+
+/** `curestry user erase` */
+export function addUserErase(parent: Command, run: Run): void {
+  addErase(
+    parent,
+    run,
+    "<email>",
+    "select * from app.erase_user(app.user_by_email($1))",
+  ).description(
+    "erase a person: who they are, in all tables and in the audit log, and their personal organization",
+  );
+}
