@@ -86,6 +86,14 @@ beforeAll(async () => {
   await database.query("select app.refresh_marts()");
   await database.query("select app.seal_audit()");
   await database.query(
+    `with r as (
+       insert into app.audit_retention (partition_name, from_ts, to_ts, table_name) values ('x', now(), now(), 'x') returning id
+     )
+     insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+     select unnest($1::uuid[]), 900, r.id, gen_random_uuid(), '{[1,2)}' from r`,
+    [[ours.id, theirs.id]],
+  );
+  await database.query(
     "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
