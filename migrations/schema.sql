@@ -4302,6 +4302,36 @@ revoke all on function app.mark_table(marked regclass) from public;
 comment on function app.mark_table(marked regclass) is 'Puts the triggers on a table that mark what the marts have to take up; called in the file of each table with facts.';
 
 
+-- app.mentions_of(needle text)
+CREATE OR REPLACE FUNCTION app.mentions_of(needle text)
+ RETURNS TABLE(table_name text, mentions bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_table regclass;
+begin
+  for v_table, table_name in
+    select c.oid, n.nspname || '.' || c.relname
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
+     order by 2
+  loop
+    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table) into mentions using needle;
+    if mentions > 0 then
+      return next;
+    end if;
+  end loop;
+end;
+$function$;
+alter function app.mentions_of(needle text) owner to curestry_definer;
+grant execute on function app.mentions_of(needle text) to curestry_owner;
+revoke all on function app.mentions_of(needle text) from public;
+comment on function app.mentions_of(needle text) is 'In how many rows of which tables a text stands: what somebody wrote about a person elsewhere is not known to their erasure. For operators.';
+
+
 -- app.open_session(user_email text, lifetime interval)
 CREATE OR REPLACE FUNCTION app.open_session(user_email text, lifetime interval)
  RETURNS TABLE(user_id integer, jwt_id text, expires_at timestamp with time zone)

@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:db2a83dd6ca635cd35d47e561bbb3e29194e4cb2
+--! Hash: sha1:09a7bef6c2db049894dbe16ae78c98a989ef6a14
 --! Message: history: versions of prompts, the state of anything at a time, erasure with receipts, legal holds, exports
 
 /*
@@ -1228,6 +1228,33 @@ grant execute on function app.erase_user(integer) to curestry_owner;
 comment on function app.erase_user(integer) is
   'Erases a user: what says who they are, in all tables and in the states of the audit log, and their personal organization. Answers the receipt. For operators.';
 --! EndIncluded app/functions/erase_user.sql
+--! Included app/functions/mentions_of.sql
+/* Reads every row of every table: for an erasure, which is rare, and whose operator wants to know what it did not touch. */
+create or replace function app.mentions_of(needle text) returns table (table_name text, mentions bigint)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_table regclass;
+begin
+  for v_table, table_name in
+    select c.oid, n.nspname || '.' || c.relname
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
+     order by 2
+  loop
+    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table) into mentions using needle;
+    if mentions > 0 then
+      return next;
+    end if;
+  end loop;
+end;
+$$;
+alter function app.mentions_of(text) owner to curestry_definer;
+revoke execute on function app.mentions_of(text) from public;
+grant execute on function app.mentions_of(text) to curestry_owner;
+comment on function app.mentions_of(text) is
+  'In how many rows of which tables a text stands: what somebody wrote about a person elsewhere is not known to their erasure. For operators.';
+--! EndIncluded app/functions/mentions_of.sql
 --! Included app/functions/place_legal_hold.sql
 /* The row of what is held is locked: an erasure under way is waited for, and one that comes later finds the hold. */
 create or replace function app.place_legal_hold(organization uuid, person integer, hold_reason text) returns app.legal_hold
