@@ -3742,8 +3742,9 @@ begin
     end if;
   end loop;
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
-   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
-     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
+     and a.action in ('baseline', 'insert', 'update', 'delete')
+     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
   return v_counts;
 end;
 $function$;
@@ -7385,7 +7386,7 @@ begin
   return query
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
-           case when a.action = 'baseline' then 'It was there when the audit began' else
+           case when a.action = 'baseline' then 'It was there when this log begins' else
              coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action

@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:09a7bef6c2db049894dbe16ae78c98a989ef6a14
+--! Hash: sha1:6ca2aa5ebf6a54cd0a4ae17fa79eeb0242fad745
 --! Message: history: versions of prompts, the state of anything at a time, erasure with receipts, legal holds, exports
 
 /*
@@ -120,7 +120,7 @@ drop function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.
 --! Included ops/types/entity_history.sql
 comment on type ops.entity_change is 'A change of a row, from the audit log.';
 comment on column ops.entity_change.at is 'When.';
-comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
+comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when the log begins.';
 comment on column ops.entity_change.actor_user_id is 'Which user, if a request to the API changed it.';
 comment on column ops.entity_change.actor_email is 'The user''s e-mail address, if the account is still there and you may read members.';
 comment on column ops.entity_change.actor_api_key_id is 'With which API key.';
@@ -1092,8 +1092,9 @@ begin
     end if;
   end loop;
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
-   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
-     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
+     and a.action in ('baseline', 'insert', 'update', 'delete')
+     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
   return v_counts;
 end;
 $$;
@@ -2018,7 +2019,7 @@ begin
   return query
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
-           case when a.action = 'baseline' then 'It was there when the audit began' else
+           case when a.action = 'baseline' then 'It was there when this log begins' else
              coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action
