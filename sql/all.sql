@@ -137,6 +137,7 @@
 --!include app/functions/erase_rows.sql
 --!include app/functions/erase_organization.sql
 --!include app/functions/erase_user.sql
+--!include app/functions/mentions_of.sql
 --!include app/functions/place_legal_hold.sql
 --!include app/functions/release_legal_hold.sql
 --!include app/functions/list_legal_holds.sql

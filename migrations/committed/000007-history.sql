@@ -1,5 +1,5 @@
 --! Previous: sha1:280a822e757f8cc2c5c03629e6127c43338734bb
---! Hash: sha1:c6c042f59783a18ac5b1e5b83707d79521717055
+--! Hash: sha1:544bd09cdac32ca1c9bc8434afaf7905979747b5
 --! Message: versions of prompts, history of entities, erasure with receipts, legal holds
 
 /*
@@ -120,7 +120,7 @@ drop function app.store_analysis_facts(uuid, uuid[], text[], timestamptz[], ops.
 --! Included ops/types/entity_history.sql
 comment on type ops.entity_change is 'A change of a row, from the audit log.';
 comment on column ops.entity_change.at is 'When.';
-comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
+comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when the log begins.';
 comment on column ops.entity_change.actor_user_id is 'Which user, if a request to the API changed it.';
 comment on column ops.entity_change.actor_email is 'The user''s e-mail address, if the account is still there and you may read members.';
 comment on column ops.entity_change.actor_api_key_id is 'With which API key.';
@@ -917,6 +917,7 @@ declare
   v_of regclass;
   v_left_out text[];
   v_blank jsonb;
+  v_truncated bigint;
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
@@ -925,11 +926,15 @@ begin
     select jsonb_object_agg(a.attname, null) into v_blank
       from pg_catalog.pg_attribute a
      where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
+    -- What was there before a truncate is gone, and the log says so
+    select coalesce(max(a.seq), 0) into v_truncated
+      from ops.audit_log a
+     where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
     return query execute format($query$
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -954,7 +959,7 @@ begin
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
     $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null, v_blank);
+      v_table.summarize_inserts, v_table.organization_column is not null, v_blank, v_truncated);
     if v_table.summarize_inserts then
       return query execute format($query$
         select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
@@ -962,10 +967,10 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name);
+      $query$, v_of, v_table.table_name, v_truncated);
     end if;
   end loop;
 end;
@@ -1130,8 +1135,9 @@ begin
     end if;
   end loop;
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
-   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
-     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
+     and a.action in ('baseline', 'insert', 'update', 'delete')
+     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
   return v_counts;
 end;
 $$;
@@ -1475,6 +1481,33 @@ grant execute on function app.erase_user(integer) to curestry_owner;
 comment on function app.erase_user(integer) is
   'Erases a user: what says who they are, in all tables and in the states of the audit log, and their personal organization. Answers the receipt. For operators.';
 --! EndIncluded app/functions/erase_user.sql
+--! Included app/functions/mentions_of.sql
+/* Reads every row of every table: for an erasure, which is rare, and whose operator wants to know what it did not touch. */
+create or replace function app.mentions_of(needle text) returns table (table_name text, mentions bigint)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_table regclass;
+begin
+  for v_table, table_name in
+    select c.oid, n.nspname || '.' || c.relname
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
+     order by 2
+  loop
+    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table) into mentions using needle;
+    if mentions > 0 then
+      return next;
+    end if;
+  end loop;
+end;
+$$;
+alter function app.mentions_of(text) owner to curestry_definer;
+revoke execute on function app.mentions_of(text) from public;
+grant execute on function app.mentions_of(text) to curestry_owner;
+comment on function app.mentions_of(text) is
+  'In how many rows of which tables a text stands: what somebody wrote about a person elsewhere is not known to their erasure. For operators.';
+--! EndIncluded app/functions/mentions_of.sql
 --! Included app/functions/place_legal_hold.sql
 /* The row of what is held is locked: an erasure under way is waited for, and one that comes later finds the hold. */
 create or replace function app.place_legal_hold(organization uuid, person integer, hold_reason text) returns app.legal_hold
@@ -2251,7 +2284,7 @@ begin
   return query
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
-           case when a.action = 'baseline' then 'It was there when the audit began' else
+           case when a.action = 'baseline' then 'It was there when this log begins' else
              coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action

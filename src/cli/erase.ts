@@ -24,8 +24,15 @@ interface Receipt {
  * A command that erases.
  *
  * @param sql answers the receipt; $1 is what the command was given
+ * @param isName whether that names the subject so well that it is looked for in what is left
  */
-export function addErase(parent: Command, run: Run, argument: string, sql: string): Command {
+export function addErase(
+  parent: Command,
+  run: Run,
+  argument: string,
+  sql: string,
+  isName: boolean,
+): Command {
   return parent.command("erase").argument(argument)
     .option("--dry-run", "say what would be erased, and erase nothing")
     .option("--yes", "do not ask whether to")
@@ -33,7 +40,7 @@ export function addErase(parent: Command, run: Run, argument: string, sql: strin
       if (!options.dryRun && !options.yes && !await confirm(subject, command)) {
         command.error("error: nothing was erased");
       }
-      await run((context) => erase(context, sql, subject, options.dryRun ?? false));
+      await run((context) => erase(context, sql, subject, options.dryRun ?? false, isName));
     });
 }
 
@@ -54,30 +61,46 @@ async function erase(
   sql: string,
   subject: string,
   isDryRun: boolean,
+  isName: boolean,
 ): Promise<Answer> {
-  const receipt = await connect("owner", async (client) => {
+  const { receipt, mentions } = await connect("owner", async (client) => {
     await client.query("begin");
-    const { rows: [row] } = await client.query<Receipt>(sql, [subject]);
-    await client.query(isDryRun ? "rollback" : "commit");
-    if (!row) throw new Error("There is no receipt");
-    return row;
+    const { rows: [receipt] } = await client.query<Receipt>(sql, [subject]);
+    if (!receipt) throw new Error("There is no receipt");
+    // It reads everything: nobody should wait for that
+    if (!isDryRun) await client.query("commit");
+    const { rows: mentions } = await client.query<{ table_name: string; mentions: number }>(
+      "select table_name, mentions::float8 from app.mentions_of($1) where $2",
+      [subject, isName],
+    );
+    if (isDryRun) await client.query("rollback");
+    return { receipt, mentions };
   });
   const { id, kind, subject_id: subjectId, requested_by: by, erased_at: at, counts } = receipt;
+  const whom = `${kind} ${subjectId}`;
   const table = formatTable(
     ["TABLE", "ROWS"],
     Object.entries(counts).toSorted().map(([name, rows]) => [name, String(rows)]),
   );
+  const left = Object.fromEntries(mentions.map((row) => [row.table_name, row.mentions]));
   return {
-    result: isDryRun ? { dryRun: true, kind, subjectId, counts } : {
-      id,
+    result: {
+      ...(isDryRun ? { dryRun: true } : { id, requestedBy: by, erasedAt: at }),
       kind,
       subjectId,
-      requestedBy: by,
-      erasedAt: at,
       counts,
+      ...(isName ? { mentions: left } : {}),
     },
-    text: isDryRun
-      ? `Would erase ${kind} ${subjectId}; nothing was changed:\n${table}`
-      : `Erased ${kind} ${subjectId}; the receipt is ${id}:\n${table}`,
+    text: [
+      isDryRun
+        ? `Would erase ${whom}; nothing was changed:`
+        : `Erased ${whom}; the receipt is ${id}:`,
+      table,
+      ...(mentions.length === 0 ? [] : [
+        `What others wrote is theirs: ${subject} still stands in rows of ${
+          mentions.map((row) => `${row.table_name} (${row.mentions})`).join(", ")
+        }`,
+      ]),
+    ].join("\n"),
   };
 }

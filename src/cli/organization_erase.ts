@@ -9,5 +9,6 @@ export function addOrganizationErase(parent: Command, run: Run): void {
     run,
     "<slug>",
     "select * from app.erase_organization(app.organization_by_slug($1))",
+    false,
   ).description("erase an organization: all of its rows, and what the audit log says of them");
 }

@@ -9,6 +9,7 @@ export function addUserErase(parent: Command, run: Run): void {
     run,
     "<email>",
     "select * from app.erase_user(app.user_by_email($1))",
+    true,
   ).description(
     "erase a person: who they are, in all tables and in the audit log, and their personal organization",
   );

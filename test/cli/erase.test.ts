@@ -254,6 +254,51 @@ describe("a user", () => {
     expect(again.error.message).toContain("There is no user with the e-mail address");
   });
 
+  test("who is named in what others wrote is told to the operator, who decides", async () => {
+    const organization = await makeOrganization(database);
+    const person = await makePerson(database, "named@x.example");
+    await database.query(
+      "insert into core.prompts (organization_id, name, content) values ($1, 'a', 'Write to Named@x.example')",
+      [organization.id],
+    );
+    const dry = await cliJson<{ mentions: object }>(
+      ["user", "erase", person.email, "--dry-run"],
+      { env: env() },
+    );
+    const expected = { "core.prompts": 1, "core.prompt_versions": 1, "ops.audit_log": 2 };
+    expect(dry.mentions).toEqual(expected);
+    expect(await erase("user", person.email)).toMatchObject({ mentions: expected });
+    expect(await find("named@x.example")).not.toContain("core.users.email");
+  });
+
+  test("is erased with what somebody writes at the same moment, and what is sealed then", async () => {
+    const person = await makePerson(database, "busy@x.example");
+    const [personal] = await database.query<{ id: string }>(
+      "select id from ops.organization where personal_user_id = $1",
+      [person.userId],
+    );
+    await seal();
+    await withClient(database.adminUrl, async (writer) => {
+      await writer.query("begin");
+      await writer.query(
+        "insert into core.prompts (organization_id, name, content) values ($1, 'busy@x.example', 'busy@x.example')",
+        [personal?.id],
+      );
+      const erasing = database.query("select * from app.erase_user($1)", [person.userId]);
+      await expect.poll(async () =>
+        (await database.query<{ n: number }>(
+          "select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        ))[0]?.n
+      ).toBe(1);
+      await seal();
+      await writer.query("commit");
+      await erasing;
+    });
+    expect(await find("busy@x.example")).toEqual([]);
+    await seal();
+    expect(await problems()).toEqual([]);
+  });
+
   test("stays erased, whatever a request writes that began before", async () => {
     const person = await makePerson(database, "late@x.example");
     await erase("user", person.email);

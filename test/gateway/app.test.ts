@@ -61,10 +61,10 @@ describe("the request id", () => {
     expect(lines.join()).not.toContain(key);
     expect(
       await database.query(
-        "select entity_type from ops.audit_log where request_id = 'audited-1' and organization_id = $1",
+        "select entity_type from ops.audit_log where request_id = 'audited-1' and organization_id = $1 order by seq",
         [acme.id],
       ),
-    ).toEqual([{ entity_type: "core.prompts" }]);
+    ).toEqual([{ entity_type: "core.prompt_versions" }, { entity_type: "core.prompts" }]);
   });
 });
 

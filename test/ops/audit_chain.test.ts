@@ -351,3 +351,18 @@ test("200 tamperings of all kinds are found, each by its name", async () => {
   expect(seen.size).toBe(tamperings.length);
   expect(await database.query(CHAIN)).toEqual([]);
 }, 240_000);
+
+test("a truncate is in the log, and what it emptied is no difference", async () => {
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin");
+    await client.query("truncate ops.judge_score, core.prompt_relations");
+    await client.query("truncate core.prompts cascade");
+    expect((await client.query("select from core.prompts")).rowCount).toBe(0);
+    const { rows } = await client.query(
+      "select entity_type from ops.audit_log where action = 'truncate' order by 1",
+    );
+    expect(rows.map(({ entity_type }) => entity_type)).toContain("core.prompts");
+    expect((await client.query(TABLES)).rows).toEqual([]);
+    await client.query("rollback");
+  });
+});

@@ -33,8 +33,9 @@ begin
     end if;
   end loop;
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
-   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action not in ('erase', 'detach')
-     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
+     and a.action in ('baseline', 'insert', 'update', 'delete')
+     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
   return v_counts;
 end;
 $$;

@@ -11,6 +11,7 @@ declare
   v_of regclass;
   v_left_out text[];
   v_blank jsonb;
+  v_truncated bigint;
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
@@ -19,11 +20,15 @@ begin
     select jsonb_object_agg(a.attname, null) into v_blank
       from pg_catalog.pg_attribute a
      where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
+    -- What was there before a truncate is gone, and the log says so
+    select coalesce(max(a.seq), 0) into v_truncated
+      from ops.audit_log a
+     where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
     return query execute format($query$
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -48,7 +53,7 @@ begin
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
     $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null, v_blank);
+      v_table.summarize_inserts, v_table.organization_column is not null, v_blank, v_truncated);
     if v_table.summarize_inserts then
       return query execute format($query$
         select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
@@ -56,10 +61,10 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name);
+      $query$, v_of, v_table.table_name, v_truncated);
     end if;
   end loop;
 end;

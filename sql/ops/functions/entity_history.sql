@@ -9,7 +9,7 @@ begin
   return query
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
-           case when a.action = 'baseline' then 'It was there when the audit began' else
+           case when a.action = 'baseline' then 'It was there when this log begins' else
              coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action

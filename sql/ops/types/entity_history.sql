@@ -1,6 +1,6 @@
 comment on type ops.entity_change is 'A change of a row, from the audit log.';
 comment on column ops.entity_change.at is 'When.';
-comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began.';
+comment on column ops.entity_change.action is 'insert, update, delete or truncate; baseline: the row as it was when the log begins.';
 comment on column ops.entity_change.actor_user_id is 'Which user, if a request to the API changed it.';
 comment on column ops.entity_change.actor_email is 'The user''s e-mail address, if the account is still there and you may read members.';
 comment on column ops.entity_change.actor_api_key_id is 'With which API key.';
