@@ -12,6 +12,7 @@ import { recordAnalyses, RESULT } from "../helpers/graphql_analyses.ts";
 import { makeAnalyst, makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { asMember } from "../helpers/member.ts";
 import { makePerson, type TestPerson } from "../helpers/token.ts";
+import { sealAll } from "../helpers/seal.ts";
 
 /** People and organizations are taken out of everything, and the audit log still proves itself. */
 
@@ -38,7 +39,7 @@ interface Refusal {
 const erase = <T = Receipt>(what: string, whom: string, code = 0, ...args: string[]) =>
   cliJson<T>([what, "erase", whom, "--yes", ...args], { env: env() }, code);
 
-const seal = () => database.query("select app.seal_audit()");
+const seal = () => sealAll(database);
 
 async function problems(): Promise<string[]> {
   const rows = await database.query<{ problem: string }>(

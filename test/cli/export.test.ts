@@ -11,6 +11,7 @@ import { graphqlData } from "../helpers/graphql.ts";
 import { recordAnalyses, RESULT } from "../helpers/graphql_analyses.ts";
 import { makeAnalyst, makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { makePerson, type TestPerson } from "../helpers/token.ts";
+import { sealAll } from "../helpers/seal.ts";
 
 /** All of an organization's or a person's data in one file: nothing is missing, and no secret is in it. */
 
@@ -84,7 +85,7 @@ beforeAll(async () => {
     [[person.userId, colleague.userId]],
   );
   await database.query("select app.refresh_marts()");
-  await database.query("select app.seal_audit()");
+  await sealAll(database);
   await database.query(
     `with r as (
        insert into app.audit_retention (partition_name, from_ts, to_ts, table_name) values ('x', now(), now(), 'x') returning id

@@ -3,6 +3,7 @@ import { withClient } from "../../src/database/open_client.ts";
 import { cliJson } from "../helpers/cli.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { sealAll } from "../helpers/seal.ts";
 
 /** What is older than an organization wants to keep leaves the audit log, and the rest still proves itself. */
 
@@ -15,7 +16,7 @@ const problems = async () => [
   ...await database.query("select * from app.verify_audit_chain()"),
   ...await database.query("select * from app.verify_audit_entities()"),
 ];
-const seal = () => database.query("select * from app.seal_audit()");
+const seal = () => sealAll(database);
 const retain = (dryRun: boolean) =>
   query<{ organization_id: string; partition_name: string; rows: string; detached_table: string }>(
     database.workerUrl,

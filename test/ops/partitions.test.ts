@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { sealAll } from "../helpers/seal.ts";
 
 /** The audit log and the feature events stand in partitions by month, made before they are needed. */
 
@@ -94,7 +95,7 @@ test("after a restore into a server whose transactions begin anew, sealing goes 
   const seal = () => database.query("select * from app.seal_audit()");
   const problems = () => database.query("select * from app.verify_audit_chain()");
   await work();
-  expect(await seal()).not.toEqual([]);
+  await sealAll(database);
   // As a log that comes from a server which was a million transactions further; its last rows unsealed
   await withClient(database.adminUrl, async (client) => {
     await client.query("begin; set local session_replication_role = replica");
@@ -135,9 +136,9 @@ test("after a restore into a server whose transactions begin anew, sealing goes 
     await client.query(begin);
   });
   await work();
-  expect(await seal()).not.toEqual([]);
+  await sealAll(database);
   await work();
-  expect(await seal()).not.toEqual([]);
+  await sealAll(database);
   expect(await problems()).toEqual([]);
   expect(await database.query("select * from app.verify_audit_entities()")).toEqual([]);
 });

@@ -4,6 +4,7 @@ import type { TestDatabase } from "../helpers/database.ts";
 import { makeAnalyst, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { makePerson, signIn } from "../helpers/token.ts";
 import { type Asker, type Rights, words } from "./rights.ts";
+import { sealAll } from "../helpers/seal.ts";
 
 /** Someone whose rights are tried, with what it takes to ask through every door. */
 export interface Principal extends Asker {
@@ -180,7 +181,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)
      select u.id, 'google', 'account ' || u.id, 'canary' from core.users u`,
   );
-  await database.query("select app.seal_audit()");
+  await sealAll(database);
   const members = await database.query<{ user_id: number }>(
     "select user_id from ops.organization_user where organization_id = $1",
     [ours.id],
