@@ -33,7 +33,7 @@ export function addJobs(parent: Command, run: Run): void {
       run(async (context) => {
         const task = await changeJob(context, "app.retry_job", id);
         return {
-          result: { id, task, state: "waiting" },
+          result: { id, task, retried: true },
           text: `The job ${id} (${task}) runs again`,
         };
       })
@@ -45,7 +45,7 @@ export function addJobs(parent: Command, run: Run): void {
       run(async (context) => {
         const task = await changeJob(context, "app.cancel_job", id);
         return {
-          result: { id, task, state: "cancelled" },
+          result: { id, task, cancelled: true },
           text: `Cancelled the job ${id} (${task})`,
         };
       })

@@ -45,11 +45,11 @@ test("jobs are listed with state and error, and not with what they are about", a
 test("a failed job is retried, or cancelled; what runs or is not there is refused", async () => {
   const { failed, waiting } = await addJobs();
   expect(await cliJson(["jobs", "retry", failed], options()))
-    .toEqual({ id: failed, task: "seal_audit", state: "waiting" });
+    .toEqual({ id: failed, task: "seal_audit", retried: true });
   expect((await cliJson<Jobs>(["jobs"], options())).jobs[0])
     .toMatchObject({ id: failed, attempts: 0, state: "retrying" });
   expect(await cliJson(["jobs", "cancel", failed], options()))
-    .toEqual({ id: failed, task: "seal_audit", state: "cancelled" });
+    .toEqual({ id: failed, task: "seal_audit", cancelled: true });
   expect(await cliJson(["jobs", "cancel", failed], options(), 1))
     .toEqual({ error: { code: "NOT_FOUND", message: `There is no job ${failed}`, field: "id" } });
   await database.query("update graphile_worker._private_jobs set locked_at = now()");

@@ -102,6 +102,9 @@ async function run(probes: Probe[]): Promise<{ cells: number; wrong: Wrong[] }> 
   return { cells, wrong };
 }
 
+/** What functions answer that refuse everybody else. */
+const OPERATORS_ONLY = ["failedJobs", "taskRuns"];
+
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 
 test("by id, by node id, in lists, through filters, orders and aggregates", async () => {
@@ -118,7 +121,9 @@ test("every field of Query is tried", () => {
   const others = Object.keys(schema.getQueryType()?.getFields() ?? {}).filter((name) =>
     !tried.has(name)
   );
-  expect(others).toEqual(["nodeId", "entityAsOf", "viewer", "entityHistory"]);
+  expect(others.toSorted()).toEqual(
+    ["nodeId", ...OPERATORS_ONLY, "entityAsOf", "entityHistory", "viewer"].toSorted(),
+  );
 });
 
 test("the history of a row is told with audit:read only, and never another organization's", async () => {
@@ -144,6 +149,17 @@ test("the history of a row is told with audit:read only, and never another organ
       const { totalCount } = data?.entityHistory as { totalCount: number };
       expect(totalCount > 0, name).toBe(found);
     }
+  }
+});
+
+test.each(OPERATORS_ONLY)("%s is for operators in person", async (field) => {
+  for (const asker of askers) {
+    const { data, errors } = await ask(asker, `{ ${field} { nodes { task } } }`);
+    const found = errors?.[0]?.extensions?.code ?? JSON.stringify(data);
+    expect([asker.name, found]).toEqual([
+      asker.name,
+      asker.operator ? expect.stringContaining('"task":') : "FORBIDDEN",
+    ]);
   }
 });
 

@@ -133,7 +133,8 @@ test("functions are called as the table says", async () => {
       `select (select min(id) from core.prompts where organization_id = $1 and name <> 'spare') as prompt,
               (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
               (select id from ops.api_key where organization_id = $1 and name = 'another') as key,
-              (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric`,
+              (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric,
+              (select min(id) from graphile_worker._private_jobs) as job`,
       [organization],
     );
     if (!row) throw new Error("There is nothing to call functions with");

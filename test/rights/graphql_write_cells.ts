@@ -178,12 +178,15 @@ export function functionProbes(
         types,
         values: (_targets, principal) =>
           // In an organization of their own they may do all this
-          !principal.inOurs && options.caller && !permission.startsWith("self") ? null : values(
-            whose === "own" ? things.ours : things.theirs,
-            principal,
-            whose === "own",
-            may(principal),
-          ),
+          !principal.inOurs && options.caller && !permission.startsWith("self") &&
+            permission !== "operator"
+            ? null
+            : values(
+              whose === "own" ? things.ours : things.theirs,
+              principal,
+              whose === "own",
+              may(principal),
+            ),
         expects: may,
         found: options.found ?? ((answer) => answer !== null),
       });
@@ -294,6 +297,15 @@ export function functionProbes(
     const signature = name === "signOut" ? "core.sign_out()" : "core.sign_out_everywhere()";
     add(signature, `${name}(input: {}) { result }`, {}, () => ({}), { caller: true });
   }
+  for (const verb of ["retry", "cancel"]) {
+    add(
+      `ops.${verb}_job(bigint)`,
+      `${verb}Job(input: { id: $id }) { result }`,
+      { id: "BigInt!" },
+      ({ job }) => ({ id: job }),
+      { caller: true },
+    );
+  }
   return probes;
 }
 
@@ -304,4 +316,5 @@ export interface Things {
   member: number;
   key: string;
   rubric: string;
+  job: string;
 }

@@ -78,6 +78,7 @@ test("a worker is known by the name under which it locks jobs, until it stops", 
   const worker = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
   const id = await addJob();
   await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  // Before it took the job
   expect(await aliveWorkers()).toEqual([(await findJob(id))?.locked_by]);
   await release();
   await worker.stop();
@@ -181,4 +182,34 @@ test("the heart goes on beating when all other connections of the worker are in 
   await vi.waitFor(async () => expect((await beatAt()) > broken).toBe(true), 10_000);
   await heartbeat.stop();
   expect(await beatAt()).toBe("");
+});
+
+test("a queue that cannot mark a job as done starts again by itself, and does the job again", async () => {
+  await database.query(`
+    create function app.test_refuse() returns trigger language plpgsql as $$ begin raise 'no luck'; end $$;
+    create trigger test_refuse before delete on graphile_worker._private_jobs
+      for each row execute function app.test_refuse();`);
+  const worker = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
+  let ended = false;
+  worker.ended.then(() => ended = true);
+  const first = await vi.waitFor(async () => {
+    const [alive] = await aliveWorkers();
+    expect(alive).toMatch(/^pool-/);
+    return alive;
+  }, 10_000);
+  const [job] = await database.query<{ id: string }>(
+    "select id from graphile_worker.add_job('tidy_jobs')",
+  );
+  await vi.waitFor(async () => {
+    const [alive] = await aliveWorkers();
+    expect(alive).toMatch(/^pool-/);
+    expect(alive).not.toBe(first);
+  }, 20_000);
+  await database.query(
+    "drop trigger test_refuse on graphile_worker._private_jobs; drop function app.test_refuse()",
+  );
+  await vi.waitFor(async () => expect(await findJob(job?.id ?? "")).toBeNull(), 20_000);
+  expect(ended).toBe(false);
+  await worker.stop();
+  expect(await aliveWorkers()).toEqual([]);
 });
