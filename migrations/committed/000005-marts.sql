@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:e1ad7e25bcbdca1d82e40941037bb50755a81d10
+--! Hash: sha1:c11bbd6585916430e6318725136b9b464f41a615
 --! Message: Marts with quantiles, more sources and time zones, that cost what changed
 
 /*
@@ -356,10 +356,12 @@ comment on function app.tg_organization__mart_marks() is 'Trigger: the marts of 
  * ones mirrored, 0 is 0. Magnitudes beyond 1e-300 and 1e300 count as these.
  */
 create or replace function app.sketch_slot(x numeric) returns integer
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
+  when x >= 1e-300 and x <= 1e300 then 40000 + ceil(ln(x::double precision) / 0.020000666706669524)::integer
+  when x <= -1e-300 and x >= -1e300 then -40000 - ceil(ln((-x)::double precision) / 0.020000666706669524)::integer
   when x = 0 then 0
-  else sign(x)::integer * (40000 + ceil(ln(least(greatest(abs(x), 1e-300), 1e300)::double precision) / 0.020000666706669524)::integer)
+  else sign(x)::integer * (40000 + case when abs(x) > 1 then 34538 else -34538 end)
 end;
 revoke execute on function app.sketch_slot(numeric) from public;
 grant execute on function app.sketch_slot(numeric) to curestry_definer;
@@ -367,7 +369,7 @@ comment on function app.sketch_slot(numeric) is 'The slot of a quantile sketch t
 --! EndIncluded app/functions/sketch_slot.sql
 --! Included app/functions/sketch_value.sql
 create or replace function app.sketch_value(slot integer) returns numeric
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when slot = 0 then 0
   else sign(slot)::numeric * (0.99 * exp((abs(slot) - 40000) * 0.020000666706669524::double precision))::numeric
@@ -379,7 +381,7 @@ comment on function app.sketch_value(integer) is 'The number that stands for a s
 --! Included app/functions/mart_key.sql
 /* Names that are too long are cut, and told apart by a hash of the whole. */
 create or replace function app.mart_key(name text) returns text
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case when char_length(name) <= 100 then name else left(name, 91) || '~' || left(md5(name), 8) end;
 revoke execute on function app.mart_key(text) from public;
 grant execute on function app.mart_key(text) to curestry_definer;
@@ -488,12 +490,15 @@ comment on function app.mart_days(text, timestamptz[]) is 'The days of a time zo
 --! Included app/functions/compute_metric_timeseries.sql
 /*
  * The one definition of the mart: what a refresh writes as hours, and what a check compares hours and days with. A number of
- * the old backends that is none (NaN, Infinity) is left out. Counted first by slot and text, so that a number is looked at once.
+ * the old backends that is none (NaN, Infinity) is left out.
+ *
+ * The planner takes a span with unknown ends for a ninth of the table, and would read all of it. The settings have it look up
+ * every bucket by the index, here and in the other functions that read or write by bucket: the cost follows what changed.
  */
 create or replace function app.compute_metric_timeseries(organization uuid, source text, lows timestamptz[], highs timestamptz[])
 returns table (metric_key text, ts_bucket timestamptz, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint,
                value_sum numeric, value_min numeric, value_max numeric)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with bucket as (
     select b.low, b.high from unnest(lows, highs) as b (low, high)
   ), sample as (
@@ -520,25 +525,18 @@ language sql stable security definer set search_path = '' as $$
       from bucket b
       join core.evaluation_metrics e on e.organization_id = organization and e.created_at >= b.low and e.created_at < b.high
      where source = 'evaluation'
-  ), cell as materialized (
-    select s.key, s.low, app.sketch_slot(s.num) as slot, s.word, count(*) as n, count(s.num) as numbers, sum(s.num) as sum, min(s.num) as min, max(s.num) as max
-      from sample s
-     group by 1, 2, 3, 4
-  ), slot as (
-    select c.key, c.low, array_agg(c.slot) as slots, array_agg(c.n) as counts
-      from (select key, low, slot, sum(n)::bigint as n from cell where slot is not null group by key, low, slot) c
-     group by c.key, c.low
-  ), word as (
-    select c.key, c.low, array_agg(c.word) as words, array_agg(c.n) as counts
-      from (select key, low, word, sum(n)::bigint as n from cell where word is not null group by key, low, word) c
-     group by c.key, c.low
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
          t.n, t.numbers, t.sum, t.min, t.max
-    from (select c.key, c.low, sum(c.n)::bigint as n, sum(c.numbers)::bigint as numbers, sum(c.sum) as sum, min(c.min) as min, max(c.max) as max
-            from cell c group by c.key, c.low) t
-    left join slot s on s.key = t.key and s.low = t.low
-    left join word w on w.key = t.key and w.low = t.low;
+    from (select a.key, a.low, count(*) as n, count(a.num) as numbers, sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
+                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
+                 array_agg(a.word) filter (where a.word is not null) as words
+            from sample a
+           group by a.key, a.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
 $$;
 alter function app.compute_metric_timeseries(uuid, text, timestamptz[], timestamptz[]) owner to curestry_definer;
 revoke execute on function app.compute_metric_timeseries(uuid, text, timestamptz[], timestamptz[]) from public;
@@ -552,45 +550,38 @@ create or replace function app.merge_metric_timeseries(
 )
 returns table (metric_key text, ts_bucket timestamptz, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint,
                value_sum numeric, value_min numeric, value_max numeric)
-language sql stable security definer set search_path = '' as $$
-  with part as materialized (
-    select p.*, count(*) over (partition by p.key, p.low) as parts
-      from (select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
-              from unnest(lows, highs) as b (low, high)
-              join mart.metric_timeseries m
-                on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-             where only_key is null and m.source = merge_metric_timeseries.source
-            union all
-            select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
-              from unnest(lows, highs) as b (low, high)
-              join mart.metric_timeseries m
-                on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-               and m.source = merge_metric_timeseries.source and m.metric_key = only_key
-             where only_key is not null) p
-  ), slot as (
-    select c.key, c.low, array_agg(c.slot) as slots, array_agg(c.n) as counts
-      from (select p.key, p.low, s.key::integer as slot, sum(s.value::bigint)::bigint as n
-              from part p, lateral jsonb_each_text(p.value_json -> 'sketch') as s
-             where p.parts > 1
-             group by p.key, p.low, s.key) c
-     group by c.key, c.low
-  ), word as (
-    select c.key, c.low, array_agg(c.word) as words, array_agg(c.n) as counts
-      from (select p.key, p.low, w.key as word, sum(w.value::bigint)::bigint as n
-              from part p, lateral jsonb_each_text(p.value_json -> 'counts') as w
-             where p.parts > 1
-             group by p.key, p.low, w.key) c
-     group by c.key, c.low
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  with part as (
+    select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
+      from unnest(lows, highs) as b (low, high)
+      join mart.metric_timeseries m
+        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+     where only_key is null and m.source = merge_metric_timeseries.source
+    union all
+    select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
+      from unnest(lows, highs) as b (low, high)
+      join mart.metric_timeseries m
+        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+       and m.source = merge_metric_timeseries.source and m.metric_key = only_key
+     where only_key is not null
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         case when t.parts = 1 then t.single else app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
+         case when t.parts = 1 then t.states[1] else app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
          t.n, t.numbers, t.sum, t.min, t.max
-    from (select p.key, p.low, count(*) as parts, (array_agg(p.value_json))[1] as single,
+    from (select p.key, p.low, count(*) as parts, array_agg(p.value_json) as states,
                  sum(p.sample_count)::bigint as n, sum(p.numeric_count)::bigint as numbers,
                  sum(p.value_sum) as sum, min(p.value_min) as min, max(p.value_max) as max, sum((p.value_json ->> 'other')::bigint)::bigint as other
-            from part p group by p.key, p.low) t
-    left join slot s on s.key = t.key and s.low = t.low
-    left join word w on w.key = t.key and w.low = t.low;
+            from part p group by p.key, p.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select e.key::integer as slot, sum(e.value::bigint)::bigint as n
+                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'sketch') as e
+                           where t.parts > 1
+                           group by 1) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select e.key as word, sum(e.value::bigint)::bigint as n
+                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'counts') as e
+                           where t.parts > 1
+                           group by 1) c) w;
 $$;
 alter function app.merge_metric_timeseries(uuid, text, text, text, timestamptz[], timestamptz[]) owner to curestry_definer;
 revoke execute on function app.merge_metric_timeseries(uuid, text, text, text, timestamptz[], timestamptz[]) from public;
@@ -606,7 +597,7 @@ comment on function app.merge_metric_timeseries(uuid, text, text, text, timestam
 create or replace function app.compute_analysis_hourly(organization uuid, lows timestamptz[], highs timestamptz[])
 returns table (ts_bucket timestamptz, dimension text, value text, analyses bigint, scored bigint, overall_count bigint, sum_overall numeric,
                entropy_count bigint, sum_entropy numeric, judged bigint, sum_judged numeric)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with run as materialized (
     select b.low, r.id, r.status, d.id as document, d.detected_language as language,
            case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
@@ -615,20 +606,16 @@ language sql stable security definer set search_path = '' as $$
       join ops.analysis_run r on r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
       left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
      where r.finished_at is not null
-  ), judgement as (
-    select r.low, r.id, c.rubric_id, count(*) as criteria, sum(c.weight) as weight, sum(c.weight * s.score) as score
+  ), verdict as (
+    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
+           case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
       join ops.judge_score s on s.organization_id = organization and s.analysis_run_id = r.id
       join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
-     group by r.low, r.id, c.rubric_id
-  ), verdict as (
-    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
-           case when j.weight > 0 and j.criteria = (select count(*) from ops.judge_criterion c
-                                                     where c.organization_id = organization and c.rubric_id = j.rubric_id)
-                then j.score / j.weight end as score
-      from judgement j
-      join run r on r.id = j.id
-      join ops.judge_rubric b on b.organization_id = organization and b.id = j.rubric_id
+      join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
+     group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
   )
   select r.low, k.dimension, k.value, count(*), count(r.document), count(r.overall), sum(r.overall), count(r.entropy), sum(r.entropy), 0::bigint, null::numeric
     from run r, lateral (values ('all', ''), ('status', r.status), ('language', r.language)) as k (dimension, value)
@@ -648,7 +635,7 @@ comment on function app.compute_analysis_hourly(uuid, timestamptz[], timestamptz
 /* Users of a day cannot be added up from those of its hours, so days are counted from the events. An integer, as the specification has it, ends at 2147483647. */
 create or replace function app.compute_feature_daily(organization uuid, days date[], lows timestamptz[], highs timestamptz[])
 returns table (day date, feature_key text, events bigint, unique_users bigint)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
     from unnest(days, lows, highs) as b (day, low, high)
     join ops.feature_event e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
@@ -661,7 +648,7 @@ comment on function app.compute_feature_daily(uuid, date[], timestamptz[], times
 --! EndIncluded app/functions/compute_feature_daily.sql
 --! Included app/functions/refresh_metric_timeseries.sql
 create or replace function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
     select * from app.compute_metric_timeseries(organization, refresh_metric_timeseries.source, lows, highs) where bucket_size = 'hour'
     union all
@@ -671,7 +658,7 @@ language sql volatile security definer set search_path = '' as $$
      using unnest(lows, highs) as b (low, high)
      where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
        and m.source = refresh_metric_timeseries.source
-       and not exists (select from computed c where c.metric_key = m.metric_key and c.ts_bucket = m.ts_bucket)
+       and (m.metric_key::text, m.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)
   )
   insert into mart.metric_timeseries as m
     (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
@@ -691,14 +678,14 @@ comment on function app.refresh_metric_timeseries(uuid, text, text, timestamptz[
 --! EndIncluded app/functions/refresh_metric_timeseries.sql
 --! Included app/functions/refresh_analysis_hourly.sql
 create or replace function app.refresh_analysis_hourly(organization uuid, lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
     select * from app.compute_analysis_hourly(organization, lows, highs)
   ), gone as (
     delete from mart.analysis_hourly m
      using unnest(lows, highs) as b (low, high)
      where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and not exists (select from computed c where c.ts_bucket = m.ts_bucket and c.dimension = m.dimension and c.value = m.value)
+       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
   )
   insert into mart.analysis_hourly as m
     (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)
@@ -716,7 +703,7 @@ comment on function app.refresh_analysis_hourly(uuid, timestamptz[], timestamptz
 --! EndIncluded app/functions/refresh_analysis_hourly.sql
 --! Included app/functions/refresh_analysis_daily.sql
 create or replace function app.refresh_analysis_daily(organization uuid, days date[], lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with merged as materialized (
     select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
            sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
@@ -728,11 +715,11 @@ language sql volatile security definer set search_path = '' as $$
   ), gone as (
     delete from mart.analysis_daily m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from merged c where c.day = m.day and c.dimension = 'all')
+       and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from merged c where c.day = m.day and c.dimension = m.dimension and c.value = m.value)
+       and (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)
   ), total as (
     insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
     select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
@@ -765,13 +752,13 @@ comment on function app.refresh_analysis_daily(uuid, date[], timestamptz[], time
 --! EndIncluded app/functions/refresh_analysis_daily.sql
 --! Included app/functions/refresh_feature_daily.sql
 create or replace function app.refresh_feature_daily(organization uuid, days date[], lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
     select * from app.compute_feature_daily(organization, days, lows, highs)
   ), gone as (
     delete from mart.feature_daily m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from computed c where c.day = m.day and c.feature_key = m.feature_key)
+       and (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)
   )
   insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
   select organization, c.* from computed c
@@ -839,7 +826,7 @@ comment on function app.refresh_mart_day(uuid, text, timestamptz, timestamptz) i
 --! Included app/functions/mart_extent.sql
 /* By index: one look a table and end. */
 create or replace function app.mart_extent(organization uuid, zone text, from_ts timestamptz, to_ts timestamptz) returns table (first timestamptz, last timestamptz)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   select min(t.first), max(t.last)
     from (select min(r.occurred_at) as first, max(r.occurred_at) as last from ops.analysis_run r
            where r.organization_id = organization and r.occurred_at >= from_ts and r.occurred_at < to_ts
@@ -879,7 +866,8 @@ language sql stable security definer set search_path = '' as $$
                   union all
                   select min(f.day), max(f.day) from mart.feature_daily f
                    where f.organization_id = organization
-                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d) t;
+                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d
+           where d.first is not null) t;
 $$;
 alter function app.mart_extent(uuid, text, timestamptz, timestamptz) owner to curestry_definer;
 revoke execute on function app.mart_extent(uuid, text, timestamptz, timestamptz) from public;
@@ -1117,7 +1105,7 @@ comment on function app.continue_rebuild(timestamptz, timestamptz, uuid) is
  */
 create or replace function app.compare_mart_day(organization uuid, zone text, day date, low timestamptz, high timestamptz)
 returns table (mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   with hour as materialized (
     select array_agg(h.low) as lows, array_agg(h.high) as highs
       from app.mart_hours(zone, array(select generate_series(date_trunc('hour', compare_mart_day.low, 'UTC'),
@@ -2092,7 +2080,7 @@ create or replace function mart.analysis_series(
   "from" timestamptz, "to" timestamptz, bucket mart.series_bucket default 'DAY', fill mart.series_fill default 'NONE',
   dimension text default 'all', value text default ''
 ) returns mart.analysis_point[]
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
@@ -2166,7 +2154,7 @@ comment on function mart.merge_sketches(jsonb[]) is
 create or replace function mart.metric_series(
   key text, "from" timestamptz, "to" timestamptz, bucket mart.series_bucket default 'DAY', fill mart.series_fill default 'NONE', source text default 'metric'
 ) returns mart.series_point[]
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set jit = off as $$
 declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');

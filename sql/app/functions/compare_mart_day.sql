@@ -4,7 +4,7 @@
  */
 create or replace function app.compare_mart_day(organization uuid, zone text, day date, low timestamptz, high timestamptz)
 returns table (mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   with hour as materialized (
     select array_agg(h.low) as lows, array_agg(h.high) as highs
       from app.mart_hours(zone, array(select generate_series(date_trunc('hour', compare_mart_day.low, 'UTC'),

@@ -1,6 +1,6 @@
 /* By index: one look a table and end. */
 create or replace function app.mart_extent(organization uuid, zone text, from_ts timestamptz, to_ts timestamptz) returns table (first timestamptz, last timestamptz)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
   select min(t.first), max(t.last)
     from (select min(r.occurred_at) as first, max(r.occurred_at) as last from ops.analysis_run r
            where r.organization_id = organization and r.occurred_at >= from_ts and r.occurred_at < to_ts
@@ -40,7 +40,8 @@ language sql stable security definer set search_path = '' as $$
                   union all
                   select min(f.day), max(f.day) from mart.feature_daily f
                    where f.organization_id = organization
-                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d) t;
+                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d
+           where d.first is not null) t;
 $$;
 alter function app.mart_extent(uuid, text, timestamptz, timestamptz) owner to curestry_definer;
 revoke execute on function app.mart_extent(uuid, text, timestamptz, timestamptz) from public;

@@ -1,5 +1,5 @@
 create or replace function app.refresh_analysis_daily(organization uuid, days date[], lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with merged as materialized (
     select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
            sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
@@ -11,11 +11,11 @@ language sql volatile security definer set search_path = '' as $$
   ), gone as (
     delete from mart.analysis_daily m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from merged c where c.day = m.day and c.dimension = 'all')
+       and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from merged c where c.day = m.day and c.dimension = m.dimension and c.value = m.value)
+       and (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)
   ), total as (
     insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
     select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy

@@ -1,12 +1,12 @@
 create or replace function app.refresh_analysis_hourly(organization uuid, lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
     select * from app.compute_analysis_hourly(organization, lows, highs)
   ), gone as (
     delete from mart.analysis_hourly m
      using unnest(lows, highs) as b (low, high)
      where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and not exists (select from computed c where c.ts_bucket = m.ts_bucket and c.dimension = m.dimension and c.value = m.value)
+       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
   )
   insert into mart.analysis_hourly as m
     (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)

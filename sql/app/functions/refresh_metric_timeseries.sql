@@ -1,5 +1,5 @@
 create or replace function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamptz[], highs timestamptz[]) returns void
-language sql volatile security definer set search_path = '' as $$
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
     select * from app.compute_metric_timeseries(organization, refresh_metric_timeseries.source, lows, highs) where bucket_size = 'hour'
     union all
@@ -9,7 +9,7 @@ language sql volatile security definer set search_path = '' as $$
      using unnest(lows, highs) as b (low, high)
      where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
        and m.source = refresh_metric_timeseries.source
-       and not exists (select from computed c where c.metric_key = m.metric_key and c.ts_bucket = m.ts_bucket)
+       and (m.metric_key::text, m.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)
   )
   insert into mart.metric_timeseries as m
     (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)

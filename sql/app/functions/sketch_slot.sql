@@ -6,10 +6,12 @@
  * ones mirrored, 0 is 0. Magnitudes beyond 1e-300 and 1e300 count as these.
  */
 create or replace function app.sketch_slot(x numeric) returns integer
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
+  when x >= 1e-300 and x <= 1e300 then 40000 + ceil(ln(x::double precision) / 0.020000666706669524)::integer
+  when x <= -1e-300 and x >= -1e300 then -40000 - ceil(ln((-x)::double precision) / 0.020000666706669524)::integer
   when x = 0 then 0
-  else sign(x)::integer * (40000 + ceil(ln(least(greatest(abs(x), 1e-300), 1e300)::double precision) / 0.020000666706669524)::integer)
+  else sign(x)::integer * (40000 + case when abs(x) > 1 then 34538 else -34538 end)
 end;
 revoke execute on function app.sketch_slot(numeric) from public;
 grant execute on function app.sketch_slot(numeric) to curestry_definer;

@@ -1,5 +1,5 @@
 create or replace function app.sketch_value(slot integer) returns numeric
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when slot = 0 then 0
   else sign(slot)::numeric * (0.99 * exp((abs(slot) - 40000) * 0.020000666706669524::double precision))::numeric

@@ -2,7 +2,7 @@ create or replace function mart.analysis_series(
   "from" timestamptz, "to" timestamptz, bucket mart.series_bucket default 'DAY', fill mart.series_fill default 'NONE',
   dimension text default 'all', value text default ''
 ) returns mart.analysis_point[]
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');

@@ -1,7 +1,7 @@
 create or replace function mart.metric_series(
   key text, "from" timestamptz, "to" timestamptz, bucket mart.series_bucket default 'DAY', fill mart.series_fill default 'NONE', source text default 'metric'
 ) returns mart.series_point[]
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set jit = off as $$
 declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
