@@ -4,6 +4,7 @@ import pg from "pg";
 import type { Log } from "../src/log.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { startPolling } from "./poll.ts";
+import { checkMarts } from "./tasks/check_marts.ts";
 import { refreshMarts } from "./tasks/refresh_marts.ts";
 import { makeSealAudit } from "./tasks/seal_audit.ts";
 
@@ -51,6 +52,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       pgPool: pool,
       // Every task: a file in worker/tasks, named as in the crontab and in `add_job`
       taskList: {
+        check_marts: checkMarts,
         refresh_marts: refreshMarts,
         seal_audit: (payload, helpers) => sealAudit(payload, helpers),
       },
