@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:18b43f298c6baf1e9d54206b2518bc446e3ea56b
+--! Hash: sha1:aff4ec882f1632cd414af600182ce19c0ba932cc
 --! Message: Marts with quantiles, more sources and time zones, that cost what changed
 
 /*
@@ -431,7 +431,7 @@ comment on function app.mart_value_json(integer[], bigint[], numeric, numeric, t
  * of an hour with this date or a later one. Since 2000 every zone has been whole quarters of an hour from UTC.
  */
 create or replace function app.mart_day_start(zone text, day date) returns timestamptz
-language sql stable strict set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce(min(m.midnight - k.n * interval '15 minutes')
                     filter (where ((m.midnight - k.n * interval '15 minutes') at time zone zone)::date >= day),
                   min(m.midnight))
@@ -2206,7 +2206,7 @@ comment on function mart.metric_series(text, timestamptz, timestamptz, mart.seri
 --! EndIncluded mart/functions/metric_series.sql
 --! Included mart/functions/quantile.sql
 create or replace function mart.quantile(sketch jsonb, q numeric) returns numeric
-language sql immutable strict parallel safe set search_path = '' as $$
+language sql immutable parallel safe set search_path = '' as $$
   select app.sketch_value(min(c.slot))
     from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
             from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c

@@ -13,7 +13,7 @@ import {
   type Relation,
   relationsOf,
 } from "./graphql_cells.ts";
-import { allows, readRights, type Rights, whoseRows } from "./rights.ts";
+import { allows, holds, readRights, type Rights, whoseRows } from "./rights.ts";
 import { readTargets, type Targets, type Wrong } from "./table_cells.ts";
 import { makeWorld, type Principal, type World } from "./world.ts";
 
@@ -118,7 +118,23 @@ test("every field of Query is tried", () => {
   const others = Object.keys(schema.getQueryType()?.getFields() ?? {}).filter((name) =>
     !tried.has(name)
   );
-  expect(others).toEqual(["nodeId", "viewer"]);
+  expect(others.toSorted()).toEqual(["nodeId", "viewer", ...Object.keys(REFUSING)].toSorted());
+});
+
+/** Reads that say why they answer nothing: an empty chart would be believed. */
+const REFUSING = {
+  martFreshness: "martFreshness { mart }",
+  metricSeries:
+    `metricSeries(key: "x", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { count }`,
+  analysisSeries: `analysisSeries(from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { analyses }`,
+};
+
+test.each(Object.entries(REFUSING))("%s refuses whoever lacks marts:read", async (name, field) => {
+  for (const asker of askers.filter(({ inOurs }) => inOurs)) {
+    const { data, errors } = await ask(asker, `query { ${field} }`, {});
+    const found = errors ? errors[0]?.extensions?.code : Array.isArray(data?.[name]);
+    expect(found, asker.name).toBe(holds(asker, "marts:read", "own") ? true : "FORBIDDEN");
+  }
 });
 
 describe("through relations", () => {

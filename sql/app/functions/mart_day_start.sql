@@ -3,7 +3,7 @@
  * of an hour with this date or a later one. Since 2000 every zone has been whole quarters of an hour from UTC.
  */
 create or replace function app.mart_day_start(zone text, day date) returns timestamptz
-language sql stable strict set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce(min(m.midnight - k.n * interval '15 minutes')
                     filter (where ((m.midnight - k.n * interval '15 minutes') at time zone zone)::date >= day),
                   min(m.midnight))

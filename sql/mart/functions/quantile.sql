@@ -1,5 +1,5 @@
 create or replace function mart.quantile(sketch jsonb, q numeric) returns numeric
-language sql immutable strict parallel safe set search_path = '' as $$
+language sql immutable parallel safe set search_path = '' as $$
   select app.sketch_value(min(c.slot))
     from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
             from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
