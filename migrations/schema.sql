@@ -4289,7 +4289,7 @@ comment on function app.mark_table(marked regclass, source text, trigger_functio
 CREATE OR REPLACE FUNCTION app.mart_day_start(zone text, day date)
  RETURNS timestamp with time zone
  LANGUAGE sql
- STABLE STRICT
+ STABLE
  SET search_path TO ''
 AS $function$
   select coalesce(min(m.midnight - k.n * interval '15 minutes')
@@ -7526,7 +7526,7 @@ comment on function mart.metric_series(key text, "from" timestamp with time zone
 CREATE OR REPLACE FUNCTION mart.quantile(sketch jsonb, q numeric)
  RETURNS numeric
  LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
+ IMMUTABLE PARALLEL SAFE
  SET search_path TO ''
 AS $function$
   select app.sketch_value(min(c.slot))
