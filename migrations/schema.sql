@@ -18,9 +18,9 @@ grant usage on schema core to curestry_member;
 comment on schema core is 'Prompts, their analyses, users and workflows: the tables of the specification''s current backends.';
 
 create schema mart;
+grant create, usage on schema mart to curestry_definer;
 grant usage on schema mart to curestry_analyst;
 grant usage on schema mart to curestry_anonymous;
-grant usage on schema mart to curestry_definer;
 grant usage on schema mart to curestry_member;
 comment on schema mart is 'Numbers rolled up by hour and by day, for dashboards; written by the worker only.';
 
@@ -52,6 +52,110 @@ grant usage on type core.tag_match to curestry_definer;
 grant usage on type core.tag_match to curestry_member;
 revoke all on type core.tag_match from public;
 comment on type core.tag_match is 'ANY: at least one of the tags. ALL: every one of them.';
+
+create type mart.analysis_point as (
+  bucket_start timestamp with time zone,
+  bucket_end timestamp with time zone,
+  analyses bigint,
+  scored bigint,
+  avg_overall numeric,
+  avg_entropy numeric,
+  judged bigint,
+  avg_judged numeric,
+  previous_start timestamp with time zone,
+  previous mart.analysis_values
+);
+grant usage on type mart.analysis_point to curestry_definer;
+grant usage on type mart.analysis_point to curestry_member;
+revoke all on type mart.analysis_point from public;
+comment on type mart.analysis_point is 'A point of the series of analyses.';
+
+create type mart.analysis_values as (
+  analyses bigint,
+  scored bigint,
+  avg_overall numeric,
+  avg_entropy numeric,
+  judged bigint,
+  avg_judged numeric
+);
+grant usage on type mart.analysis_values to curestry_definer;
+grant usage on type mart.analysis_values to curestry_member;
+revoke all on type mart.analysis_values from public;
+comment on type mart.analysis_values is 'The analyses that ended in a bucket.';
+
+create type mart.freshness as (
+  mart text,
+  oldest_change_seconds double precision,
+  waiting bigint
+);
+grant usage on type mart.freshness to curestry_definer;
+grant usage on type mart.freshness to curestry_member;
+revoke all on type mart.freshness from public;
+comment on type mart.freshness is 'How far a mart is behind.';
+
+create type mart.series_bucket as enum (
+  'HOUR',
+  'DAY',
+  'WEEK',
+  'MONTH'
+);
+grant usage on type mart.series_bucket to curestry_definer;
+grant usage on type mart.series_bucket to curestry_member;
+revoke all on type mart.series_bucket from public;
+comment on type mart.series_bucket is 'How long a point is, in the organization''s time zone; a week begins on Monday.';
+
+create type mart.series_fill as enum (
+  'NONE',
+  'ZERO',
+  'NULL',
+  'PREVIOUS'
+);
+grant usage on type mart.series_fill to curestry_definer;
+grant usage on type mart.series_fill to curestry_member;
+revoke all on type mart.series_fill from public;
+comment on type mart.series_fill is 'What stands where nothing was measured. NONE: no point. ZERO: zeros. NULL: a point with count 0 and nothing else. PREVIOUS: count and sum 0, and the mean, bounds and quantiles of the last point that has any, back to the begin of the previous period.';
+
+create type mart.series_point as (
+  bucket_start timestamp with time zone,
+  bucket_end timestamp with time zone,
+  count bigint,
+  numeric_count bigint,
+  sum numeric,
+  mean numeric,
+  min numeric,
+  max numeric,
+  p50 numeric,
+  p90 numeric,
+  p95 numeric,
+  p99 numeric,
+  counts jsonb,
+  other bigint,
+  previous_start timestamp with time zone,
+  previous mart.series_values
+);
+grant usage on type mart.series_point to curestry_definer;
+grant usage on type mart.series_point to curestry_member;
+revoke all on type mart.series_point from public;
+comment on type mart.series_point is 'A point of a metric''s series.';
+
+create type mart.series_values as (
+  count bigint,
+  numeric_count bigint,
+  sum numeric,
+  mean numeric,
+  min numeric,
+  max numeric,
+  p50 numeric,
+  p90 numeric,
+  p95 numeric,
+  p99 numeric,
+  counts jsonb,
+  other bigint
+);
+grant usage on type mart.series_values to curestry_definer;
+grant usage on type mart.series_values to curestry_member;
+revoke all on type mart.series_values from public;
+comment on type mart.series_values is 'What was measured in a bucket.';
 
 create type ops.analysis_item as (
   idempotency_key text,
@@ -560,13 +664,47 @@ comment on constraint pk_legal_hold on app.legal_hold is 'One row per hold.';
 comment on policy definer_all on app.legal_hold is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.mart_check
+create table app.mart_check (
+  id bigint generated always as identity not null,
+  checked_at timestamp with time zone default now() not null,
+  buckets integer not null,
+  differences integer not null,
+  details jsonb not null,
+  constraint pk_mart_check PRIMARY KEY (id),
+  constraint chk_mart_check_buckets CHECK (buckets >= 0),
+  constraint chk_mart_check_details CHECK (jsonb_typeof(details) = 'array'::text),
+  constraint chk_mart_check_differences CHECK (differences >= 0)
+);
+
+alter table app.mart_check enable row level security, force row level security;
+
+create policy definer_all on app.mart_check for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select on table app.mart_check to curestry_definer;
+comment on table app.mart_check is 'What the nightly check of a random sample of days found.';
+comment on column app.mart_check.id is 'Tells checks apart.';
+comment on column app.mart_check.checked_at is 'When.';
+comment on column app.mart_check.buckets is 'How many days of organizations were compared with their source.';
+comment on column app.mart_check.differences is 'How many rows of the marts were not what they should be.';
+comment on column app.mart_check.details is 'The first 20 of them: organization, mart, bucket, key, expected, actual.';
+comment on constraint chk_mart_check_buckets on app.mart_check is 'buckets must be at least 0';
+comment on constraint chk_mart_check_details on app.mart_check is 'details must be an array';
+comment on constraint chk_mart_check_differences on app.mart_check is 'differences must be at least 0';
+comment on constraint pk_mart_check on app.mart_check is 'One row per check.';
+comment on policy definer_all on app.mart_check is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.mart_mark
 create table app.mart_mark (
   id bigint generated always as identity not null,
   organization_id uuid not null,
   hour timestamp with time zone not null,
   created_at timestamp with time zone default now() not null,
-  constraint pk_mart_mark PRIMARY KEY (organization_id, id)
+  source character varying(20) not null,
+  constraint pk_mart_mark PRIMARY KEY (organization_id, id),
+  constraint chk_mart_mark_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying, 'analysis'::character varying, 'feature'::character varying, 'zone'::character varying]::text[]))
 );
 
 alter table app.mart_mark enable row level security, force row level security;
@@ -578,10 +716,66 @@ grant delete, insert, select on table app.mart_mark to curestry_definer;
 comment on table app.mart_mark is 'What the worker has to bring up to date: an hour of an organization whose facts changed. Append-only and without a unique key, so that no writer waits for another and no mark of a writer that has not committed yet is lost.';
 comment on column app.mart_mark.id is 'Tells marks apart.';
 comment on column app.mart_mark.organization_id is 'Whose facts changed.';
-comment on column app.mart_mark.hour is 'Start of the hour that the facts count for, UTC.';
+comment on column app.mart_mark.hour is 'Start of the hour that the facts count for, UTC; -infinity: all hours.';
 comment on column app.mart_mark.created_at is 'When the facts changed; the age of the oldest mark is how far the marts are behind.';
+comment on column app.mart_mark.source is 'Which facts: metric, node, judge, evaluation, analysis (runs, documents and their judgements), feature; zone: the time zone of the organization.';
+comment on constraint chk_mart_mark_source on app.mart_mark is 'source must be metric, node, judge, evaluation, analysis, feature or zone';
 comment on constraint pk_mart_mark on app.mart_mark is 'One row per organization and id.';
 comment on policy definer_all on app.mart_mark is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.mart_rebuild
+create table app.mart_rebuild (
+  organization_id uuid not null,
+  from_ts timestamp with time zone not null,
+  to_ts timestamp with time zone not null,
+  next_ts timestamp with time zone not null,
+  last_ts timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  constraint pk_mart_rebuild PRIMARY KEY (organization_id, from_ts, to_ts),
+  constraint fk_mart_rebuild_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
+);
+
+alter table app.mart_rebuild enable row level security, force row level security;
+
+create policy definer_all on app.mart_rebuild for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select, update on table app.mart_rebuild to curestry_definer;
+comment on table app.mart_rebuild is 'A rebuild of marts that is not finished: one row an organization, forgotten when it is done.';
+comment on column app.mart_rebuild.organization_id is 'Whose marts.';
+comment on column app.mart_rebuild.from_ts is 'The span that was asked for: its begin.';
+comment on column app.mart_rebuild.to_ts is 'The span that was asked for: its end.';
+comment on column app.mart_rebuild.next_ts is 'It goes on from here.';
+comment on column app.mart_rebuild.last_ts is 'It ends with the day of this time.';
+comment on column app.mart_rebuild.created_at is 'When it began.';
+comment on constraint fk_mart_rebuild_organization_id on app.mart_rebuild is 'The organization must exist.';
+comment on constraint pk_mart_rebuild on app.mart_rebuild is 'One row per organization and span.';
+comment on policy definer_all on app.mart_rebuild is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.mart_state
+create table app.mart_state (
+  organization_id uuid not null,
+  time_zone text not null,
+  frozen_before timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  constraint pk_mart_state PRIMARY KEY (organization_id),
+  constraint fk_mart_state_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
+);
+
+alter table app.mart_state enable row level security, force row level security;
+
+create policy definer_all on app.mart_state for all to curestry_definer
+  using (true)
+  with check (true);
+grant insert, select, update on table app.mart_state to curestry_definer;
+comment on table app.mart_state is 'What the marts of an organization are made by. No row: UTC, and nothing is frozen.';
+comment on column app.mart_state.organization_id is 'Whose marts.';
+comment on column app.mart_state.time_zone is 'The zone of their hours and days: that of the organization, once they have been rebuilt for it.';
+comment on column app.mart_state.frozen_before is 'Facts before this time may have been removed: what the marts say of it stays as it is.';
+comment on constraint fk_mart_state_organization_id on app.mart_state is 'The organization must exist.';
+comment on constraint pk_mart_state on app.mart_state is 'One row per organization.';
+comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.operator
@@ -800,11 +994,13 @@ CREATE TRIGGER _500_metrics_insert AFTER INSERT ON core.analysis_results REFEREN
 
 CREATE TRIGGER _500_metrics_update AFTER UPDATE ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_analysis_results__metrics();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+
+CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
@@ -936,6 +1132,8 @@ create table core.evaluation_metrics (
   constraint fk_evaluation_metrics_run_id FOREIGN KEY (organization_id, run_id) REFERENCES core.workflow_runs(organization_id, id) ON DELETE CASCADE
 );
 
+CREATE INDEX idx_evaluation_metrics_created_at ON core.evaluation_metrics USING btree (organization_id, created_at);
+
 CREATE INDEX idx_evaluation_metrics_metric_name ON core.evaluation_metrics USING btree (organization_id, metric_name, created_at);
 
 CREATE INDEX idx_evaluation_metrics_run_metric ON core.evaluation_metrics USING btree (organization_id, run_id, metric_name);
@@ -957,6 +1155,14 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 
 create policy select_own on core.evaluation_metrics for select to curestry_member
   using ((organization_id = app.organization_if('workflows:read'::text)));
+
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
+
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
+
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('evaluation');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
@@ -1558,10 +1764,10 @@ grant delete, insert, select, update on table mart.analysis_daily to curestry_de
 grant select on table mart.analysis_daily to curestry_analyst;
 grant select on table mart.analysis_daily to curestry_member;
 comment on table mart.analysis_daily is '@unique id
-The analyses of each day (UTC) on which they ended, and their quality.';
+The analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
 comment on column mart.analysis_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.analysis_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on column mart.analysis_daily.day is 'The day, UTC.';
+comment on column mart.analysis_daily.day is 'The day.';
 comment on column mart.analysis_daily.analyses is 'How many runs ended, whatever their end.';
 comment on column mart.analysis_daily.avg_overall is 'Mean overall score of those with a document.';
 comment on column mart.analysis_daily.avg_entropy is 'Mean semantic entropy of those with a document.';
@@ -1576,6 +1782,138 @@ comment on constraint unq_analysis_daily_day on mart.analysis_daily is 'One row 
 comment on policy definer_all on mart.analysis_daily is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on mart.analysis_daily is 'Analysts read the organizations granted to them.';
 comment on policy select_own on mart.analysis_daily is 'Members read the rows of their request''s organization, with marts:read.';
+
+
+-- mart.analysis_daily_by
+create table mart.analysis_daily_by (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  day date not null,
+  dimension character varying(20) not null,
+  value character varying(300) not null,
+  analyses bigint not null,
+  scored bigint not null,
+  avg_overall numeric,
+  sum_overall numeric,
+  avg_entropy numeric,
+  sum_entropy numeric,
+  judged bigint not null,
+  avg_judged numeric,
+  sum_judged numeric,
+  constraint pk_analysis_daily_by PRIMARY KEY (organization_id, id),
+  constraint chk_analysis_daily_by_analyses CHECK (analyses > 0),
+  constraint chk_analysis_daily_by_dimension CHECK (dimension::text = ANY (ARRAY['status'::character varying, 'language'::character varying, 'rubric'::character varying]::text[])),
+  constraint chk_analysis_daily_by_scored CHECK (scored >= 0 AND scored <= analyses AND judged >= 0 AND judged <= analyses),
+  constraint unq_analysis_daily_by_value UNIQUE (organization_id, day, dimension, value),
+  constraint fk_analysis_daily_by_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
+);
+
+CREATE INDEX idx_analysis_daily_by_dimension ON mart.analysis_daily_by USING btree (organization_id, dimension, value, day);
+
+alter table mart.analysis_daily_by enable row level security, force row level security;
+
+create policy definer_all on mart.analysis_daily_by for all to curestry_definer
+  using (true)
+  with check (true);
+
+create policy select_granted on mart.analysis_daily_by for select to curestry_analyst
+  using ((organization_id = ANY (app.analyst_organizations())));
+
+create policy select_own on mart.analysis_daily_by for select to curestry_member
+  using ((organization_id = app.organization_if('marts:read'::text)));
+grant delete, insert, select, update on table mart.analysis_daily_by to curestry_definer;
+grant select on table mart.analysis_daily_by to curestry_analyst;
+grant select on table mart.analysis_daily_by to curestry_member;
+comment on table mart.analysis_daily_by is '@unique id
+The analyses of each day (of the organization''s time zone) on which they ended, by status, by detected language and by judge rubric.';
+comment on column mart.analysis_daily_by.id is 'Identifies the row; unique across organizations.';
+comment on column mart.analysis_daily_by.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column mart.analysis_daily_by.day is 'The day.';
+comment on column mart.analysis_daily_by.dimension is 'status, language or rubric.';
+comment on column mart.analysis_daily_by.value is 'The status, language or rubric (name and version).';
+comment on column mart.analysis_daily_by.analyses is 'How many runs ended; by rubric: how many of them were judged by it.';
+comment on column mart.analysis_daily_by.scored is 'How many of them have a document.';
+comment on column mart.analysis_daily_by.avg_overall is 'Mean overall score of those with a document.';
+comment on column mart.analysis_daily_by.sum_overall is 'Sum of the overall scores, to merge days.';
+comment on column mart.analysis_daily_by.avg_entropy is 'Mean semantic entropy of those with a document.';
+comment on column mart.analysis_daily_by.sum_entropy is 'Sum of the semantic entropies, to merge days.';
+comment on column mart.analysis_daily_by.judged is 'By rubric: how many judgements are complete, with a score for every criterion.';
+comment on column mart.analysis_daily_by.avg_judged is 'By rubric: mean of the weighted means of the complete judgements, 0 to 10.';
+comment on column mart.analysis_daily_by.sum_judged is 'By rubric: their sum, to merge days.';
+comment on constraint chk_analysis_daily_by_analyses on mart.analysis_daily_by is 'analyses must be more than 0';
+comment on constraint chk_analysis_daily_by_dimension on mart.analysis_daily_by is 'dimension must be status, language or rubric';
+comment on constraint chk_analysis_daily_by_scored on mart.analysis_daily_by is 'scored and judged must be from 0 to analyses';
+comment on constraint fk_analysis_daily_by_organization_id on mart.analysis_daily_by is 'The organization must exist.';
+comment on constraint pk_analysis_daily_by on mart.analysis_daily_by is 'One row per organization and id.';
+comment on constraint unq_analysis_daily_by_value on mart.analysis_daily_by is 'One row per day, dimension and value.';
+comment on policy definer_all on mart.analysis_daily_by is 'The functions that look past row level security; the grants say what they may.';
+comment on policy select_granted on mart.analysis_daily_by is 'Analysts read the organizations granted to them.';
+comment on policy select_own on mart.analysis_daily_by is 'Members read the rows of their request''s organization, with marts:read.';
+
+
+-- mart.analysis_hourly
+create table mart.analysis_hourly (
+  id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  ts_bucket timestamp with time zone not null,
+  dimension character varying(20) not null,
+  value character varying(300) not null,
+  analyses bigint not null,
+  scored bigint not null,
+  overall_count bigint not null,
+  sum_overall numeric,
+  entropy_count bigint not null,
+  sum_entropy numeric,
+  judged bigint not null,
+  sum_judged numeric,
+  constraint pk_analysis_hourly PRIMARY KEY (organization_id, id),
+  constraint chk_analysis_hourly_analyses CHECK (analyses > 0),
+  constraint chk_analysis_hourly_dimension CHECK (dimension::text = ANY (ARRAY['all'::character varying, 'status'::character varying, 'language'::character varying, 'rubric'::character varying]::text[])),
+  constraint chk_analysis_hourly_scored CHECK (scored >= 0 AND scored <= analyses AND overall_count >= 0 AND overall_count <= analyses AND entropy_count >= 0 AND entropy_count <= analyses AND judged >= 0 AND judged <= analyses),
+  constraint unq_analysis_hourly_bucket UNIQUE (organization_id, dimension, value, ts_bucket),
+  constraint fk_analysis_hourly_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
+);
+
+CREATE INDEX idx_analysis_hourly_ts_bucket ON mart.analysis_hourly USING btree (organization_id, ts_bucket);
+
+alter table mart.analysis_hourly enable row level security, force row level security;
+
+create policy definer_all on mart.analysis_hourly for all to curestry_definer
+  using (true)
+  with check (true);
+
+create policy select_granted on mart.analysis_hourly for select to curestry_analyst
+  using ((organization_id = ANY (app.analyst_organizations())));
+
+create policy select_own on mart.analysis_hourly for select to curestry_member
+  using ((organization_id = app.organization_if('marts:read'::text)));
+grant delete, insert, select, update on table mart.analysis_hourly to curestry_definer;
+grant select on table mart.analysis_hourly to curestry_analyst;
+grant select on table mart.analysis_hourly to curestry_member;
+comment on table mart.analysis_hourly is '@unique id
+The analyses by the hour of the organization''s time zone in which they ended: all, and by status, language and rubric. The days are merged from it.';
+comment on column mart.analysis_hourly.id is 'Identifies the row; unique across organizations.';
+comment on column mart.analysis_hourly.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column mart.analysis_hourly.ts_bucket is 'Start of the hour.';
+comment on column mart.analysis_hourly.dimension is 'all, status, language or rubric.';
+comment on column mart.analysis_hourly.value is 'The status, language or rubric (name and version); empty for all.';
+comment on column mart.analysis_hourly.analyses is 'How many runs ended; by rubric: how many of them were judged by it.';
+comment on column mart.analysis_hourly.scored is 'How many of them have a document.';
+comment on column mart.analysis_hourly.overall_count is 'How many have an overall score that is a number.';
+comment on column mart.analysis_hourly.sum_overall is 'Sum of the overall scores.';
+comment on column mart.analysis_hourly.entropy_count is 'How many have a semantic entropy that is a number.';
+comment on column mart.analysis_hourly.sum_entropy is 'Sum of the semantic entropies.';
+comment on column mart.analysis_hourly.judged is 'By rubric: how many judgements are complete, with a score for every criterion.';
+comment on column mart.analysis_hourly.sum_judged is 'By rubric: sum of the weighted means of the complete judgements.';
+comment on constraint chk_analysis_hourly_analyses on mart.analysis_hourly is 'analyses must be more than 0';
+comment on constraint chk_analysis_hourly_dimension on mart.analysis_hourly is 'dimension must be all, status, language or rubric';
+comment on constraint chk_analysis_hourly_scored on mart.analysis_hourly is 'scored, overall_count, entropy_count and judged must be from 0 to analyses';
+comment on constraint fk_analysis_hourly_organization_id on mart.analysis_hourly is 'The organization must exist.';
+comment on constraint pk_analysis_hourly on mart.analysis_hourly is 'One row per organization and id.';
+comment on constraint unq_analysis_hourly_bucket on mart.analysis_hourly is 'One row per hour, dimension and value.';
+comment on policy definer_all on mart.analysis_hourly is 'The functions that look past row level security; the grants say what they may.';
+comment on policy select_granted on mart.analysis_hourly is 'Analysts read the organizations granted to them.';
+comment on policy select_own on mart.analysis_hourly is 'Members read the rows of their request''s organization, with marts:read.';
 
 
 -- mart.feature_daily
@@ -1608,12 +1946,12 @@ grant delete, insert, select, update on table mart.feature_daily to curestry_def
 grant select on table mart.feature_daily to curestry_analyst;
 grant select on table mart.feature_daily to curestry_member;
 comment on table mart.feature_daily is '@unique id
-The use of features by day (UTC).';
+The use of features by day of the organization''s time zone.';
 comment on column mart.feature_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.feature_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on column mart.feature_daily.day is 'The day, UTC.';
+comment on column mart.feature_daily.day is 'The day.';
 comment on column mart.feature_daily.feature_key is 'The feature.';
-comment on column mart.feature_daily.events is 'How many times it was used.';
+comment on column mart.feature_daily.events is 'How many times it was used; at most 2147483647.';
 comment on column mart.feature_daily.unique_users is 'By how many users.';
 comment on constraint chk_feature_daily_events on mart.feature_daily is 'events must be at least 0';
 comment on constraint chk_feature_daily_unique_users on mart.feature_daily is 'unique_users must be from 0 to events';
@@ -1639,11 +1977,13 @@ create table mart.metric_timeseries (
   value_sum numeric,
   value_min numeric,
   value_max numeric,
+  source character varying(20) not null,
   constraint pk_metric_timeseries PRIMARY KEY (organization_id, id),
   constraint chk_metric_timeseries_granularity CHECK (granularity::text = ANY (ARRAY['hour'::character varying, 'day'::character varying]::text[])),
   constraint chk_metric_timeseries_numeric_count CHECK (numeric_count >= 0 AND numeric_count <= sample_count),
   constraint chk_metric_timeseries_sample_count CHECK (sample_count > 0),
-  constraint unq_metric_timeseries_bucket UNIQUE (organization_id, metric_key, granularity, ts_bucket),
+  constraint chk_metric_timeseries_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying]::text[])),
+  constraint unq_metric_timeseries_bucket UNIQUE (organization_id, source, metric_key, granularity, ts_bucket),
   constraint fk_metric_timeseries_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
 );
 
@@ -1664,25 +2004,27 @@ grant delete, insert, select, update on table mart.metric_timeseries to curestry
 grant select on table mart.metric_timeseries to curestry_analyst;
 grant select on table mart.metric_timeseries to curestry_member;
 comment on table mart.metric_timeseries is '@unique id
-The metrics of analyses by hour and by day (UTC).';
+What was measured, by hour and by day of the organization''s time zone: metrics of analyses, node results, judge scores, metrics of workflows.';
 comment on column mart.metric_timeseries.id is 'Identifies the row; unique across organizations.';
 comment on column mart.metric_timeseries.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on column mart.metric_timeseries.metric_key is 'The key of the metric.';
+comment on column mart.metric_timeseries.metric_key is 'metric: its key; node: the node; judge: rubric, version and criterion, as "quality v1/clarity"; evaluation: the name, after the step''s key and "/" if it is of a step. Longer than 100 characters: 91, "~" and 8 of its MD5.';
 comment on column mart.metric_timeseries.granularity is 'hour or day.';
 comment on column mart.metric_timeseries.ts_bucket is 'Start of the hour or day.';
 comment on column mart.metric_timeseries.value_num is 'Mean of the numbers.';
-comment on column mart.metric_timeseries.value_json is 'For texts and JSON: how often each value occurred, under "counts".';
+comment on column mart.metric_timeseries.value_json is 'For numbers: "p50", "p90", "p95", "p99", each within 1 % of the number at that rank, and "sketch", which mart.merge_sketches adds up and mart.quantile reads. For texts and JSON: "counts", how often each value (its first 200 characters) occurred; of more than 100 distinct ones 100 that a hash chose, the others together under "other".';
 comment on column mart.metric_timeseries.sample_count is 'How many values.';
 comment on column mart.metric_timeseries.numeric_count is 'How many of them are numbers.';
 comment on column mart.metric_timeseries.value_sum is 'Sum of the numbers.';
 comment on column mart.metric_timeseries.value_min is 'Smallest number.';
 comment on column mart.metric_timeseries.value_max is 'Largest number.';
+comment on column mart.metric_timeseries.source is 'metric: of analyses; node: results of their nodes (scores, and statuses as texts); judge: scores by rubric and criterion; evaluation: of workflow runs.';
 comment on constraint chk_metric_timeseries_granularity on mart.metric_timeseries is 'granularity must be hour or day';
 comment on constraint chk_metric_timeseries_numeric_count on mart.metric_timeseries is 'numeric_count must be from 0 to sample_count';
 comment on constraint chk_metric_timeseries_sample_count on mart.metric_timeseries is 'sample_count must be more than 0';
+comment on constraint chk_metric_timeseries_source on mart.metric_timeseries is 'source must be metric, node, judge or evaluation';
 comment on constraint fk_metric_timeseries_organization_id on mart.metric_timeseries is 'The organization must exist.';
 comment on constraint pk_metric_timeseries on mart.metric_timeseries is 'One row per organization and id.';
-comment on constraint unq_metric_timeseries_bucket on mart.metric_timeseries is 'One row per metric, granularity and bucket.';
+comment on constraint unq_metric_timeseries_bucket on mart.metric_timeseries is 'One row per source, metric, granularity and bucket.';
 comment on policy definer_all on mart.metric_timeseries is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on mart.metric_timeseries is 'Analysts read the organizations granted to them.';
 comment on policy select_own on mart.metric_timeseries is 'Members read the rows of their request''s organization, with marts:read.';
@@ -1725,11 +2067,13 @@ create policy select_granted on ops.analysis_metric for select to curestry_analy
 create policy select_own on ops.analysis_metric for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('metric');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
@@ -1788,6 +2132,8 @@ create table ops.analysis_node_result (
 
 CREATE INDEX idx_analysis_node_result_node ON ops.analysis_node_result USING btree (organization_id, node, status);
 
+CREATE INDEX idx_analysis_node_result_occurred_at ON ops.analysis_node_result USING btree (organization_id, occurred_at);
+
 alter table ops.analysis_node_result enable row level security, force row level security;
 
 create policy definer_all on ops.analysis_node_result for all to curestry_definer
@@ -1799,6 +2145,14 @@ create policy select_granted on ops.analysis_node_result for select to curestry_
 
 create policy select_own on ops.analysis_node_result for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
+
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
+
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
+
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('node');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
@@ -1899,11 +2253,13 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.analysis_run FOR EACH ROW EX
 
 CREATE TRIGGER _200_life BEFORE UPDATE OF status, started_at, finished_at ON ops.analysis_run FOR EACH ROW EXECUTE FUNCTION app.tg_analysis_run__life();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
@@ -2180,11 +2536,13 @@ create policy select_granted on ops.feature_event for select to curestry_analyst
 create policy select_own on ops.feature_event for select to curestry_member
   using ((organization_id = app.organization_if('marts:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks();
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('feature');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
@@ -2462,6 +2820,8 @@ create table ops.judge_score (
 
 CREATE INDEX idx_judge_score_criterion_id ON ops.judge_score USING btree (organization_id, criterion_id, occurred_at);
 
+CREATE INDEX idx_judge_score_occurred_at ON ops.judge_score USING btree (organization_id, occurred_at);
+
 alter table ops.judge_score enable row level security, force row level security;
 
 create policy definer_all on ops.judge_score for all to curestry_definer
@@ -2475,6 +2835,22 @@ create policy select_own on ops.judge_score for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
 CREATE TRIGGER _200_rubric AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_judge_score__rubric();
+
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('judge');
+
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+
+CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+
+CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+
+CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+
+CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
@@ -2519,11 +2895,13 @@ create table ops.organization (
   updated_at timestamp with time zone default now() not null,
   audit_retention_months integer,
   raw_retention_days integer,
+  time_zone text default 'UTC'::text not null,
   constraint pk_organization PRIMARY KEY (id),
   constraint chk_organization_audit_retention_months CHECK (audit_retention_months >= 1 AND audit_retention_months <= 1200),
   constraint chk_organization_name CHECK (name::text ~ '\S'::text),
   constraint chk_organization_raw_retention_days CHECK (raw_retention_days >= 1 AND raw_retention_days <= 36600),
   constraint chk_organization_slug CHECK (slug::text ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'::text),
+  constraint chk_organization_time_zone CHECK (time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text),
   constraint unq_organization_personal_user_id UNIQUE (personal_user_id),
   constraint unq_organization_slug UNIQUE (slug),
   constraint fk_organization_personal_user_id FOREIGN KEY (personal_user_id) REFERENCES core.users(id)
@@ -2551,6 +2929,10 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.organization FOR EACH ROW EX
 
 CREATE TRIGGER _200_held BEFORE DELETE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__held();
 
+CREATE TRIGGER _200_time_zone BEFORE INSERT OR UPDATE OF time_zone ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__time_zone();
+
+CREATE TRIGGER _800_mart_marks AFTER UPDATE OF time_zone ON ops.organization FOR EACH ROW WHEN (old.time_zone IS DISTINCT FROM new.time_zone) EXECUTE FUNCTION app.tg_organization__mart_marks();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON ops.organization REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
@@ -2562,7 +2944,7 @@ grant delete, insert, select on table ops.organization to curestry_definer;
 grant delete, select on table ops.organization to curestry_member;
 grant select on table ops.organization to curestry_analyst;
 grant update (name) on table ops.organization to curestry_definer;
-grant update (name, slug, audit_retention_months, raw_retention_days) on table ops.organization to curestry_member;
+grant update (name, slug, audit_retention_months, raw_retention_days, time_zone) on table ops.organization to curestry_member;
 comment on table ops.organization is 'A tenant: a team or company, or the personal organization of a user.';
 comment on column ops.organization.id is 'Identifies the organization.';
 comment on column ops.organization.name is 'Display name.';
@@ -2572,10 +2954,12 @@ comment on column ops.organization.created_at is 'When the row was written.';
 comment on column ops.organization.updated_at is 'When the row was last changed.';
 comment on column ops.organization.audit_retention_months is 'For how many months the audit log is kept; older months leave it once sealed. Null: for ever.';
 comment on column ops.organization.raw_retention_days is 'For how many days analysis runs with all that belongs to them, and feature events, are kept; the numbers in the marts stay. Null: for ever.';
+comment on column ops.organization.time_zone is 'Whose hours and days the marts count by: a name of the IANA database, such as Europe/Berlin. Changing it has them rebuilt.';
 comment on constraint chk_organization_audit_retention_months on ops.organization is 'audit_retention_months must be from 1 to 1200';
 comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
 comment on constraint chk_organization_raw_retention_days on ops.organization is 'raw_retention_days must be from 1 to 36600';
 comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
+comment on constraint chk_organization_time_zone on ops.organization is 'timeZone: must be the name of a time zone, of at most 64 characters';
 comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
 comment on constraint pk_organization on ops.organization is 'One row per organization.';
 comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
@@ -2781,15 +3165,49 @@ create view report.analysis_daily with (security_invoker=true) as
    FROM mart.analysis_daily m
      JOIN ops.organization o ON o.id = m.organization_id;
 grant select on table report.analysis_daily to curestry_analyst;
-comment on view report.analysis_daily is 'The analyses of each day (UTC) on which they ended, and their quality.';
+comment on view report.analysis_daily is 'The analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
 comment on column report.analysis_daily.organization is 'Slug of the organization.';
-comment on column report.analysis_daily.day is 'The day, UTC.';
+comment on column report.analysis_daily.day is 'The day.';
 comment on column report.analysis_daily.analyses is 'How many runs ended.';
 comment on column report.analysis_daily.scored is 'How many have a document.';
 comment on column report.analysis_daily.avg_overall is 'Mean overall score of those.';
 comment on column report.analysis_daily.avg_entropy is 'Mean semantic entropy of those.';
 comment on column report.analysis_daily.sum_overall is 'Sum of the overall scores: divide a sum over days by the sum of scored, never average averages.';
 comment on column report.analysis_daily.sum_entropy is 'Sum of the semantic entropies.';
+
+
+-- report.analysis_daily_by
+create view report.analysis_daily_by with (security_invoker=true) as
+ SELECT o.slug AS organization,
+    m.day,
+    m.dimension,
+    m.value,
+    m.analyses,
+    m.scored,
+    m.avg_overall,
+    m.sum_overall,
+    m.avg_entropy,
+    m.sum_entropy,
+    m.judged,
+    m.avg_judged,
+    m.sum_judged
+   FROM mart.analysis_daily_by m
+     JOIN ops.organization o ON o.id = m.organization_id;
+grant select on table report.analysis_daily_by to curestry_analyst;
+comment on view report.analysis_daily_by is 'The analyses of each day (of the organization''s time zone) on which they ended, by status, by detected language and by judge rubric. Choose a dimension.';
+comment on column report.analysis_daily_by.organization is 'Slug of the organization.';
+comment on column report.analysis_daily_by.day is 'The day.';
+comment on column report.analysis_daily_by.dimension is 'status, language or rubric.';
+comment on column report.analysis_daily_by.value is 'The status, language or rubric (name and version).';
+comment on column report.analysis_daily_by.analyses is 'How many runs ended; by rubric: how many of them were judged by it.';
+comment on column report.analysis_daily_by.scored is 'How many of them have a document.';
+comment on column report.analysis_daily_by.avg_overall is 'Mean overall score of those with a document.';
+comment on column report.analysis_daily_by.sum_overall is 'Sum of the overall scores, to merge days.';
+comment on column report.analysis_daily_by.avg_entropy is 'Mean semantic entropy of those with a document.';
+comment on column report.analysis_daily_by.sum_entropy is 'Sum of the semantic entropies, to merge days.';
+comment on column report.analysis_daily_by.judged is 'By rubric: how many judgements are complete, with a score for every criterion.';
+comment on column report.analysis_daily_by.avg_judged is 'By rubric: mean of the weighted means of the complete judgements, 0 to 10.';
+comment on column report.analysis_daily_by.sum_judged is 'By rubric: their sum, to merge days.';
 
 
 -- report.feature_daily
@@ -2802,9 +3220,9 @@ create view report.feature_daily with (security_invoker=true) as
    FROM mart.feature_daily m
      JOIN ops.organization o ON o.id = m.organization_id;
 grant select on table report.feature_daily to curestry_analyst;
-comment on view report.feature_daily is 'The use of features by day (UTC).';
+comment on view report.feature_daily is 'The use of features by day of the organization''s time zone.';
 comment on column report.feature_daily.organization is 'Slug of the organization.';
-comment on column report.feature_daily.day is 'The day, UTC.';
+comment on column report.feature_daily.day is 'The day.';
 comment on column report.feature_daily.feature is 'The feature.';
 comment on column report.feature_daily.events is 'How many times it was used.';
 comment on column report.feature_daily.unique_users is 'By how many users.';
@@ -2885,13 +3303,21 @@ create view report.metric_timeseries with (security_invoker=true) as
     m.value_sum AS sum,
     m.value_min AS min,
     m.value_max AS max,
-    m.value_json -> 'counts'::text AS counts
+    m.value_json -> 'counts'::text AS counts,
+    m.source,
+    (m.ts_bucket AT TIME ZONE o.time_zone) AS bucket_local,
+    (m.value_json ->> 'p50'::text)::numeric AS p50,
+    (m.value_json ->> 'p90'::text)::numeric AS p90,
+    (m.value_json ->> 'p95'::text)::numeric AS p95,
+    (m.value_json ->> 'p99'::text)::numeric AS p99,
+    m.value_json -> 'sketch'::text AS sketch,
+    (m.value_json ->> 'other'::text)::bigint AS other_count
    FROM mart.metric_timeseries m
      JOIN ops.organization o ON o.id = m.organization_id;
 grant select on table report.metric_timeseries to curestry_analyst;
-comment on view report.metric_timeseries is 'The metrics of analyses by hour and by day (UTC). Choose a granularity: each value counts in an hour and in a day.';
+comment on view report.metric_timeseries is 'What was measured, by hour and by day of the organization''s time zone. Choose a granularity, each value counts in an hour and in a day, and a source.';
 comment on column report.metric_timeseries.organization is 'Slug of the organization.';
-comment on column report.metric_timeseries.metric is 'The key of the metric.';
+comment on column report.metric_timeseries.metric is 'The key of the metric; of other sources as mart.metric_timeseries says.';
 comment on column report.metric_timeseries.granularity is 'hour or day.';
 comment on column report.metric_timeseries.bucket is 'Start of the hour or day.';
 comment on column report.metric_timeseries.sample_count is 'How many values.';
@@ -2900,7 +3326,15 @@ comment on column report.metric_timeseries.mean is 'Mean of the numbers.';
 comment on column report.metric_timeseries.sum is 'Sum of the numbers.';
 comment on column report.metric_timeseries.min is 'Smallest number.';
 comment on column report.metric_timeseries.max is 'Largest number.';
-comment on column report.metric_timeseries.counts is 'For texts and JSON: how often each value occurred.';
+comment on column report.metric_timeseries.counts is 'For texts and JSON: how often each value occurred; of more than 100 distinct ones 100 that a hash chose.';
+comment on column report.metric_timeseries.source is 'metric (of analyses), node (results), judge (scores) or evaluation (of workflows).';
+comment on column report.metric_timeseries.bucket_local is 'Start of the hour or day, as the clocks of the organization''s time zone show it.';
+comment on column report.metric_timeseries.p50 is 'Median, within 1 %.';
+comment on column report.metric_timeseries.p90 is 'Nine of ten numbers are at most this, within 1 %.';
+comment on column report.metric_timeseries.p95 is '95 of 100 numbers are at most this, within 1 %.';
+comment on column report.metric_timeseries.p99 is '99 of 100 numbers are at most this, within 1 %.';
+comment on column report.metric_timeseries.sketch is 'To merge quantiles: mart.quantile(mart.merge_sketches(array_agg(sketch)), 0.95).';
+comment on column report.metric_timeseries.other_count is 'For texts and JSON: how often values occurred that are not in counts.';
 
 
 -- report.metrics
@@ -3567,55 +4001,93 @@ revoke all on function app.carry_audit_forward(partition_name name, organization
 comment on function app.carry_audit_forward(partition_name name, organizations uuid[]) is 'Says again, at the end of the audit log, what a partition of it says last of rows that are still there. Part of app.retain_audit.';
 
 
--- app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.check_marts(from_ts timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, to_ts timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
- RETURNS TABLE(organization text, mart text, bucket text, key text, expected jsonb, actual jsonb)
- LANGUAGE sql
+-- app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.check_marts(from_ts timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, to_ts timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization text, mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with span as (
-    select date_trunc('day', greatest(from_ts, '1900-01-01Z'), 'UTC') as low,
-           case when to_ts >= '3000-01-01Z' then '3000-01-01Z'::timestamptz
-                else date_trunc('day', to_ts - interval '1 microsecond', 'UTC') + interval '1 day' end as high
-  ), expected as (
-    select o.slug, 'metric_timeseries' as mart, g.size || ' ' || to_char(c.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket, c.metric_key as key,
-           jsonb_build_object('value_num', c.value_num, 'value_json', c.value_json, 'sample_count', c.sample_count, 'numeric_count', c.numeric_count,
-                              'value_sum', c.value_sum, 'value_min', c.value_min, 'value_max', c.value_max) as state
-      from ops.organization o, span s, unnest(array['hour', 'day']) as g (size),
-           lateral app.compute_metric_timeseries(o.id, g.size, s.low, s.high) as c
-    union all
-    select o.slug, 'analysis_daily', c.day::text, '', to_jsonb(c) - 'day'
-      from ops.organization o, span s,
-           lateral app.compute_analysis_daily(o.id, (s.low at time zone 'UTC')::date, (s.high at time zone 'UTC')::date) as c
-    union all
-    select o.slug, 'feature_daily', c.day::text, c.feature_key, to_jsonb(c) - 'day' - 'feature_key'
-      from ops.organization o, span s,
-           lateral app.compute_feature_daily(o.id, (s.low at time zone 'UTC')::date, (s.high at time zone 'UTC')::date) as c
-  ), actual as (
-    select o.slug, 'metric_timeseries' as mart, m.granularity || ' ' || to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket, m.metric_key as key,
-           to_jsonb(m) - '{id,organization_id,metric_key,granularity,ts_bucket}'::text[] as state
-      from span s, mart.metric_timeseries m join ops.organization o on o.id = m.organization_id
-     where m.ts_bucket >= s.low and m.ts_bucket < s.high
-    union all
-    select o.slug, 'analysis_daily', m.day::text, '', to_jsonb(m) - '{id,organization_id,day}'::text[]
-      from span s, mart.analysis_daily m join ops.organization o on o.id = m.organization_id
-     where m.day >= (s.low at time zone 'UTC')::date and m.day < (s.high at time zone 'UTC')::date
-    union all
-    select o.slug, 'feature_daily', m.day::text, m.feature_key, to_jsonb(m) - '{id,organization_id,day,feature_key}'::text[]
-      from span s, mart.feature_daily m join ops.organization o on o.id = m.organization_id
-     where m.day >= (s.low at time zone 'UTC')::date and m.day < (s.high at time zone 'UTC')::date
-  )
-  select slug, mart, bucket, key, e.state, a.state
-    from expected e
-    full join actual a using (slug, mart, bucket, key)
-   where e.state is distinct from a.state
-   order by 1, 2, 3, 4;
+declare
+  v_organization record;
+  v_day record;
+  v_from timestamptz;
+begin
+  for v_organization in
+    select o.id, o.slug, coalesce(s.time_zone, 'UTC') as zone, coalesce(s.frozen_before, '-infinity') as frozen
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id
+     where only_organization is null or o.id = only_organization
+     order by o.slug
+  loop
+    v_from := greatest(from_ts, v_organization.frozen);
+    loop
+      select * into v_day from app.next_mart_day(v_organization.id, v_organization.zone, v_from, to_ts);
+      exit when not found;
+      return query
+        select v_organization.slug::text, c.mart, c.bucket, c.key, c.expected, c.actual, c.waiting
+          from app.compare_mart_day(v_organization.id, v_organization.zone, v_day.day, v_day.low, v_day.high) as c;
+      v_from := v_day.high;
+    end loop;
+  end loop;
+end;
 $function$;
-alter function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
-grant execute on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_owner;
-revoke all on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) is 'Recomputes the marts of a span of days from their source and lists every difference; none is what it should say. For operators.';
+alter function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Recomputes the marts of a span of days from their source, of one organization or of all, and lists every difference; none is what it should say. For operators.';
+
+
+-- app.check_marts_sample(buckets integer)
+CREATE OR REPLACE FUNCTION app.check_marts_sample(buckets integer DEFAULT 25)
+ RETURNS app.mart_check
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_checked integer := 0;
+  v_found jsonb[] := '{}';
+  v_pick record;
+  v_row app.mart_check;
+begin
+  for v_pick in
+    select o.id, o.slug, o.zone, o.first + random() * (o.last - o.first) as moment
+      from (select i.id, i.slug, coalesce(s.time_zone, 'UTC') as zone, e.first, e.last
+              from ops.organization i
+              left join app.mart_state s on s.organization_id = i.id,
+                   lateral app.mart_extent(i.id, coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity'), 'infinity') as e
+             where e.first is not null) o,
+           generate_series(1, buckets)
+     order by random()
+     limit buckets
+  loop
+    -- One statement: the day is left out if a refresh of it is due.
+    with day as (
+      select d.* from app.next_mart_day(v_pick.id, v_pick.zone, v_pick.moment, 'infinity') as d
+    ), whole as (
+      select d.* from day d
+       where not exists (select from app.mart_mark m
+                          where m.organization_id = v_pick.id
+                            and (m.hour = '-infinity' or (m.hour > d.low - interval '1 hour' and m.hour < d.high)))
+    )
+    select v_checked + (select count(*) from whole),
+           v_found || array(select to_jsonb(c) - 'waiting' || jsonb_build_object('organization', v_pick.slug)
+                              from whole w, lateral app.compare_mart_day(v_pick.id, v_pick.zone, w.day, w.low, w.high) as c)
+      into v_checked, v_found;
+  end loop;
+  insert into app.mart_check (buckets, differences, details)
+  values (v_checked, cardinality(v_found), to_jsonb(v_found[:20]))
+  returning * into v_row;
+  delete from app.mart_check c where c.checked_at < now() - interval '1 year';
+  return v_row;
+end;
+$function$;
+alter function app.check_marts_sample(buckets integer) owner to curestry_definer;
+grant execute on function app.check_marts_sample(buckets integer) to curestry_owner;
+grant execute on function app.check_marts_sample(buckets integer) to curestry_worker;
+revoke all on function app.check_marts_sample(buckets integer) from public;
+comment on function app.check_marts_sample(buckets integer) is 'Compares random days of random organizations with their source and writes down what it found. The job of the worker, every night.';
 
 
 -- app.check_rank(VARIADIC roles text[])
@@ -3655,73 +4127,205 @@ revoke all on function app.compare_checkpoints(checkpoints jsonb) from public;
 comment on function app.compare_checkpoints(checkpoints jsonb) is 'The checkpoints, as [{organization, seq, hash, at, line}], whose seal is not there or is another. For operators.';
 
 
--- app.compute_analysis_daily(organization uuid, from_day date, to_day date)
-CREATE OR REPLACE FUNCTION app.compute_analysis_daily(organization uuid, from_day date, to_day date)
- RETURNS TABLE(day date, analyses bigint, avg_overall numeric, avg_entropy numeric, scored bigint, sum_overall numeric, sum_entropy numeric)
+-- app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
+ RETURNS TABLE(mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
-  select (r.occurred_at at time zone 'UTC')::date as day, count(*),
-         avg(d.overall_score::numeric) filter (where d.overall_score < 'Infinity'),
-         avg(d.semantic_entropy::numeric) filter (where d.semantic_entropy < 'Infinity'),
-         count(d.id),
-         sum(d.overall_score::numeric) filter (where d.overall_score < 'Infinity'),
-         sum(d.semantic_entropy::numeric) filter (where d.semantic_entropy < 'Infinity')
-    from ops.analysis_run r
-    left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
-   where r.organization_id = organization and r.finished_at is not null
-     and r.occurred_at >= from_day::timestamp at time zone 'UTC' and r.occurred_at < to_day::timestamp at time zone 'UTC'
-   group by 1;
+  with hour as materialized (
+    select array_agg(h.low) as lows, array_agg(h.high) as highs
+      from app.mart_hours(zone, array(select generate_series(date_trunc('hour', compare_mart_day.low, 'UTC'),
+                                                             compare_mart_day.high - interval '1 microsecond', interval '1 hour'))) as h
+     where h.low >= compare_mart_day.low and h.low < compare_mart_day.high
+  ), analysis as materialized (
+    select a.dimension, a.value,
+           jsonb_build_object('analyses', a.analyses, 'scored', a.scored,
+                              'avg_overall', a.sum_overall / nullif(a.overall_count, 0), 'sum_overall', a.sum_overall,
+                              'avg_entropy', a.sum_entropy / nullif(a.entropy_count, 0), 'sum_entropy', a.sum_entropy) as state,
+           jsonb_build_object('judged', a.judged, 'avg_judged', a.sum_judged / nullif(a.judged, 0), 'sum_judged', a.sum_judged) as judgement
+      from app.compute_analysis_hourly(organization, array[compare_mart_day.low], array[compare_mart_day.high]) as a
+  ), expected as (
+    select 'metric_timeseries' as mart, g.size || ' ' || to_char(c.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
+           s.source, case s.source when 'metric' then '' else s.source || ' ' end || c.metric_key as key,
+           jsonb_build_object('value_num', c.value_num, 'value_json', c.value_json, 'sample_count', c.sample_count, 'numeric_count', c.numeric_count,
+                              'value_sum', c.value_sum, 'value_min', c.value_min, 'value_max', c.value_max) as state
+      from hour h, unnest(array['metric', 'node', 'judge', 'evaluation']) as s (source), unnest(array['hour', 'day']) as g (size),
+           lateral app.compute_metric_timeseries(
+             organization, s.source,
+             case g.size when 'hour' then h.lows else array[compare_mart_day.low] end,
+             case g.size when 'hour' then h.highs else array[compare_mart_day.high] end) as c
+    union all
+    select 'analysis_hourly', to_char(a.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'analysis', btrim(a.dimension || ' ' || a.value),
+           to_jsonb(a) - '{ts_bucket,dimension,value}'::text[]
+      from hour h, lateral app.compute_analysis_hourly(organization, h.lows, h.highs) as a
+    union all
+    select 'analysis_daily', compare_mart_day.day::text, 'analysis', '', a.state from analysis a where a.dimension = 'all'
+    union all
+    select 'analysis_daily_by', compare_mart_day.day::text, 'analysis', a.dimension || ' ' || a.value, a.state || a.judgement
+      from analysis a where a.dimension <> 'all'
+    union all
+    select 'feature_daily', compare_mart_day.day::text, 'feature', c.feature_key, to_jsonb(c) - 'day' - 'feature_key'
+      from app.compute_feature_daily(organization, array[compare_mart_day.day], array[compare_mart_day.low], array[compare_mart_day.high]) as c
+  ), actual as (
+    select 'metric_timeseries' as mart, m.granularity || ' ' || to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
+           m.source::text, case m.source when 'metric' then '' else m.source || ' ' end || m.metric_key as key,
+           to_jsonb(m) - '{id,organization_id,source,metric_key,granularity,ts_bucket}'::text[] as state
+      from mart.metric_timeseries m
+     where m.organization_id = organization and m.granularity in ('hour', 'day') and m.ts_bucket >= compare_mart_day.low and m.ts_bucket < compare_mart_day.high
+    union all
+    select 'analysis_hourly', to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'analysis', btrim(m.dimension || ' ' || m.value),
+           to_jsonb(m) - '{id,organization_id,ts_bucket,dimension,value}'::text[]
+      from mart.analysis_hourly m
+     where m.organization_id = organization and m.ts_bucket >= compare_mart_day.low and m.ts_bucket < compare_mart_day.high
+    union all
+    select 'analysis_daily', m.day::text, 'analysis', '', to_jsonb(m) - '{id,organization_id,day}'::text[]
+      from mart.analysis_daily m
+     where m.organization_id = organization and m.day = compare_mart_day.day
+    union all
+    select 'analysis_daily_by', m.day::text, 'analysis', m.dimension || ' ' || m.value, to_jsonb(m) - '{id,organization_id,day,dimension,value}'::text[]
+      from mart.analysis_daily_by m
+     where m.organization_id = organization and m.day = compare_mart_day.day
+    union all
+    select 'feature_daily', m.day::text, 'feature', m.feature_key, to_jsonb(m) - '{id,organization_id,day,feature_key}'::text[]
+      from mart.feature_daily m
+     where m.organization_id = organization and m.day = compare_mart_day.day
+  )
+  select mart, bucket, key, e.state, a.state,
+         exists (select from app.mart_mark m
+                  where m.organization_id = organization and m.source in (coalesce(e.source, a.source), 'zone')
+                    and (m.hour = '-infinity' or (m.hour > compare_mart_day.low - interval '1 hour' and m.hour < compare_mart_day.high)))
+    from expected e
+    full join actual a using (mart, bucket, source, key)
+   where e.state is distinct from a.state
+   order by 1, 2, 3;
 $function$;
-alter function app.compute_analysis_daily(organization uuid, from_day date, to_day date) owner to curestry_definer;
-revoke all on function app.compute_analysis_daily(organization uuid, from_day date, to_day date) from public;
-comment on function app.compute_analysis_daily(organization uuid, from_day date, to_day date) is 'mart.analysis_daily of an organization from one day to before another, computed from the runs and their documents.';
+alter function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) owner to curestry_definer;
+revoke all on function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) from public;
+comment on function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) is 'Recomputes a day of an organization and its hours from what was recorded, and lists what is otherwise in the marts; waiting: a refresh is due that may mend it.';
 
 
--- app.compute_feature_daily(organization uuid, from_day date, to_day date)
-CREATE OR REPLACE FUNCTION app.compute_feature_daily(organization uuid, from_day date, to_day date)
+-- app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS TABLE(ts_bucket timestamp with time zone, dimension text, value text, analyses bigint, scored bigint, overall_count bigint, sum_overall numeric, entropy_count bigint, sum_entropy numeric, judged bigint, sum_judged numeric)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with run as materialized (
+    select b.low, r.id, r.status, d.id as document, d.detected_language as language,
+           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
+           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
+      from unnest(lows, highs) as b (low, high)
+      join ops.analysis_run r on r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+      left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
+     where r.finished_at is not null
+  ), verdict as (
+    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
+           case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                then sum(c.weight * s.score) / sum(c.weight) end as score
+      from run r
+      join ops.judge_score s on s.organization_id = organization and s.analysis_run_id = r.id
+      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+      join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
+     group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
+  )
+  select r.low, k.dimension, k.value, count(*), count(r.document), count(r.overall), sum(r.overall), count(r.entropy), sum(r.entropy), 0::bigint, null::numeric
+    from run r, lateral (values ('all', ''), ('status', r.status), ('language', r.language)) as k (dimension, value)
+   where k.value is not null
+   group by r.low, k.dimension, k.value
+  union all
+  select v.low, 'rubric', v.rubric, count(*), count(v.document), count(v.overall), sum(v.overall), count(v.entropy), sum(v.entropy), count(v.score), sum(v.score)
+    from verdict v
+   group by v.low, v.rubric;
+$function$;
+alter function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.analysis_hourly for buckets with these begins and ends, computed from runs, documents and judge scores; of whole days for a check of the daily marts.';
+
+
+-- app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS TABLE(day date, feature_key text, events bigint, unique_users bigint)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
-  select (e.occurred_at at time zone 'UTC')::date as day, e.feature_key, sum(e.event_count), count(distinct e.user_id)
-    from ops.feature_event e
-   where e.organization_id = organization
-     and e.occurred_at >= from_day::timestamp at time zone 'UTC' and e.occurred_at < to_day::timestamp at time zone 'UTC'
+  select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
+    from unnest(days, lows, highs) as b (day, low, high)
+    join ops.feature_event e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
    group by 1, 2;
 $function$;
-alter function app.compute_feature_daily(organization uuid, from_day date, to_day date) owner to curestry_definer;
-revoke all on function app.compute_feature_daily(organization uuid, from_day date, to_day date) from public;
-comment on function app.compute_feature_daily(organization uuid, from_day date, to_day date) is 'mart.feature_daily of an organization from one day to before another, computed from the feature events.';
+alter function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.feature_daily of an organization for days with these begins and ends, computed from the feature events.';
 
 
--- app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamp with time zone, to_ts timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+-- app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
-  with sample as (
-    select m.key, date_trunc(bucket_size, m.occurred_at, 'UTC') as bucket, m.value_num,
+  with bucket as (
+    select b.low, b.high from unnest(lows, highs) as b (low, high)
+  ), sample as (
+    select m.key::text, b.low, m.value_num as num,
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
-      from ops.analysis_metric m
-     where m.organization_id = organization and m.occurred_at >= from_ts and m.occurred_at < to_ts
-  ), word as (
-    select key, bucket, jsonb_object_agg(word, n) as counts
-      from (select key, bucket, word, count(*) as n from sample where word is not null group by key, bucket, word) w
-     group by key, bucket
+      from bucket b
+      join ops.analysis_metric m on m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+     where source = 'metric'
+    union all
+    select n.node, b.low, n.score, n.status
+      from bucket b
+      join ops.analysis_node_result n on n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+     where source = 'node'
+    union all
+    select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
+      from bucket b
+      join ops.judge_score s on s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+     where source = 'judge'
+    union all
+    select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
+           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
+      from bucket b
+      join core.evaluation_metrics e on e.organization_id = organization and e.created_at >= b.low and e.created_at < b.high
+     where source = 'evaluation'
   )
-  select s.key, s.bucket, avg(s.value_num), (select jsonb_build_object('counts', w.counts) from word w where w.key = s.key and w.bucket = s.bucket),
-         count(*), count(s.value_num), sum(s.value_num), min(s.value_num), max(s.value_num)
-    from sample s
-   group by s.key, s.bucket;
+  select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
+         t.n, t.numbers, t.sum, t.min, t.max
+    from (select a.key, a.low, count(*) as n, count(a.num) as numbers, sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
+                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
+                 array_agg(a.word) filter (where a.word is not null) as words
+            from sample a
+           group by a.key, a.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
 $function$;
-alter function app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
-revoke all on function app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'mart.metric_timeseries of an organization and a span of time, computed from ops.analysis_metric.';
+alter function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.metric_timeseries of an organization and a source for buckets with these begins and ends, computed from what was recorded.';
 
 
 -- app.constraint_message(schema_name text, table_name text, constraint_name text)
@@ -3742,6 +4346,59 @@ grant execute on function app.constraint_message(schema_name text, table_name te
 grant execute on function app.constraint_message(schema_name text, table_name text, constraint_name text) to curestry_member;
 revoke all on function app.constraint_message(schema_name text, table_name text, constraint_name text) from public;
 comment on function app.constraint_message(schema_name text, table_name text, constraint_name text) is 'The rule of a constraint or unique index in plain words: its comment.';
+
+
+-- app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, hours integer, seconds double precision)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_rebuild app.mart_rebuild;
+  v_zone text;
+  v_frozen timestamptz;
+  v_day record;
+begin
+  select r.* into v_rebuild
+    from app.mart_rebuild r
+   where r.from_ts = continue_rebuild.from_ts and r.to_ts = continue_rebuild.to_ts
+     and (only_organization is null or r.organization_id = only_organization)
+   order by r.organization_id
+   limit 1
+     for update skip locked;
+  if not found then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || v_rebuild.organization_id, 0));
+  select coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_frozen
+    from (values (1)) as one (row)
+    left join app.mart_state s on s.organization_id = v_rebuild.organization_id;
+  select * into v_day
+    from app.next_mart_day(v_rebuild.organization_id, v_zone, greatest(v_rebuild.next_ts, v_frozen), to_ts);
+  hours := 0;
+  if found and v_day.low <= v_rebuild.last_ts then
+    perform app.refresh_mart_day(v_rebuild.organization_id, v_zone, v_day.low, v_day.high);
+    hours := extract(epoch from v_day.high - v_day.low)::integer / 3600;
+    update app.mart_rebuild r set next_ts = v_day.high
+     where r.organization_id = v_rebuild.organization_id and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
+  else
+    delete from app.mart_rebuild r
+     where r.organization_id = v_rebuild.organization_id and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
+  end if;
+  organization_id := v_rebuild.organization_id;
+  select coalesce(sum(greatest(extract(epoch from r.last_ts - r.next_ts), 0)), 0) into seconds
+    from app.mart_rebuild r
+   where r.from_ts = continue_rebuild.from_ts and r.to_ts = continue_rebuild.to_ts
+     and (only_organization is null or r.organization_id = only_organization);
+  return next;
+end;
+$function$;
+alter function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Rebuilds one more day of the marts of one organization; answers which, how many hours, and how much time is still ahead. No row: the rebuild is finished. For operators.';
 
 
 -- app.create_analyst(analyst name, analyst_password text, organization_slugs text[])
@@ -4154,8 +4811,9 @@ begin
     end if;
   end loop;
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
-   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null) and a.action <> 'erase'
-     and not (a.action = 'insert' and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+   where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
+     and a.action in ('baseline', 'insert', 'update', 'delete')
+     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
   return v_counts;
 end;
 $function$;
@@ -4391,6 +5049,38 @@ revoke all on function app.export_tables(organization uuid, person integer) from
 comment on function app.export_tables(organization uuid, person integer) is 'What an export of an organization, or of a user and their personal organization, reads: a query for each table, in dependency order, without secrets. For operators, whose rights the queries have.';
 
 
+-- app.freeze_marts(organization uuid, before timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.freeze_marts(organization uuid, before timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_zone text;
+  v_frozen timestamptz;
+begin
+  perform app.refresh_organization(organization);
+  select coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_frozen
+    from ops.organization o
+    left join app.mart_state s on s.organization_id = o.id
+   where o.id = organization;
+  if v_zone is null then
+    return null;
+  end if;
+  v_frozen := greatest(v_frozen, (select d.low from app.mart_days(v_zone, array[before]) as d));
+  insert into app.mart_state as s (organization_id, time_zone, frozen_before) values (organization, v_zone, v_frozen)
+  on conflict (organization_id) do update set frozen_before = excluded.frozen_before;
+  return v_frozen;
+end;
+$function$;
+alter function app.freeze_marts(organization uuid, before timestamp with time zone) owner to curestry_definer;
+grant execute on function app.freeze_marts(organization uuid, before timestamp with time zone) to curestry_owner;
+grant execute on function app.freeze_marts(organization uuid, before timestamp with time zone) to curestry_worker;
+revoke all on function app.freeze_marts(organization uuid, before timestamp with time zone) from public;
+comment on function app.freeze_marts(organization uuid, before timestamp with time zone) is 'Takes up what is waiting, and keeps what the marts say of the days before this time, whatever becomes of the facts; answers the midnight before which it is so: facts from then on must stay. For retention.';
+
+
 -- app.grant_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.grant_analyst(analyst name, organization uuid)
  RETURNS void
@@ -4471,7 +5161,14 @@ begin
     into v_report, v_problems
     from runs r;
 
-  -- Further parts stand here
+  select v_report || jsonb_build_object('mart_check', (
+           select jsonb_build_object('checked_at', c.checked_at, 'buckets', c.buckets, 'differences', c.differences)
+             from app.mart_check c order by c.id desc limit 1)),
+         v_problems || array(select format('the nightly check found %s differences in the marts', c.differences)
+                               from (select * from app.mart_check c order by c.id desc limit 1) c
+                              where c.differences > 0)
+    into v_report, v_problems;
+
 
   return jsonb_build_object(
     'status', case when v_problems = '{}' then 'healthy' else 'degraded' end,
@@ -4888,8 +5585,8 @@ revoke all on function app.make_partitions() from public;
 comment on function app.make_partitions() is 'Makes the partitions of the coming months, and of months that have rows but no partition; answers which. A job of the worker.';
 
 
--- app.mark_table(marked regclass)
-CREATE OR REPLACE FUNCTION app.mark_table(marked regclass)
+-- app.mark_table(marked regclass, source text, trigger_function text)
+CREATE OR REPLACE FUNCTION app.mark_table(marked regclass, source text, trigger_function text DEFAULT 'tg__mart_marks'::text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -4897,17 +5594,18 @@ AS $function$
 declare
   v_event text;
 begin
-  foreach v_event in array array['insert', 'update', 'delete'] loop
-    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.tg__mart_marks()',
-      '_800_mart_marks_' || v_event, v_event, marked,
+  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
+    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.%I(%L)',
+      case trigger_function when 'tg__mart_marks_of_runs' then '_810_run_marks_' else '_800_mart_marks_' end || v_event, v_event, marked,
       case v_event when 'insert' then 'referencing new table as new_rows'
                    when 'update' then 'referencing old table as old_rows new table as new_rows'
-                   else 'referencing old table as old_rows' end);
+                   when 'delete' then 'referencing old table as old_rows' else '' end,
+      case v_event when 'truncate' then 'tg__mart_marks_all' else trigger_function end, source);
   end loop;
 end;
 $function$;
-revoke all on function app.mark_table(marked regclass) from public;
-comment on function app.mark_table(marked regclass) is 'Puts the triggers on a table that mark what the marts have to take up; called in the file of each table with facts.';
+revoke all on function app.mark_table(marked regclass, source text, trigger_function text) from public;
+comment on function app.mark_table(marked regclass, source text, trigger_function text) is 'Puts the triggers on a table that mark what the marts have to take up, as facts of this source; called in the file of each table with facts.';
 
 
 -- app.marked_organizations()
@@ -4934,6 +5632,100 @@ revoke all on function app.marked_organizations() from public;
 comment on function app.marked_organizations() is 'The organizations whose marts are behind. The worker asks every two seconds; one look into an index if there are none.';
 
 
+-- app.mart_day_start(zone text, day date)
+CREATE OR REPLACE FUNCTION app.mart_day_start(zone text, day date)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(min(m.midnight - k.n * interval '15 minutes')
+                    filter (where ((m.midnight - k.n * interval '15 minutes') at time zone zone)::date >= day),
+                  min(m.midnight))
+    from (select day::timestamp at time zone zone as midnight) m, generate_series(0, 8) as k (n);
+$function$;
+grant execute on function app.mart_day_start(zone text, day date) to curestry_definer;
+revoke all on function app.mart_day_start(zone text, day date) from public;
+comment on function app.mart_day_start(zone text, day date) is 'When a day begins in a time zone.';
+
+
+-- app.mart_days(zone text, moments timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_days(zone text, moments timestamp with time zone[])
+ RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select d.day, d.low, d.high
+    from (select c.day, app.mart_day_start(zone, c.day) as low, app.mart_day_start(zone, c.day + 1) as high, c.first, c.last
+            from (select (m.moment at time zone zone)::date + k.n as day, min(m.moment) as first, max(m.moment) as last
+                    -- The days beside it, for where a clock is put at midnight
+                    from unnest(moments) as m (moment), generate_series(-1, 1) as k (n)
+                   group by 1) c) d
+   where d.last >= d.low and d.first < d.high and d.low < d.high
+     and exists (select from unnest(moments) as m (moment) where m.moment >= d.low and m.moment < d.high);
+$function$;
+grant execute on function app.mart_days(zone text, moments timestamp with time zone[]) to curestry_definer;
+revoke all on function app.mart_days(zone text, moments timestamp with time zone[]) from public;
+comment on function app.mart_days(zone text, moments timestamp with time zone[]) is 'The days of a time zone that these moments lie in: date, begin and end.';
+
+
+-- app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ RETURNS TABLE(first timestamp with time zone, last timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+  select min(t.first), max(t.last)
+    from (select min(r.occurred_at) as first, max(r.occurred_at) as last from ops.analysis_run r
+           where r.organization_id = organization and r.occurred_at >= from_ts and r.occurred_at < to_ts
+          union all
+          select min(m.occurred_at), max(m.occurred_at) from ops.analysis_metric m
+           where m.organization_id = organization and m.occurred_at >= from_ts and m.occurred_at < to_ts
+          union all
+          select min(n.occurred_at), max(n.occurred_at) from ops.analysis_node_result n
+           where n.organization_id = organization and n.occurred_at >= from_ts and n.occurred_at < to_ts
+          union all
+          select min(s.occurred_at), max(s.occurred_at) from ops.judge_score s
+           where s.organization_id = organization and s.occurred_at >= from_ts and s.occurred_at < to_ts
+          union all
+          select min(v.created_at), max(v.created_at) from core.evaluation_metrics v
+           where v.organization_id = organization and v.created_at >= from_ts and v.created_at < to_ts
+          union all
+          select min(f.occurred_at), max(f.occurred_at) from ops.feature_event f
+           where f.organization_id = organization and f.occurred_at >= from_ts and f.occurred_at < to_ts
+          union all
+          select min(t.ts_bucket), max(t.ts_bucket) from mart.metric_timeseries t
+           where t.organization_id = organization and t.granularity = 'hour' and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
+          union all
+          select min(t.ts_bucket), max(t.ts_bucket) from mart.metric_timeseries t
+           where t.organization_id = organization and t.granularity = 'day' and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
+          union all
+          select min(h.ts_bucket), max(h.ts_bucket) from mart.analysis_hourly h
+           where h.organization_id = organization and h.ts_bucket >= from_ts and h.ts_bucket < to_ts
+          union all
+          select greatest(app.mart_day_start(zone, d.first), from_ts), greatest(app.mart_day_start(zone, d.last), from_ts)
+            from (select min(a.day) as first, max(a.day) as last from mart.analysis_daily a
+                   where a.organization_id = organization
+                     and a.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date
+                  union all
+                  select min(a.day), max(a.day) from mart.analysis_daily_by a
+                   where a.organization_id = organization
+                     and a.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date
+                  union all
+                  select min(f.day), max(f.day) from mart.feature_daily f
+                   where f.organization_id = organization
+                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d
+           where d.first is not null) t;
+$function$;
+alter function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
+revoke all on function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
+comment on function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first and the last moment from one time to before another of which an organization has facts or the marts speak.';
+
+
 -- app.mart_freshness()
 CREATE OR REPLACE FUNCTION app.mart_freshness()
  RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
@@ -4941,13 +5733,167 @@ CREATE OR REPLACE FUNCTION app.mart_freshness()
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select m.name, extract(epoch from clock_timestamp() - w.oldest)::double precision, w.waiting
-    from unnest(array['analysis_daily', 'feature_daily', 'metric_timeseries']) as m (name),
-         (select min(k.created_at) as oldest, count(*) as waiting from app.mart_mark k) w;
+  select * from app.organization_mart_freshness(null);
 $function$;
 alter function app.mart_freshness() owner to curestry_definer;
+grant execute on function app.mart_freshness() to curestry_gateway;
+grant execute on function app.mart_freshness() to curestry_owner;
+grant execute on function app.mart_freshness() to curestry_worker;
 revoke all on function app.mart_freshness() from public;
-comment on function app.mart_freshness() is 'How far each mart is behind: the age of the oldest change that it has not taken, and how many wait.';
+comment on function app.mart_freshness() is 'How far each mart is behind, over all organizations: the age of the oldest change that it has not taken up yet (null: none), and how many are waiting.';
+
+
+-- app.mart_hours(zone text, hours timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_hours(zone text, hours timestamp with time zone[])
+ RETURNS TABLE(low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with hour as (
+    select distinct h.hour,
+           date_trunc('hour', h.hour, zone) = h.hour and date_trunc('hour', h.hour + interval '45 minutes', zone) = h.hour as is_whole
+      from unnest(hours) as h (hour)
+  ), part as (
+    select distinct (select min(p.quarter - k.n * interval '15 minutes')
+                       from generate_series(0, 3) as k (n)
+                      where date_trunc('hour', p.quarter - k.n * interval '15 minutes', zone) = date_trunc('hour', p.quarter, zone)) as low
+      from (select h.hour + k.n * interval '15 minutes' as quarter
+              from hour h, generate_series(0, 3) as k (n)
+             where not h.is_whole) p
+  )
+  select h.hour, h.hour + interval '1 hour' from hour h where h.is_whole
+  union
+  select p.low, (select max(p.low + k.n * interval '15 minutes') + interval '15 minutes'
+                   from generate_series(0, 3) as k (n)
+                  where date_trunc('hour', p.low + k.n * interval '15 minutes', zone) = date_trunc('hour', p.low, zone))
+    from part p;
+$function$;
+grant execute on function app.mart_hours(zone text, hours timestamp with time zone[]) to curestry_definer;
+revoke all on function app.mart_hours(zone text, hours timestamp with time zone[]) from public;
+comment on function app.mart_hours(zone text, hours timestamp with time zone[]) is 'The hours of a time zone that lie in these hours of UTC, or partly: begin and end.';
+
+
+-- app.mart_key(name text)
+CREATE OR REPLACE FUNCTION app.mart_key(name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (char_length(name) <= 100) THEN name ELSE (("left"(name, 91) || '~'::text) || "left"(md5(name), 8)) END;
+grant execute on function app.mart_key(name text) to curestry_definer;
+revoke all on function app.mart_key(name text) from public;
+comment on function app.mart_key(name text) is 'A name as a key of mart.metric_timeseries, of at most 100 characters.';
+
+
+-- app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
+CREATE OR REPLACE FUNCTION app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select nullif(
+    coalesce((
+      select jsonb_build_object(
+               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.50 * (c.total - 1))), value_min), value_max),
+               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.90 * (c.total - 1))), value_min), value_max),
+               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.95 * (c.total - 1))), value_min), value_max),
+               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.99 * (c.total - 1))), value_min), value_max),
+               'sketch', jsonb_object_agg(c.slot::text, c.n))
+        from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
+                from unnest(slots, slot_counts) as u (slot, n)) c
+      having count(*) > 0), '{}')
+    || coalesce((
+      select jsonb_build_object('counts', jsonb_object_agg(w.word, w.n) filter (where w.place <= 100))
+             || case when coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0) > 0
+                     then jsonb_build_object('other', coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0))
+                     else '{}' end
+        from (select u.word, u.n, row_number() over (order by md5(u.word), u.word collate "C") as place
+                from unnest(words, word_counts) as u (word, n)) w
+      having count(*) > 0), '{}'),
+    '{}');
+$function$;
+grant execute on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) to curestry_definer;
+revoke all on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) from public;
+comment on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) is 'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
+
+
+-- app.mentions_of(needle text)
+CREATE OR REPLACE FUNCTION app.mentions_of(needle text)
+ RETURNS TABLE(table_name text, mentions bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_table regclass;
+begin
+  for v_table, table_name in
+    select c.oid, n.nspname || '.' || c.relname
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
+     order by 2
+  loop
+    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table) into mentions using needle;
+    if mentions > 0 then
+      return next;
+    end if;
+  end loop;
+end;
+$function$;
+alter function app.mentions_of(needle text) owner to curestry_definer;
+grant execute on function app.mentions_of(needle text) to curestry_owner;
+revoke all on function app.mentions_of(needle text) from public;
+comment on function app.mentions_of(needle text) is 'In how many rows of which tables a text stands: what somebody wrote about a person elsewhere is not known to their erasure. For operators.';
+
+
+-- app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with part as (
+    select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
+      from unnest(lows, highs) as b (low, high)
+      join mart.metric_timeseries m
+        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+     where only_key is null and m.source = merge_metric_timeseries.source
+    union all
+    select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
+      from unnest(lows, highs) as b (low, high)
+      join mart.metric_timeseries m
+        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+       and m.source = merge_metric_timeseries.source and m.metric_key = only_key
+     where only_key is not null
+  )
+  select t.key, t.low, t.sum / nullif(t.numbers, 0),
+         case when t.parts = 1 then t.states[1] else app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
+         t.n, t.numbers, t.sum, t.min, t.max
+    from (select p.key, p.low, count(*) as parts, array_agg(p.value_json) as states,
+                 sum(p.sample_count)::bigint as n, sum(p.numeric_count)::bigint as numbers,
+                 sum(p.value_sum) as sum, min(p.value_min) as min, max(p.value_max) as max, sum((p.value_json ->> 'other')::bigint)::bigint as other
+            from part p group by p.key, p.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select e.key::integer as slot, sum(e.value::bigint)::bigint as n
+                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'sketch') as e
+                           where t.parts > 1
+                           group by 1) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select e.key as word, sum(e.value::bigint)::bigint as n
+                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'counts') as e
+                           where t.parts > 1
+                           group by 1) c) w;
+$function$;
+alter function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.metric_timeseries of an organization and a source, of one key or of all, for buckets with these begins and ends, merged from its hours or days.';
 
 
 -- app.metrics()
@@ -4987,6 +5933,22 @@ grant execute on function app.metrics() to curestry_gateway;
 grant execute on function app.metrics() to curestry_owner;
 revoke all on function app.metrics() from public;
 comment on function app.metrics() is 'Figures of the database for GET /metrics, all of them gauges: a further one is a further row.';
+
+
+-- app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.day, d.low, d.high
+    from app.mart_extent(organization, zone, from_ts, to_ts) as e, lateral app.mart_days(zone, array[e.first]) as d
+   where e.first is not null;
+$function$;
+alter function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
+revoke all on function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
+comment on function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first day from one time to before another of which an organization has facts or the marts speak: date, begin and end. No row: none.';
 
 
 -- app.note_task_end(task_kind text, task_name text, took double precision, failure text)
@@ -5101,6 +6063,24 @@ grant execute on function app.organization_if(permission text) to curestry_defin
 grant execute on function app.organization_if(permission text) to curestry_member;
 revoke all on function app.organization_if(permission text) from public;
 comment on function app.organization_if(permission text) is 'The organization of the current request if the request holds this permission, else null.';
+
+
+-- app.organization_mart_freshness(organization uuid)
+CREATE OR REPLACE FUNCTION app.organization_mart_freshness(organization uuid)
+ RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select f.mart, extract(epoch from clock_timestamp() - min(m.created_at))::double precision, count(m.id)
+    from (values ('metric_timeseries', '{metric,node,judge,evaluation,zone}'::text[]), ('analysis_daily', '{analysis,zone}'), ('feature_daily', '{feature,zone}')) as f (mart, sources)
+    left join app.mart_mark m on m.source = any (f.sources) and (organization is null or m.organization_id = organization)
+   group by f.mart
+   order by f.mart;
+$function$;
+alter function app.organization_mart_freshness(organization uuid) owner to curestry_definer;
+revoke all on function app.organization_mart_freshness(organization uuid) from public;
+comment on function app.organization_mart_freshness(organization uuid) is 'How far each mart is behind: the age of the oldest change that it has not taken up yet (null: none), and how many are waiting. Of one organization; null: of all.';
 
 
 -- app.own_api_key(key_id uuid)
@@ -5220,47 +6200,53 @@ revoke all on function app.reap_workers(silence interval) from public;
 comment on function app.reap_workers(silence interval) is 'Gives the jobs of workers that died back to the queue, for others to run; answers how many. A poll of the worker.';
 
 
--- app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone)
- RETURNS TABLE(organization_id uuid, hours integer)
+-- app.rebuild_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.rebuild_organization(organization uuid)
+ RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_hours timestamptz[];
+  v_zone text;
+  v_before text;
+  v_from timestamptz;
+  v_day record;
+  v_hours integer := 0;
 begin
-  if from_ts >= to_ts then
-    perform app.refuse('CU004', 'to: must lie after from', 'to');
+  select o.time_zone, coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_before, v_from
+    from ops.organization o
+    left join app.mart_state s on s.organization_id = o.id
+   where o.id = organization;
+  if not found then
+    return 0;
   end if;
-  for organization_id in select o.id from ops.organization o order by 1 loop
-    perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization_id, 0));
-    -- Hours with facts, and hours that the marts speak of.
-    select array_agg(distinct h) into v_hours
-      from (select date_trunc('hour', r.occurred_at, 'UTC') as h from ops.analysis_run r
-             where r.organization_id = rebuild_marts.organization_id and r.occurred_at >= from_ts and r.occurred_at < to_ts
-            union select date_trunc('hour', m.occurred_at, 'UTC') from ops.analysis_metric m
-             where m.organization_id = rebuild_marts.organization_id and m.occurred_at >= from_ts and m.occurred_at < to_ts
-            union select date_trunc('hour', e.occurred_at, 'UTC') from ops.feature_event e
-             where e.organization_id = rebuild_marts.organization_id and e.occurred_at >= from_ts and e.occurred_at < to_ts
-            union select t.ts_bucket from mart.metric_timeseries t
-             where t.organization_id = rebuild_marts.organization_id and t.ts_bucket >= date_trunc('day', from_ts, 'UTC') and t.ts_bucket < to_ts
-            union select d.day::timestamp at time zone 'UTC' from mart.analysis_daily d
-             where d.organization_id = rebuild_marts.organization_id and d.day >= (from_ts at time zone 'UTC')::date and d.day < (to_ts at time zone 'UTC')
-            union select d.day::timestamp at time zone 'UTC' from mart.feature_daily d
-             where d.organization_id = rebuild_marts.organization_id and d.day >= (from_ts at time zone 'UTC')::date and d.day < (to_ts at time zone 'UTC')) s;
-    hours := coalesce(cardinality(v_hours), 0);
-    if hours > 0 then
-      perform app.refresh_hours(organization_id, v_hours);
+  if v_zone <> v_before then
+    -- What is frozen keeps the days that it had: the new ones begin with the next midnight.
+    if isfinite(v_from) then
+      v_from := (select case d.low when v_from then d.low else d.high end from app.mart_days(v_zone, array[v_from]) as d);
     end if;
-    return next;
+    delete from mart.metric_timeseries m where m.organization_id = organization and m.ts_bucket >= v_from;
+    delete from mart.analysis_hourly m where m.organization_id = organization and m.ts_bucket >= v_from;
+    delete from mart.analysis_daily m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    delete from mart.analysis_daily_by m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    delete from mart.feature_daily m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    insert into app.mart_state as s (organization_id, time_zone, frozen_before) values (organization, v_zone, v_from)
+    on conflict (organization_id) do update set time_zone = excluded.time_zone, frozen_before = excluded.frozen_before;
+  end if;
+  loop
+    select * into v_day from app.next_mart_day(organization, v_zone, v_from, 'infinity');
+    exit when not found;
+    perform app.refresh_mart_day(organization, v_zone, v_day.low, v_day.high);
+    v_hours := v_hours + extract(epoch from v_day.high - v_day.low)::integer / 3600;
+    v_from := v_day.high;
   end loop;
+  return v_hours;
 end;
 $function$;
-alter function app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
-grant execute on function app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_owner;
-revoke all on function app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.rebuild_marts(from_ts timestamp with time zone, to_ts timestamp with time zone) is 'Recomputes the marts of all organizations for a span of time, changed or not. For operators.';
+alter function app.rebuild_organization(organization uuid) owner to curestry_definer;
+revoke all on function app.rebuild_organization(organization uuid) from public;
+comment on function app.rebuild_organization(organization uuid) is 'Recomputes all marts of an organization, in its time zone; answers how many hours.';
 
 
 -- app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[])
@@ -5338,33 +6324,149 @@ revoke all on function app.record_own_features(uses jsonb) from public;
 comment on function app.record_own_features(uses jsonb) is 'Records which fields of our own API were used ({jwtId or keyHash, organization, field, count, age in seconds}), as the features api.<field>. The gateway calls it every few seconds, beside the requests.';
 
 
--- app.refresh_days(organization uuid, days date[])
-CREATE OR REPLACE FUNCTION app.refresh_days(organization uuid, days date[])
+-- app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
-  with computed as materialized (
-    select c.* from unnest(days) as d (day), lateral app.compute_analysis_daily(organization, d.day, d.day + 1) as c
+  with merged as materialized (
+    select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
+           sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
+           sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
+           sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged, sum(h.sum_judged) as sum_judged
+      from unnest(days, lows, highs) as b (day, low, high)
+      join mart.analysis_hourly h on h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+     group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day = any (days) and not exists (select from computed c where c.day = m.day)
+     where m.organization_id = organization and m.day = any (days)
+       and m.day not in (select c.day from merged c where c.dimension = 'all')
+  ), gone_by as (
+    delete from mart.analysis_daily_by m
+     where m.organization_id = organization and m.day = any (days)
+       and (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)
+  ), total as (
+    insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
+    select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
+      from merged c
+     where c.dimension = 'all'
+    on conflict (organization_id, day) do update
+      set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
+          scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
+    where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
+          is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored, excluded.sum_overall, excluded.sum_entropy)
   )
-  insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
-  select organization, c.* from computed c
-  on conflict (organization_id, day) do update
-    set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
-        scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
-  where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
-        is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored, excluded.sum_overall, excluded.sum_entropy);
+  insert into mart.analysis_daily_by as m
+    (organization_id, day, dimension, value, analyses, scored, avg_overall, sum_overall, avg_entropy, sum_entropy, judged, avg_judged, sum_judged)
+  select organization, c.day, c.dimension, c.value, c.analyses, c.scored, c.avg_overall, c.sum_overall, c.avg_entropy, c.sum_entropy,
+         c.judged, c.avg_judged, c.sum_judged
+    from merged c
+   where c.dimension <> 'all'
+  on conflict (organization_id, day, dimension, value) do update
+    set analyses = excluded.analyses, scored = excluded.scored, avg_overall = excluded.avg_overall, sum_overall = excluded.sum_overall,
+        avg_entropy = excluded.avg_entropy, sum_entropy = excluded.sum_entropy, judged = excluded.judged,
+        avg_judged = excluded.avg_judged, sum_judged = excluded.sum_judged
+  where (m.analyses, m.scored, m.avg_overall, m.sum_overall, m.avg_entropy, m.sum_entropy, m.judged, m.avg_judged, m.sum_judged)
+        is distinct from (excluded.analyses, excluded.scored, excluded.avg_overall, excluded.sum_overall, excluded.avg_entropy,
+                          excluded.sum_entropy, excluded.judged, excluded.avg_judged, excluded.sum_judged);
+$function$;
+alter function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these days of mart.analysis_daily and mart.analysis_daily_by right, from the hours of mart.analysis_hourly.';
 
+
+-- app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
   with computed as materialized (
-    select c.* from unnest(days) as d (day), lateral app.compute_feature_daily(organization, d.day, d.day + 1) as c
+    select * from app.compute_analysis_hourly(organization, lows, highs)
+  ), gone as (
+    delete from mart.analysis_hourly m
+     using unnest(lows, highs) as b (low, high)
+     where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
+       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
+  )
+  insert into mart.analysis_hourly as m
+    (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)
+  select organization, c.* from computed c
+  on conflict (organization_id, ts_bucket, dimension, value) do update
+    set analyses = excluded.analyses, scored = excluded.scored, overall_count = excluded.overall_count, sum_overall = excluded.sum_overall,
+        entropy_count = excluded.entropy_count, sum_entropy = excluded.sum_entropy, judged = excluded.judged, sum_judged = excluded.sum_judged
+  where (m.analyses, m.scored, m.overall_count, m.sum_overall, m.entropy_count, m.sum_entropy, m.judged, m.sum_judged)
+        is distinct from (excluded.analyses, excluded.scored, excluded.overall_count, excluded.sum_overall, excluded.entropy_count,
+                          excluded.sum_entropy, excluded.judged, excluded.sum_judged);
+$function$;
+alter function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these hours of mart.analysis_hourly right.';
+
+
+-- app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_days date[];
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  if coalesce(cardinality(lows), 0) = 0 then
+    return;
+  end if;
+  select array_agg(d.day order by d.day), array_agg(d.low order by d.day), array_agg(d.high order by d.day)
+    into v_days, v_lows, v_highs
+    from app.mart_days(zone, lows) as d;
+  case source
+    when 'analysis' then
+      perform app.refresh_analysis_hourly(organization, lows, highs);
+      perform app.refresh_analysis_daily(organization, v_days, v_lows, v_highs);
+    when 'feature' then
+      perform app.refresh_feature_daily(organization, v_days, v_lows, v_highs);
+    else
+      perform app.refresh_metric_timeseries(organization, source, 'hour', lows, highs);
+      perform app.refresh_metric_timeseries(organization, source, 'day', v_lows, v_highs);
+  end case;
+end;
+$function$;
+alter function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes the hours with these begins and ends right in the marts of a source, and the days that they lie in.';
+
+
+-- app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with computed as materialized (
+    select * from app.compute_feature_daily(organization, days, lows, highs)
   ), gone as (
     delete from mart.feature_daily m
      where m.organization_id = organization and m.day = any (days)
-       and not exists (select from computed c where c.day = m.day and c.feature_key = m.feature_key)
+       and (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)
   )
   insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
   select organization, c.* from computed c
@@ -5372,25 +6474,34 @@ AS $function$
     set events = excluded.events, unique_users = excluded.unique_users
   where (m.events, m.unique_users) is distinct from (excluded.events, excluded.unique_users);
 $function$;
-alter function app.refresh_days(organization uuid, days date[]) owner to curestry_definer;
-revoke all on function app.refresh_days(organization uuid, days date[]) from public;
-comment on function app.refresh_days(organization uuid, days date[]) is 'Recomputes these days (UTC) of mart.analysis_daily and mart.feature_daily.';
+alter function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these days of mart.feature_daily right.';
 
 
--- app.refresh_hours(organization uuid, hours timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_hours(organization uuid, hours timestamp with time zone[])
+-- app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select app.refresh_metric_timeseries(organization, 'hour', hours);
-  select app.refresh_metric_timeseries(organization, 'day', array(select distinct date_trunc('day', h, 'UTC') from unnest(hours) as h));
-  select app.refresh_days(organization, array(select distinct (h at time zone 'UTC')::date from unnest(hours) as h));
+declare
+  v_source text;
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
+    from app.mart_hours(zone, array(select generate_series(date_trunc('hour', day_low, 'UTC'), day_high - interval '1 microsecond', interval '1 hour'))) as h
+   where h.low >= day_low and h.low < day_high;
+  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
+    perform app.refresh_buckets(organization, zone, v_source, v_lows, v_highs);
+  end loop;
+end;
 $function$;
-alter function app.refresh_hours(organization uuid, hours timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_hours(organization uuid, hours timestamp with time zone[]) from public;
-comment on function app.refresh_hours(organization uuid, hours timestamp with time zone[]) is 'Recomputes all marts for these hours and for the days that they lie in.';
+alter function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) owner to curestry_definer;
+revoke all on function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) from public;
+comment on function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) is 'Makes the day with this begin and end right in all marts of an organization, with all its hours.';
 
 
 -- app.refresh_marts()
@@ -5420,35 +6531,42 @@ revoke all on function app.refresh_marts() from public;
 comment on function app.refresh_marts() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" take each organization in a transaction of its own.';
 
 
--- app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[])
+-- app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
   with computed as materialized (
-    select c.*
-      from unnest(buckets) as b (bucket),
-           lateral app.compute_metric_timeseries(organization, bucket_size, b.bucket, b.bucket + ('1 ' || bucket_size)::interval) as c
+    select * from app.compute_metric_timeseries(organization, refresh_metric_timeseries.source, lows, highs) where bucket_size = 'hour'
+    union all
+    select * from app.merge_metric_timeseries(organization, refresh_metric_timeseries.source, 'hour', null, lows, highs) where bucket_size = 'day'
   ), gone as (
     delete from mart.metric_timeseries m
-     where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket = any (buckets)
-       and not exists (select from computed c where c.metric_key = m.metric_key and c.ts_bucket = m.ts_bucket)
+     using unnest(lows, highs) as b (low, high)
+     where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+       and m.source = refresh_metric_timeseries.source
+       and (m.metric_key::text, m.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)
   )
   insert into mart.metric_timeseries as m
-    (organization_id, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
-  select organization, c.metric_key, bucket_size, c.ts_bucket, c.value_num, c.value_json, c.sample_count, c.numeric_count, c.value_sum, c.value_min, c.value_max
+    (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
+  select organization, refresh_metric_timeseries.source, c.metric_key, bucket_size, c.ts_bucket, c.value_num, c.value_json, c.sample_count, c.numeric_count,
+         c.value_sum, c.value_min, c.value_max
     from computed c
-  on conflict (organization_id, metric_key, granularity, ts_bucket) do update
+  on conflict (organization_id, source, metric_key, granularity, ts_bucket) do update
     set value_num = excluded.value_num, value_json = excluded.value_json, sample_count = excluded.sample_count,
         numeric_count = excluded.numeric_count, value_sum = excluded.value_sum, value_min = excluded.value_min, value_max = excluded.value_max
   where (m.value_num, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max)
         is distinct from (excluded.value_num, excluded.value_json, excluded.sample_count, excluded.numeric_count, excluded.value_sum, excluded.value_min, excluded.value_max);
 $function$;
-alter function app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[]) from public;
-comment on function app.refresh_metric_timeseries(organization uuid, bucket_size text, buckets timestamp with time zone[]) is 'Recomputes these buckets (hours or days, UTC) of mart.metric_timeseries.';
+alter function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these buckets of mart.metric_timeseries right: hours from what was recorded, days from the hours.';
 
 
 -- app.refresh_organization(organization uuid)
@@ -5459,21 +6577,45 @@ CREATE OR REPLACE FUNCTION app.refresh_organization(organization uuid)
  SET search_path TO ''
 AS $function$
 declare
+  v_sources text[];
   v_hours timestamptz[];
+  v_zone text;
+  v_is_new boolean;
+  v_frozen timestamptz;
+  v_source text;
+  v_lows timestamptz[];
+  v_highs timestamptz[];
 begin
   perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization, 0));
   with taken as (
-    delete from app.mart_mark m where m.organization_id = organization returning m.hour
+    delete from app.mart_mark m where m.organization_id = organization returning m.source, m.hour
+  ), mark as (
+    select distinct source, hour from taken
   )
-  select array_agg(distinct hour order by hour) into v_hours from taken;
+  select (select array_agg(m.source) from mark m), (select array_agg(m.hour) from mark m),
+         coalesce(s.time_zone, 'UTC'), coalesce(s.time_zone, 'UTC') <> o.time_zone, coalesce(s.frozen_before, '-infinity')
+    into v_sources, v_hours, v_zone, v_is_new, v_frozen
+    from (values (organization)) as i (id)
+    left join ops.organization o on o.id = i.id
+    left join app.mart_state s on s.organization_id = i.id;
   if v_hours is null then
     return 0;
   end if;
-  perform app.refresh_hours(organization, v_hours);
-  return cardinality(v_hours);
+  if v_is_new or '-infinity' = any (v_hours) then
+    return app.rebuild_organization(organization);
+  end if;
+  foreach v_source in array array(select distinct s.source from unnest(v_sources) as s (source) order by 1) loop
+    select array_agg(h.low order by h.low), array_agg(h.high order by h.low) into v_lows, v_highs
+      from app.mart_hours(v_zone, array(select m.hour from unnest(v_sources, v_hours) as m (source, hour) where m.source = v_source)) as h
+     where h.low >= v_frozen;
+    perform app.refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
+  end loop;
+  return (select count(distinct h.hour) from unnest(v_hours) as h (hour));
 end;
 $function$;
 alter function app.refresh_organization(organization uuid) owner to curestry_definer;
+grant execute on function app.refresh_organization(organization uuid) to curestry_owner;
+grant execute on function app.refresh_organization(organization uuid) to curestry_worker;
 revoke all on function app.refresh_organization(organization uuid) from public;
 comment on function app.refresh_organization(organization uuid) is 'Brings the marts of one organization up to date; answers how many hours had changed.';
 
@@ -6177,6 +7319,60 @@ revoke all on function app.security_findings() from public;
 comment on function app.security_findings() is 'What is unsafe in this database, or unlike the rest of it, and how to cure it. Behind "curestry doctor --security".';
 
 
+-- app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ RETURNS TABLE(n bigint, points bigint, low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_unit constant text := lower(size::text);
+  v_step constant interval := ('1 ' || v_unit)::interval;
+  v_first timestamp;
+  v_points bigint;
+begin
+  if from_ts >= to_ts then
+    perform app.refuse('CU004', 'to: must lie after from', 'to', 'series_to');
+  end if;
+  if not (isfinite(from_ts) and isfinite(to_ts)) or from_ts < '1970-01-01Z' or to_ts > '2200-01-01Z' then
+    perform app.refuse('CU004', 'from, to: must be times from 1970 to 2199', 'from', 'series_times');
+  end if;
+  if extract(epoch from to_ts - from_ts) / extract(epoch from v_step) > 10000 then
+    perform app.refuse('CU006', format('from, to: at most 10000 points, and these are about %s; take larger buckets or a shorter period',
+      ceil(extract(epoch from to_ts - from_ts) / extract(epoch from v_step))), 'to', 'series_points');
+  end if;
+  if v_unit = 'hour' then
+    return query
+      with hour as (
+        select h.low, h.high
+          from app.mart_hours(zone, array(select generate_series(date_trunc('hour', from_ts - (to_ts - from_ts), 'UTC') - interval '4 hours',
+                                                                 to_ts - interval '1 microsecond', interval '1 hour'))) as h
+      ), span as (
+        select count(*) as points, min(h.low) as first from hour h where h.high > from_ts and h.low < to_ts
+      )
+      select row_number() over (order by l.low), l.points, l.low, l.high
+        from (select h.low, h.high, s.points
+                from hour h, span s
+               where h.low < to_ts
+               order by h.low desc
+               limit (select 2 * s.points from span s)) l;
+  else
+    v_first := date_trunc(v_unit, from_ts at time zone zone);
+    v_points := (select count(*) from generate_series(v_first, (to_ts - interval '1 microsecond') at time zone zone, v_step));
+    return query
+      select row_number() over (order by b.n), v_points, b.low, b.high
+        from (select k.n, app.mart_day_start(zone, (v_first + k.n * v_step)::date) as low,
+                     app.mart_day_start(zone, (v_first + (k.n + 1) * v_step)::date) as high
+                from generate_series(-v_points, v_points - 1) as k (n)) b;
+  end if;
+end;
+$function$;
+grant execute on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_definer;
+revoke all on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
+comment on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The buckets of a time zone that a period touches, and before them as many of the previous period; refuses (CU006) more than 10000.';
+
+
 -- app.session_user_id()
 CREATE OR REPLACE FUNCTION app.session_user_id()
  RETURNS integer
@@ -6187,6 +7383,64 @@ grant execute on function app.session_user_id() to curestry_definer;
 grant execute on function app.session_user_id() to curestry_member;
 revoke all on function app.session_user_id() from public;
 comment on function app.session_user_id() is 'The user who makes the current request in person; null for an API key, which does not act for its maker as a person.';
+
+
+-- app.sketch_slot(x numeric)
+CREATE OR REPLACE FUNCTION app.sketch_slot(x numeric)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((x >= 0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001) AND (x <= '1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric)) THEN (40000 + (ceil((ln((x)::double precision) / (0.020000666706669524)::double precision)))::integer) WHEN ((x <= '-0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001'::numeric) AND (x >= '-1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric)) THEN ('-40000'::integer - (ceil((ln(((- x))::double precision) / (0.020000666706669524)::double precision)))::integer) WHEN (x = (0)::numeric) THEN 0 ELSE ((sign(x))::integer * (40000 + CASE WHEN (abs(x) > (1)::numeric) THEN 34538 ELSE '-34538'::integer END)) END;
+grant execute on function app.sketch_slot(x numeric) to curestry_definer;
+revoke all on function app.sketch_slot(x numeric) from public;
+comment on function app.sketch_slot(x numeric) is 'The slot of a quantile sketch that a number falls into.';
+
+
+-- app.sketch_value(slot integer)
+CREATE OR REPLACE FUNCTION app.sketch_value(slot integer)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (slot = 0) THEN (0)::numeric ELSE ((sign((slot)::double precision))::numeric * (((0.99)::double precision * exp((((abs(slot) - 40000))::double precision * (0.020000666706669524)::double precision))))::numeric) END;
+grant execute on function app.sketch_value(slot integer) to curestry_analyst;
+grant execute on function app.sketch_value(slot integer) to curestry_definer;
+revoke all on function app.sketch_value(slot integer) from public;
+comment on function app.sketch_value(slot integer) is 'The number that stands for a slot of a quantile sketch: within 1 % of every number in it.';
+
+
+-- app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organizations integer, resumed boolean, seconds double precision)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if from_ts >= to_ts then
+    perform app.refuse('CU004', 'to: must lie after from', 'to');
+  end if;
+  resumed := exists (select from app.mart_rebuild r
+                      where r.from_ts = start_rebuild.from_ts and r.to_ts = start_rebuild.to_ts
+                        and (only_organization is null or r.organization_id = only_organization));
+  if not resumed then
+    insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
+    select o.id, start_rebuild.from_ts, start_rebuild.to_ts, e.first, e.last
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id,
+           lateral app.mart_extent(o.id, coalesce(s.time_zone, 'UTC'), greatest(start_rebuild.from_ts, coalesce(s.frozen_before, '-infinity')), start_rebuild.to_ts) as e
+     where e.first is not null and (only_organization is null or o.id = only_organization);
+  end if;
+  select count(*), coalesce(sum(extract(epoch from r.last_ts - r.next_ts)), 0) into organizations, seconds
+    from app.mart_rebuild r
+   where r.from_ts = start_rebuild.from_ts and r.to_ts = start_rebuild.to_ts
+     and (only_organization is null or r.organization_id = only_organization);
+  return next;
+end;
+$function$;
+alter function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Plans a rebuild of the marts of a span of time, of one organization or of all; answers how many organizations and how much time are ahead. app.continue_rebuild does it. For operators.';
 
 
 -- app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[])
@@ -6354,12 +7608,12 @@ CREATE OR REPLACE FUNCTION app.tg__mart_marks()
 AS $function$
 begin
   if TG_OP <> 'INSERT' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from old_rows;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from old_rows;
   end if;
   if TG_OP <> 'DELETE' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from new_rows;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
   return null;
 end;
@@ -6367,6 +7621,55 @@ $function$;
 alter function app.tg__mart_marks() owner to curestry_definer;
 revoke all on function app.tg__mart_marks() from public;
 comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date.';
+
+
+-- app.tg__mart_marks_all()
+CREATE OR REPLACE FUNCTION app.tg__mart_marks_all()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.mart_mark (organization_id, source, hour) select o.id, TG_ARGV[0], '-infinity' from ops.organization o;
+  return null;
+end;
+$function$;
+alter function app.tg__mart_marks_all() owner to curestry_definer;
+revoke all on function app.tg__mart_marks_all() from public;
+comment on function app.tg__mart_marks_all() is 'Trigger: marks all hours of all organizations when a table with facts is truncated.';
+
+
+-- app.tg__mart_marks_of_runs()
+CREATE OR REPLACE FUNCTION app.tg__mart_marks_of_runs()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if TG_OP <> 'INSERT' then
+    perform from ops.analysis_run r
+      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from old_rows) and r.finished_at is null
+        for share;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
+      from old_rows o join ops.analysis_run r on r.organization_id = o.organization_id and r.id = o.analysis_run_id;
+  end if;
+  if TG_OP <> 'DELETE' then
+    perform from ops.analysis_run r
+      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from new_rows) and r.finished_at is null
+        for share;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
+      from new_rows n join ops.analysis_run r on r.organization_id = n.organization_id and r.id = n.analysis_run_id;
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg__mart_marks_of_runs() owner to curestry_definer;
+revoke all on function app.tg__mart_marks_of_runs() from public;
+comment on function app.tg__mart_marks_of_runs() is 'Trigger: marks the hours of the runs whose document or judgements changed.';
 
 
 -- app.tg__updated_at()
@@ -7007,6 +8310,30 @@ revoke all on function app.tg_erasure__append_only() from public;
 comment on function app.tg_erasure__append_only() is 'Trigger: a receipt gets its counts in its own transaction, and nothing else happens to it.';
 
 
+-- app.tg_evaluation_metrics__mart_marks()
+CREATE OR REPLACE FUNCTION app.tg_evaluation_metrics__mart_marks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if TG_OP <> 'INSERT' then
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', created_at, 'UTC') from old_rows;
+  end if;
+  if TG_OP <> 'DELETE' then
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', created_at, 'UTC') from new_rows;
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_evaluation_metrics__mart_marks() owner to curestry_definer;
+revoke all on function app.tg_evaluation_metrics__mart_marks() from public;
+comment on function app.tg_evaluation_metrics__mart_marks() is 'Trigger: marks the hours whose evaluation metrics changed; their time is created_at.';
+
+
 -- app.tg_judge_rubric__frozen()
 CREATE OR REPLACE FUNCTION app.tg_judge_rubric__frozen()
  RETURNS trigger
@@ -7484,19 +8811,19 @@ declare
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days)
+    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone)
       from new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days),
-           array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone),
+           array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.time_zone is distinct from o.time_zone then 'time_zone' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id
-     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days;
+     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days or n.time_zone is distinct from o.time_zone;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days)
+    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone)
       from old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -7605,6 +8932,44 @@ $function$;
 alter function app.tg_organization__held() owner to curestry_definer;
 revoke all on function app.tg_organization__held() from public;
 comment on function app.tg_organization__held() is 'Trigger: an organization under legal hold is not deleted.';
+
+
+-- app.tg_organization__mart_marks()
+CREATE OR REPLACE FUNCTION app.tg_organization__mart_marks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.mart_mark (organization_id, source, hour) values (NEW.id, 'zone', '-infinity');
+  return null;
+end;
+$function$;
+alter function app.tg_organization__mart_marks() owner to curestry_definer;
+revoke all on function app.tg_organization__mart_marks() from public;
+comment on function app.tg_organization__mart_marks() is 'Trigger: the marts of an organization are rebuilt when its time zone changes.';
+
+
+-- app.tg_organization__time_zone()
+CREATE OR REPLACE FUNCTION app.tg_organization__time_zone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if NEW.time_zone !~ '^(posix|right)/' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+    return NEW;
+  end if;
+  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', to_json(NEW.time_zone)),
+    'timeZone', 'organization_time_zone');
+  return null;
+end;
+$function$;
+alter function app.tg_organization__time_zone() owner to curestry_definer;
+revoke all on function app.tg_organization__time_zone() from public;
+comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its whole name.';
 
 
 -- app.tg_organization_user__owner()
@@ -8008,6 +9373,7 @@ declare
   v_of regclass;
   v_left_out text[];
   v_blank jsonb;
+  v_truncated bigint;
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
@@ -8016,11 +9382,15 @@ begin
     select jsonb_object_agg(a.attname, null) into v_blank
       from pg_catalog.pg_attribute a
      where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
+    -- What was there before a truncate is gone, and the log says so
+    select coalesce(max(a.seq), 0) into v_truncated
+      from ops.audit_log a
+     where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
     return query execute format($query$
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete')
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -8045,7 +9415,7 @@ begin
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
              end
     $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null, v_blank);
+      v_table.summarize_inserts, v_table.organization_column is not null, v_blank, v_truncated);
     if v_table.summarize_inserts then
       return query execute format($query$
         select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
@@ -8053,10 +9423,10 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name);
+      $query$, v_of, v_table.table_name, v_truncated);
     end if;
   end loop;
 end;
@@ -8318,6 +9688,165 @@ revoke all on function core.sign_out_everywhere() from public;
 comment on function core.sign_out_everywhere() is 'Ends all of your sessions, this one too; answers how many they were.';
 
 
+-- mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text)
+CREATE OR REPLACE FUNCTION mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket DEFAULT 'DAY'::mart.series_bucket, fill mart.series_fill DEFAULT 'NONE'::mart.series_fill, dimension text DEFAULT 'all'::text, value text DEFAULT ''::text)
+ RETURNS mart.analysis_point[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_organization constant uuid := app.require('marts:read');
+  v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+begin
+  if dimension not in ('all', 'status', 'language', 'rubric') then
+    perform app.refuse('CU004', format('dimension: must be all, status, language or rubric, not %s', to_json(dimension)), 'dimension', 'analysis_series_dimension');
+  end if;
+  return (
+    with bucket as materialized (
+      select b.* from app.series_buckets(v_zone, analysis_series.bucket, "from", "to") as b
+    ), counted as (
+      select b.n, b.points, b.low, b.high, a.*,
+             -- The place of the last mean before, or here
+             max(b.n) filter (where a.analyses > 0) over (order by b.n) as last
+        from bucket b,
+             lateral (select sum(h.analyses)::bigint as analyses, sum(h.scored)::bigint as scored,
+                             sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall,
+                             sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy,
+                             sum(h.judged)::bigint as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged
+                        from mart.analysis_hourly h
+                       where h.organization_id = v_organization and h.dimension = analysis_series.dimension and h.value = analysis_series.value
+                         and h.ts_bucket >= b.low and h.ts_bucket < b.high) a
+    ), point as (
+      select b.n, b.points, b.low, b.high,
+             case
+               when b.analyses is not null then row(b.analyses, b.scored, b.avg_overall, b.avg_entropy, b.judged, b.avg_judged)::mart.analysis_values
+               when analysis_series.fill = 'ZERO' then row(0, 0, 0, 0, 0, 0)::mart.analysis_values
+               when analysis_series.fill = 'PREVIOUS' then row(0, 0, l.avg_overall, l.avg_entropy, 0, l.avg_judged)::mart.analysis_values
+               when analysis_series.fill = 'NULL' then row(0, 0, null, null, 0, null)::mart.analysis_values
+             end as counted
+        from counted b
+        left join counted l on l.n = b.last
+    )
+    select coalesce(array_agg(row(c.low, c.high, (c.counted).*, p.low, p.counted)::mart.analysis_point order by c.n), '{}')
+      from point c
+      join point p on p.n = c.n - c.points
+     where c.n > c.points and c.counted is distinct from null);
+end;
+$function$;
+alter function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) owner to curestry_definer;
+grant execute on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) to curestry_member;
+revoke all on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) from public;
+comment on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) is 'The analyses over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or rubric with a value. Needs marts:read.';
+
+
+-- mart.mart_freshness()
+CREATE OR REPLACE FUNCTION mart.mart_freshness()
+ RETURNS mart.freshness[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array_agg(row(f.*)::mart.freshness order by f.mart) from app.organization_mart_freshness(app.require('marts:read')) as f;
+$function$;
+alter function mart.mart_freshness() owner to curestry_definer;
+grant execute on function mart.mart_freshness() to curestry_member;
+revoke all on function mart.mart_freshness() from public;
+comment on function mart.mart_freshness() is 'How far the marts of the request''s organization are behind what was recorded. Needs marts:read.';
+
+
+-- mart.merge_sketches(sketches jsonb[])
+CREATE OR REPLACE FUNCTION mart.merge_sketches(sketches jsonb[])
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_object_agg(m.slot, m.n), '{}')
+    from (select e.key as slot, sum(e.value::bigint) as n
+            from unnest(sketches) as s (sketch), lateral jsonb_each_text(s.sketch) as e
+           group by e.key) m;
+$function$;
+grant execute on function mart.merge_sketches(sketches jsonb[]) to curestry_analyst;
+revoke all on function mart.merge_sketches(sketches jsonb[]) from public;
+comment on function mart.merge_sketches(sketches jsonb[]) is 'The sketch of all numbers of these sketches, exactly: mart.quantile(mart.merge_sketches(array_agg(value_json -> ''sketch'')), 0.95). Counts of texts are added up likewise.';
+
+
+-- mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text)
+CREATE OR REPLACE FUNCTION mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket DEFAULT 'DAY'::mart.series_bucket, fill mart.series_fill DEFAULT 'NONE'::mart.series_fill, source text DEFAULT 'metric'::text)
+ RETURNS mart.series_point[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET jit TO 'off'
+AS $function$
+declare
+  v_organization constant uuid := app.require('marts:read');
+  v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+begin
+  if source not in ('metric', 'node', 'judge', 'evaluation') then
+    perform app.refuse('CU004', format('source: must be metric, node, judge or evaluation, not %s', to_json(source)), 'source', 'metric_series_source');
+  end if;
+  return (
+    with bucket as materialized (
+      select b.* from app.series_buckets(v_zone, metric_series.bucket, "from", "to") as b
+    ), measured as (
+      select b.n, b.points, b.low, b.high, m.sample_count, m.numeric_count, m.value_sum, m.value_num, m.value_min, m.value_max, m.value_json,
+             -- The place of the last number before, or here
+             max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
+        from bucket b
+        left join app.merge_metric_timeseries(
+               v_organization, metric_series.source, case metric_series.bucket when 'HOUR' then 'hour' else 'day' end, metric_series.key,
+               (select array_agg(a.low order by a.n) from bucket a), (select array_agg(a.high order by a.n) from bucket a)) as m
+          on m.ts_bucket = b.low
+    ), point as (
+      select b.n, b.points, b.low, b.high,
+             case
+               when b.sample_count is not null then
+                 row(b.sample_count, b.numeric_count, b.value_sum, b.value_num, b.value_min, b.value_max,
+                     (b.value_json ->> 'p50')::numeric, (b.value_json ->> 'p90')::numeric, (b.value_json ->> 'p95')::numeric, (b.value_json ->> 'p99')::numeric,
+                     b.value_json -> 'counts', (b.value_json ->> 'other')::bigint)::mart.series_values
+               when metric_series.fill = 'ZERO' then row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}', 0)::mart.series_values
+               when metric_series.fill = 'PREVIOUS' then
+                 row(0, 0, 0, l.value_num, l.value_min, l.value_max,
+                     (l.value_json ->> 'p50')::numeric, (l.value_json ->> 'p90')::numeric, (l.value_json ->> 'p95')::numeric, (l.value_json ->> 'p99')::numeric,
+                     null, null)::mart.series_values
+               when metric_series.fill = 'NULL' then row(0, 0, null, null, null, null, null, null, null, null, null, null)::mart.series_values
+             end as measured
+        from measured b
+        left join measured l on l.n = b.last
+    )
+    select coalesce(array_agg(row(c.low, c.high, (c.measured).*, p.low, p.measured)::mart.series_point order by c.n), '{}')
+      from point c
+      join point p on p.n = c.n - c.points
+     where c.n > c.points and c.measured is distinct from null);
+end;
+$function$;
+alter function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) owner to curestry_definer;
+grant execute on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) to curestry_member;
+revoke all on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) from public;
+comment on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) is 'A metric over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. source: metric (of analyses), node, judge or evaluation. Needs marts:read.';
+
+
+-- mart.quantile(sketch jsonb, q numeric)
+CREATE OR REPLACE FUNCTION mart.quantile(sketch jsonb, q numeric)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select app.sketch_value(min(c.slot))
+    from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
+            from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
+   where q between 0 and 1 and c.below > q * (c.total - 1);
+$function$;
+grant execute on function mart.quantile(sketch jsonb, q numeric) to curestry_analyst;
+revoke all on function mart.quantile(sketch jsonb, q numeric) from public;
+comment on function mart.quantile(sketch jsonb, q numeric) is 'The number at a rank (0.5: the median) of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+
+
 -- ops.accept_invitation(code text)
 CREATE OR REPLACE FUNCTION ops.accept_invitation(code text)
  RETURNS ops.organization_user
@@ -8541,7 +10070,7 @@ begin
   return query
     select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
            c.changes, a.erasure_id,
-           case when a.action = 'baseline' then 'It was there when the audit began' else
+           case when a.action = 'baseline' then 'It was there when this log begins' else
              coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action

@@ -8,5 +8,4 @@ grant usage on schema app to curestry_gateway, curestry_anonymous, curestry_memb
 grant usage on schema report to curestry_analyst;
 grant usage on schema core, ops, mart to curestry_anonymous, curestry_member, curestry_analyst;
 -- The definer owns functions, so it has to be allowed to have them here.
-grant usage, create on schema app, core, ops to curestry_definer;
-grant usage on schema mart to curestry_definer;
+grant usage, create on schema app, core, ops, mart to curestry_definer;

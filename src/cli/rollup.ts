@@ -1,5 +1,7 @@
+import process from "node:process";
+import cliProgress from "cli-progress";
 import type { Command } from "commander";
-import pg from "pg";
+import pg, { type Client } from "pg";
 import { parseTime } from "./arguments.ts";
 import type { Answer, CommandContext, Run } from "./run_command.ts";
 
@@ -7,6 +9,7 @@ interface Options {
   check?: boolean;
   from?: Date;
   to?: Date;
+  organization?: string;
 }
 
 interface Difference {
@@ -18,6 +21,8 @@ interface Difference {
   expected: unknown;
   /** null: there is no such row. */
   actual: unknown;
+  /** A refresh is due that may mend it. */
+  waiting: boolean;
 }
 
 /** How many differences people are shown; scripts get all. */
@@ -30,36 +35,37 @@ export function addRollup(parent: Command, run: Run): void {
     .option("--check", "change nothing, but compare the marts with their source")
     .option("--from <time>", "recompute (or check) from this day or time on, UTC", parseTime)
     .option("--to <time>", "… and before this one", parseTime)
+    .option("--organization <slug>", "recompute (or check) the marts of this organization only")
+    .addHelpText(
+      "after",
+      `
+With --from, --to or --organization everything in that span is recomputed, changed or not, one day of an
+organization after the other, while readers read on. A rebuild that was interrupted goes on where it was
+when it is called again with the same span.`,
+    )
     .action((options: Options, command: Command) => {
       if (options.from && options.to && options.from >= options.to) {
         command.error("error: --to must lie after --from");
       }
-      return run((context) => options.check ? check(context, options) : refresh(context, options));
+      const isSpan = options.from || options.to || options.organization !== undefined;
+      return run((context) =>
+        options.check
+          ? check(context, options)
+          : isSpan
+          ? rebuild(context, options)
+          : refresh(context)
+      );
     });
 }
 
-async function refresh(context: CommandContext, { from, to }: Options): Promise<Answer> {
-  const isSpan = from !== undefined || to !== undefined;
-  if (!isSpan) return await refreshMarked(context);
-  const { rows } = await context.connect(
-    "owner",
-    (client) =>
-      client.query<{ organization_id: string; hours: number }>(
-        "select * from app.rebuild_marts($1, $2)",
-        [from ?? "-infinity", to ?? "infinity"],
-      ),
-  );
-  return describeRefresh(rows, []);
-}
-
 /** Each organization in a transaction of its own: one that fails, or is slow, holds up no other. */
-async function refreshMarked({ connect }: CommandContext): Promise<Answer> {
+async function refresh({ connect }: CommandContext): Promise<Answer> {
   return await connect("owner", async (client) => {
     const { rows: marked } = await client.query<{ id: string }>(
       "select m as id from app.marked_organizations() m",
     );
-    const refreshed: { organization_id: string; hours: number }[] = [];
-    const failed: { organizationId: string; message: string }[] = [];
+    const refreshed: Recomputed[] = [];
+    const failed: Failed[] = [];
     for (const { id } of marked) {
       try {
         const { rows: [row] } = await client.query<{ hours: number }>(
@@ -73,13 +79,54 @@ async function refreshMarked({ connect }: CommandContext): Promise<Answer> {
         failed.push({ organizationId: id, message: error.message });
       }
     }
-    return describeRefresh(refreshed, failed);
+    return answerHours(refreshed, { failed });
   });
 }
 
-function describeRefresh(
-  rows: { organization_id: string; hours: number }[],
-  failed: { organizationId: string; message: string }[],
+/** An organization whose marts could not be brought up to date, and why. */
+interface Failed {
+  organizationId: string;
+  message: string;
+}
+
+interface Recomputed {
+  organization_id: string;
+  hours: number;
+}
+
+async function rebuild({ connect }: CommandContext, options: Options): Promise<Answer> {
+  return await connect("owner", async (client) => {
+    const span = [...spanOf(options), await findOrganization(client, options)];
+    const { rows: [plan] } = await client.query<{ resumed: boolean; seconds: number }>(
+      "select resumed, seconds from app.start_rebuild($1, $2, $3)",
+      span,
+    );
+    const ahead = plan?.seconds ?? 0;
+    const bar = showDays(ahead);
+    const hours = new Map<string, number>();
+    try {
+      while (true) {
+        const { rows: [day] } = await client.query<Recomputed & { seconds: number }>(
+          "select * from app.continue_rebuild($1, $2, $3)",
+          span,
+        );
+        if (!day) break;
+        hours.set(day.organization_id, (hours.get(day.organization_id) ?? 0) + day.hours);
+        bar.update(ahead - day.seconds);
+      }
+    } finally {
+      bar.stop();
+    }
+    return answerHours(
+      [...hours].map(([organization_id, hours]) => ({ organization_id, hours })),
+      { resumed: plan?.resumed ?? false },
+    );
+  });
+}
+
+function answerHours(
+  rows: Recomputed[],
+  { failed = [], resumed }: { failed?: Failed[]; resumed?: boolean },
 ): Answer {
   const organizations = rows.filter(({ hours }) => hours > 0).map((row) => ({
     organizationId: row.organization_id,
@@ -92,26 +139,68 @@ function describeRefresh(
       hours,
       organizations,
       ...(failed.length > 0 ? { failed } : {}),
+      ...(resumed === undefined ? {} : { resumed }),
     },
     text: [
-      hours === 0 && failed.length === 0
-        ? "The marts are up to date: nothing to do"
-        : `Recomputed ${count(hours, "hour")} of ${count(organizations.length, "organization")}`,
+      hours > 0
+        ? `${resumed ? "Went on, and recomputed" : "Recomputed"} ${count(hours, "hour")} of ${
+          count(organizations.length, "organization")
+        }`
+        : resumed !== undefined
+        ? "There is nothing to recompute"
+        : failed.length > 0
+        ? ""
+        : "The marts are up to date: nothing to do",
       ...failed.map(({ organizationId, message }) =>
         `Not those of the organization ${organizationId}: ${message}`
       ),
-    ].join("\n"),
+    ].filter(Boolean).join("\n"),
     failed: failed.length > 0,
   };
 }
 
-async function check({ connect }: CommandContext, { from, to }: Options): Promise<Answer> {
-  const { rows: differences } = await connect("owner", (client) =>
-    client.query<Difference>(
-      "select * from app.check_marts($1, $2)",
-      [from ?? "-infinity", to ?? "infinity"],
-    ));
+/** Shows on the terminal how far a rebuild has come; nothing where there is no terminal. */
+function showDays(seconds: number): { update(done: number): void; stop(): void } {
+  if (!process.stderr.isTTY) return { update() {}, stop() {} };
+  const days = (n: number) => Math.round(n / 86_400);
+  const bar = new cliProgress.SingleBar({
+    format: "{bar} {percentage}%  {value} of {total} days, {eta_formatted} left",
+    stream: process.stderr,
+    barsize: 30,
+    hideCursor: true,
+    clearOnComplete: true,
+  }, cliProgress.Presets.shades_classic);
+  bar.start(Math.max(days(seconds), 1), 0);
+  return { update: (done) => bar.update(days(done)), stop: () => bar.stop() };
+}
+
+function spanOf({ from, to }: Options): (Date | string)[] {
+  return [from ?? "-infinity", to ?? "infinity"];
+}
+
+async function findOrganization(
+  client: Client,
+  { organization }: Options,
+): Promise<string | null> {
+  if (organization === undefined) return null;
+  const { rows: [found] } = await client.query<{ id: string }>(
+    "select app.organization_by_slug($1) as id",
+    [organization],
+  );
+  return found?.id ?? null;
+}
+
+async function check({ connect }: CommandContext, options: Options): Promise<Answer> {
+  const { rows: differences } = await connect(
+    "owner",
+    async (client) =>
+      await client.query<Difference>(
+        "select * from app.check_marts($1, $2, $3)",
+        [...spanOf(options), await findOrganization(client, options)],
+      ),
+  );
   const ok = differences.length === 0;
+  const waiting = differences.filter((difference) => difference.waiting).length;
   return {
     result: { ok, differences },
     text: ok
@@ -119,8 +208,14 @@ async function check({ connect }: CommandContext, { from, to }: Options): Promis
       : `${count(differences.length, "row")} of the marts differ from what was recorded:
 ${differences.slice(0, SHOWN).map(describe).join("\n")}${
         differences.length > SHOWN ? `\n  … and ${differences.length - SHOWN} more` : ""
-      }
-What was recorded since the last refresh differs until the next: run \`curestry rollup\`, then check again.`,
+      }${
+        waiting === 0 ? "" : `
+${waiting} of them wait for the next refresh: run \`curestry rollup\`, then check again.`
+      }${
+        waiting === differences.length
+          ? ""
+          : "\n`curestry rollup` with the same --from and --to makes them right."
+      }`,
     failed: !ok,
   };
 }

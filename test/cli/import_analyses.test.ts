@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ImportSummary } from "../../src/cli/import/import_records.ts";
-import { cliJson } from "../helpers/cli.ts";
+import { cli, cliJson } from "../helpers/cli.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { makeOrganization } from "../helpers/make.ts";
 
@@ -83,4 +83,46 @@ test("a span of time is rebuilt and checked alone", async () => {
   expect(differences.map(({ mart, bucket }) => [mart, bucket])).toEqual([
     ["analysis_daily", "2026-03-01"],
   ]);
+});
+
+test("one organization is rebuilt and checked alone, and a killed rebuild goes on", async () => {
+  const { id, slug } = await makeOrganization(database);
+  const stdin = Array.from(
+    { length: 6 },
+    (_, n) => JSON.stringify({ ...makeItem(n), finishedAt: `2026-05-0${n + 1}T10:00:00Z` }),
+  ).join("\n");
+  await cliJson(["import", "analyses", "-", "--organization", slug], { env, stdin });
+  await cliJson<Rollup>(["rollup"], { env });
+  const only = ["--organization", slug, "--from", "2026-05-01"];
+  const broken = async () => {
+    const { differences } = await cliJson<Check>(["rollup", "--check", ...only], { env }, 1);
+    return differences.filter(({ mart }) => mart === "analysis_daily").map(({ bucket }) => bucket);
+  };
+  await database.query("update mart.analysis_daily set analyses = analyses + 1000");
+  expect(await broken()).toHaveLength(6);
+
+  // Two days of a rebuild that was killed then
+  const span = ["2026-05-01", "infinity", id];
+  await database.query("select app.start_rebuild($1, $2, $3)", span);
+  for (let n = 0; n < 2; n++) {
+    await database.query("select app.continue_rebuild($1, $2, $3)", span);
+  }
+  expect(await broken()).toEqual(["2026-05-03", "2026-05-04", "2026-05-05", "2026-05-06"]);
+  // It goes on behind them; the import itself is an event of today
+  await database.query("update mart.analysis_daily set analyses = 1 where day = '2026-05-01'");
+  const rollup = await cliJson<Rollup>(["rollup", ...only], { env });
+  expect(rollup).toMatchObject({
+    hours: 5 * 24,
+    resumed: true,
+    organizations: [{ organizationId: id }],
+  });
+  await cliJson<Check>(["rollup", "--check", ...only], { env });
+  expect(await database.query("select from app.mart_rebuild")).toEqual([]);
+  expect(await cliJson<Rollup>(["rollup", ...only], { env })).toMatchObject({
+    hours: 7 * 24,
+    resumed: false,
+  });
+
+  const { code, stderr } = await cli(["rollup", "--organization", "nobody"], { env });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("nobody") });
 });

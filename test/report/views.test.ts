@@ -113,6 +113,33 @@ const views: Record<string, { figures: string; base: string }> = {
                           round(sum(semantic_entropy)::numeric, 6) as entropy
                      from core.analysis_results where organization_id = $1) d`,
   },
+  analysis_daily_by: {
+    figures:
+      `select dimension, value, sum(analyses) as analyses, sum(scored) as scored, min(day)::text as first, max(day)::text as last,
+                     round(coalesce(sum(sum_overall), 0), 6) as overall, round(coalesce(sum(avg_overall * scored), 0), 6) as overall_of_means,
+                     round(coalesce(sum(sum_entropy), 0), 6) as entropy, round(coalesce(sum(avg_entropy * scored), 0), 6) as entropy_of_means,
+                     sum(judged) as judged, round(coalesce(sum(sum_judged), 0), 6) as judgement,
+                     round(coalesce(sum(avg_judged * judged), 0), 6) as judgement_of_means
+                from report.analysis_daily_by where organization = $1 group by 1, 2 order by 1, 2`,
+    base:
+      `select k.dimension, k.value, count(*) as analyses, count(d.id) as scored, min((r.finished_at at time zone 'UTC')::date)::text as first,
+                  max((r.finished_at at time zone 'UTC')::date)::text as last,
+                  round(coalesce(sum(d.overall_score::numeric), 0), 6) as overall, round(coalesce(sum(d.overall_score::numeric), 0), 6) as overall_of_means,
+                  round(coalesce(sum(d.semantic_entropy::numeric), 0), 6) as entropy, round(coalesce(sum(d.semantic_entropy::numeric), 0), 6) as entropy_of_means,
+                  count(k.score) as judged, round(coalesce(sum(k.score), 0), 6) as judgement, round(coalesce(sum(k.score), 0), 6) as judgement_of_means
+             from ops.analysis_run r
+             left join core.analysis_results d on d.analysis_run_id = r.id,
+                  lateral (select 'status' as dimension, r.status::text as value, null::numeric as score
+                           union all select 'language', d.detected_language, null where d.id is not null
+                           union all
+                           select 'rubric', b.name || ' v' || b.version, ops.analysis_run_weighted_score(r, b.id)
+                             from ops.judge_rubric b
+                            where b.organization_id = $1 and exists (
+                              select from ops.judge_score s join ops.judge_criterion c on c.id = s.criterion_id
+                               where s.analysis_run_id = r.id and c.rubric_id = b.id)) k
+            where r.organization_id = $1 and r.finished_at is not null
+            group by 1, 2 order by 1, 2`,
+  },
   metric_timeseries: {
     figures:
       `select granularity, sum(sample_count) as samples, sum(numeric_count) as numbers, round(sum(sum)::numeric, 6) as sum,

@@ -42,6 +42,19 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
     },
     "core.sign_out": { sql: "select core.sign_out()", concerns: "caller" },
     "core.sign_out_everywhere": { sql: "select core.sign_out_everywhere()", concerns: "caller" },
+    "mart.metric_series": {
+      sql:
+        "select from unnest(mart.metric_series('latency', '2026-01-01Z', '2026-01-02Z', fill => 'ZERO'))",
+      concerns: "caller",
+    },
+    "mart.analysis_series": {
+      sql: "select from unnest(mart.analysis_series('2026-01-01Z', '2026-01-02Z', fill => 'ZERO'))",
+      concerns: "caller",
+    },
+    "mart.mart_freshness": {
+      sql: "select from unnest(mart.mart_freshness())",
+      concerns: "caller",
+    },
     "ops.accept_invitation": {
       sql: "select ops.accept_invitation($1)",
       values: [thing.code],

@@ -13,7 +13,7 @@ import {
   type Relation,
   relationsOf,
 } from "./graphql_cells.ts";
-import { allows, readRights, type Rights, whoseRows } from "./rights.ts";
+import { allows, holds, readRights, type Rights, whoseRows } from "./rights.ts";
 import { readTargets, type Targets, type Wrong } from "./table_cells.ts";
 import { makeWorld, type Principal, type World } from "./world.ts";
 
@@ -122,7 +122,11 @@ test("every field of Query is tried", () => {
     !tried.has(name)
   );
   expect(others.toSorted()).toEqual(
-    ["nodeId", ...OPERATORS_ONLY, "entityAsOf", "entityHistory", "viewer"].toSorted(),
+    [
+      ...["nodeId", "entityAsOf", "entityHistory", "viewer"],
+      ...OPERATORS_ONLY,
+      ...Object.keys(REFUSING),
+    ].toSorted(),
   );
 });
 
@@ -160,6 +164,22 @@ test.each(OPERATORS_ONLY)("%s is for operators in person", async (field) => {
       asker.name,
       asker.operator ? expect.stringContaining('"task":') : "FORBIDDEN",
     ]);
+  }
+});
+
+/** Reads that say why they answer nothing: an empty chart would be believed. */
+const REFUSING = {
+  martFreshness: "martFreshness { mart }",
+  metricSeries:
+    `metricSeries(key: "x", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { count }`,
+  analysisSeries: `analysisSeries(from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { analyses }`,
+};
+
+test.each(Object.entries(REFUSING))("%s refuses whoever lacks marts:read", async (name, field) => {
+  for (const asker of askers.filter(({ inOurs }) => inOurs)) {
+    const { data, errors } = await ask(asker, `query { ${field} }`, {});
+    const found = errors ? errors[0]?.extensions?.code : Array.isArray(data?.[name]);
+    expect(found, asker.name).toBe(holds(asker, "marts:read", "own") ? true : "FORBIDDEN");
   }
 });
 

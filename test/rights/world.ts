@@ -156,7 +156,13 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
   }
   await database.query("select app.refresh_marts()");
   await database.query(
-    "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
+    `with state as (
+       insert into app.mart_state (organization_id, time_zone) select unnest($1::uuid[]), 'UTC'
+     ), rebuild as (
+       insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
+       select unnest($1::uuid[]), '2020-01-01Z', '2020-01-03Z', '2020-01-02Z', '2020-01-02Z'
+     )
+     insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'`,
     [[ours.id, theirs.id]],
   );
   await database.query(
@@ -176,6 +182,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     "insert into app.erasure (kind, subject_id, counts) values ('user', '0', '{}')",
   );
   await database.query("insert into app.legal_hold (held_user_id, reason) values (0, 'x')");
+  await database.query("select app.check_marts_sample(1)");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)

@@ -34,6 +34,8 @@ const tables = [
   "mart.metric_timeseries",
   "mart.feature_daily",
   "mart.analysis_daily",
+  "mart.analysis_daily_by",
+  "mart.analysis_hourly",
 ];
 const notForAnalysts = [
   "ops.api_key",

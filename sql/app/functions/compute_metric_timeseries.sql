@@ -1,24 +1,54 @@
-/* The one definition of the mart: what a refresh writes, and what a check compares with. */
-create or replace function app.compute_metric_timeseries(organization uuid, bucket_size text, from_ts timestamptz, to_ts timestamptz)
+/*
+ * The one definition of the mart: what a refresh writes as hours, and what a check compares hours and days with. A number of
+ * the old backends that is none (NaN, Infinity) is left out.
+ *
+ * The planner takes a span with unknown ends for a ninth of the table, and would read all of it. The settings have it look up
+ * every bucket by the index, here and in the other functions that read or write by bucket: the cost follows what changed.
+ */
+create or replace function app.compute_metric_timeseries(organization uuid, source text, lows timestamptz[], highs timestamptz[])
 returns table (metric_key text, ts_bucket timestamptz, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint,
                value_sum numeric, value_min numeric, value_max numeric)
-language sql stable security definer set search_path = '' as $$
-  with sample as (
-    select m.key, date_trunc(bucket_size, m.occurred_at, 'UTC') as bucket, m.value_num,
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  with bucket as (
+    select b.low, b.high from unnest(lows, highs) as b (low, high)
+  ), sample as (
+    select m.key::text, b.low, m.value_num as num,
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
-      from ops.analysis_metric m
-     where m.organization_id = organization and m.occurred_at >= from_ts and m.occurred_at < to_ts
-  ), word as (
-    select key, bucket, jsonb_object_agg(word, n) as counts
-      from (select key, bucket, word, count(*) as n from sample where word is not null group by key, bucket, word) w
-     group by key, bucket
+      from bucket b
+      join ops.analysis_metric m on m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+     where source = 'metric'
+    union all
+    select n.node, b.low, n.score, n.status
+      from bucket b
+      join ops.analysis_node_result n on n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+     where source = 'node'
+    union all
+    select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
+      from bucket b
+      join ops.judge_score s on s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+     where source = 'judge'
+    union all
+    select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
+           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
+      from bucket b
+      join core.evaluation_metrics e on e.organization_id = organization and e.created_at >= b.low and e.created_at < b.high
+     where source = 'evaluation'
   )
-  select s.key, s.bucket, avg(s.value_num), (select jsonb_build_object('counts', w.counts) from word w where w.key = s.key and w.bucket = s.bucket),
-         count(*), count(s.value_num), sum(s.value_num), min(s.value_num), max(s.value_num)
-    from sample s
-   group by s.key, s.bucket;
+  select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
+         t.n, t.numbers, t.sum, t.min, t.max
+    from (select a.key, a.low, count(*) as n, count(a.num) as numbers, sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
+                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
+                 array_agg(a.word) filter (where a.word is not null) as words
+            from sample a
+           group by a.key, a.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
 $$;
-alter function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) owner to curestry_definer;
-revoke execute on function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) from public;
-comment on function app.compute_metric_timeseries(uuid, text, timestamptz, timestamptz) is
-  'mart.metric_timeseries of an organization and a span of time, computed from ops.analysis_metric.';
+alter function app.compute_metric_timeseries(uuid, text, timestamptz[], timestamptz[]) owner to curestry_definer;
+revoke execute on function app.compute_metric_timeseries(uuid, text, timestamptz[], timestamptz[]) from public;
+comment on function app.compute_metric_timeseries(uuid, text, timestamptz[], timestamptz[]) is
+  'The rows of mart.metric_timeseries of an organization and a source for buckets with these begins and ends, computed from what was recorded.';

@@ -1,6 +1,6 @@
 /*
  * Degraded is what works, but needs somebody to look at it. Each part gives its own figures and, in v_problems, what is
- * wrong: a further part (app.mart_check) adds itself at the mark below.
+ * wrong.
  */
 create or replace function app.health() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -33,7 +33,14 @@ begin
     into v_report, v_problems
     from runs r;
 
-  -- Further parts stand here
+  select v_report || jsonb_build_object('mart_check', (
+           select jsonb_build_object('checked_at', c.checked_at, 'buckets', c.buckets, 'differences', c.differences)
+             from app.mart_check c order by c.id desc limit 1)),
+         v_problems || array(select format('the nightly check found %s differences in the marts', c.differences)
+                               from (select * from app.mart_check c order by c.id desc limit 1) c
+                              where c.differences > 0)
+    into v_report, v_problems;
+
 
   return jsonb_build_object(
     'status', case when v_problems = '{}' then 'healthy' else 'degraded' end,

@@ -3,12 +3,12 @@ create or replace function app.tg__mart_marks() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if TG_OP <> 'INSERT' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from old_rows;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from old_rows;
   end if;
   if TG_OP <> 'DELETE' then
-    insert into app.mart_mark (organization_id, hour)
-    select distinct organization_id, date_trunc('hour', occurred_at, 'UTC') from new_rows;
+    insert into app.mart_mark (organization_id, source, hour)
+    select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
   return null;
 end;

@@ -53,4 +53,5 @@ create policy definer_all on core.evaluation_metrics for all to curestry_definer
 comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
 grant select on core.evaluation_metrics to curestry_definer;
 
+select app.mark_table('core.evaluation_metrics', 'evaluation', 'tg_evaluation_metrics__mart_marks');
 select app.audit_table('core.evaluation_metrics', summarize_inserts => true);

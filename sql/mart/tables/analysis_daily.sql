@@ -1,7 +1,7 @@
-comment on table mart.analysis_daily is E'@unique id\nThe analyses of each day (UTC) on which they ended, and their quality.';
+comment on table mart.analysis_daily is E'@unique id\nThe analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
 comment on column mart.analysis_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.analysis_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on column mart.analysis_daily.day is 'The day, UTC.';
+comment on column mart.analysis_daily.day is 'The day.';
 comment on column mart.analysis_daily.analyses is 'How many runs ended, whatever their end.';
 comment on column mart.analysis_daily.avg_overall is 'Mean overall score of those with a document.';
 comment on column mart.analysis_daily.avg_entropy is 'Mean semantic entropy of those with a document.';

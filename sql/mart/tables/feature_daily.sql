@@ -1,9 +1,9 @@
-comment on table mart.feature_daily is E'@unique id\nThe use of features by day (UTC).';
+comment on table mart.feature_daily is E'@unique id\nThe use of features by day of the organization''s time zone.';
 comment on column mart.feature_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.feature_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on column mart.feature_daily.day is 'The day, UTC.';
+comment on column mart.feature_daily.day is 'The day.';
 comment on column mart.feature_daily.feature_key is 'The feature.';
-comment on column mart.feature_daily.events is 'How many times it was used.';
+comment on column mart.feature_daily.events is 'How many times it was used; at most 2147483647.';
 comment on column mart.feature_daily.unique_users is 'By how many users.';
 comment on constraint pk_feature_daily on mart.feature_daily is 'One row per organization and id.';
 comment on constraint unq_feature_daily_day_feature_key on mart.feature_daily is 'One row per day and feature.';

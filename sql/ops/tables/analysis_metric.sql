@@ -42,5 +42,5 @@ create policy definer_all on ops.analysis_metric for all to curestry_definer
 comment on policy definer_all on ops.analysis_metric is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert, update (value_num, value_text, value_json) on ops.analysis_metric to curestry_definer;
 
-select app.mark_table('ops.analysis_metric');
+select app.mark_table('ops.analysis_metric', 'metric');
 select app.audit_table('ops.analysis_metric', summarize_inserts => true);

@@ -41,4 +41,5 @@ create policy definer_all on ops.analysis_node_result for all to curestry_define
 comment on policy definer_all on ops.analysis_node_result is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert on ops.analysis_node_result to curestry_definer;
 
+select app.mark_table('ops.analysis_node_result', 'node');
 select app.audit_table('ops.analysis_node_result', summarize_inserts => true);

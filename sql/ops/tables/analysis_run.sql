@@ -58,5 +58,5 @@ create or replace trigger _100_updated_at before update on ops.analysis_run
   for each row execute function app.tg__updated_at();
 create or replace trigger _200_life before update of status, started_at, finished_at on ops.analysis_run
   for each row execute function app.tg_analysis_run__life();
-select app.mark_table('ops.analysis_run');
+select app.mark_table('ops.analysis_run', 'analysis');
 select app.audit_table('ops.analysis_run', secret_columns => '{request_digest}');

@@ -38,7 +38,7 @@ create policy definer_all on ops.feature_event for all to curestry_definer
 comment on policy definer_all on ops.feature_event is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert on ops.feature_event to curestry_definer;
 
-select app.mark_table('ops.feature_event');
+select app.mark_table('ops.feature_event', 'feature');
 select app.audit_table('ops.feature_event', summarize_inserts => true);
 
 comment on table app.feature_event_default is 'ops.feature_event of months without a partition.';

@@ -2,6 +2,7 @@ comment on table ops.organization is 'A tenant: a team or company, or the person
 comment on column ops.organization.id is 'Identifies the organization.';
 comment on column ops.organization.name is 'Display name.';
 comment on column ops.organization.slug is 'Short name for addresses and headers: lower-case letters, digits and hyphens; unique.';
+comment on column ops.organization.time_zone is 'Whose hours and days the marts count by: a name of the IANA database, such as Europe/Berlin. Changing it has them rebuilt.';
 comment on column ops.organization.personal_user_id is 'The user whose personal organization this is; null for teams.';
 comment on column ops.organization.audit_retention_months is 'For how many months the audit log is kept; older months leave it once sealed. Null: for ever.';
 comment on column ops.organization.raw_retention_days is 'For how many days analysis runs with all that belongs to them, and feature events, are kept; the numbers in the marts stay. Null: for ever.';
@@ -14,6 +15,7 @@ comment on constraint chk_organization_name on ops.organization is 'name must no
 comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
 comment on constraint chk_organization_audit_retention_months on ops.organization is 'audit_retention_months must be from 1 to 1200';
 comment on constraint chk_organization_raw_retention_days on ops.organization is 'raw_retention_days must be from 1 to 36600';
+comment on constraint chk_organization_time_zone on ops.organization is 'timeZone: must be the name of a time zone, of at most 64 characters';
 comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
 
 alter table ops.organization enable row level security;
@@ -30,7 +32,7 @@ drop policy if exists update_own on ops.organization;
 create policy update_own on ops.organization for update to curestry_member
   using (id = app.organization_if('organization:write'));
 comment on policy update_own on ops.organization is 'The organization is renamed, and its settings changed, with organization:write.';
-grant update (name, slug, audit_retention_months, raw_retention_days) on ops.organization to curestry_member;
+grant update (name, slug, time_zone, audit_retention_months, raw_retention_days) on ops.organization to curestry_member;
 
 drop policy if exists delete_own on ops.organization;
 create policy delete_own on ops.organization for delete to curestry_member
@@ -55,4 +57,8 @@ create or replace trigger _100_updated_at before update on ops.organization
   for each row execute function app.tg__updated_at();
 create or replace trigger _200_held before delete on ops.organization
   for each row execute function app.tg_organization__held();
+create or replace trigger _200_time_zone before insert or update of time_zone on ops.organization
+  for each row execute function app.tg_organization__time_zone();
+create or replace trigger _800_mart_marks after update of time_zone on ops.organization
+  for each row when (OLD.time_zone is distinct from NEW.time_zone) execute function app.tg_organization__mart_marks();
 select app.audit_table('ops.organization', organization_column => 'id');

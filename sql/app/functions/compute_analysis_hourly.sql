@@ -1,0 +1,41 @@
+/*
+ * A run counts in the hour in which it ended, whatever its end; its document and its judgements count with it. A judgement
+ * counts once every criterion of the rubric has a score: with one missing, the weighted mean would be of something else. A
+ * number of the old backends that is none (NaN, Infinity) is left out.
+ */
+create or replace function app.compute_analysis_hourly(organization uuid, lows timestamptz[], highs timestamptz[])
+returns table (ts_bucket timestamptz, dimension text, value text, analyses bigint, scored bigint, overall_count bigint, sum_overall numeric,
+               entropy_count bigint, sum_entropy numeric, judged bigint, sum_judged numeric)
+language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  with run as materialized (
+    select b.low, r.id, r.status, d.id as document, d.detected_language as language,
+           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
+           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
+      from unnest(lows, highs) as b (low, high)
+      join ops.analysis_run r on r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+      left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
+     where r.finished_at is not null
+  ), verdict as (
+    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
+           case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                then sum(c.weight * s.score) / sum(c.weight) end as score
+      from run r
+      join ops.judge_score s on s.organization_id = organization and s.analysis_run_id = r.id
+      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+      join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
+     group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
+  )
+  select r.low, k.dimension, k.value, count(*), count(r.document), count(r.overall), sum(r.overall), count(r.entropy), sum(r.entropy), 0::bigint, null::numeric
+    from run r, lateral (values ('all', ''), ('status', r.status), ('language', r.language)) as k (dimension, value)
+   where k.value is not null
+   group by r.low, k.dimension, k.value
+  union all
+  select v.low, 'rubric', v.rubric, count(*), count(v.document), count(v.overall), sum(v.overall), count(v.entropy), sum(v.entropy), count(v.score), sum(v.score)
+    from verdict v
+   group by v.low, v.rubric;
+$$;
+alter function app.compute_analysis_hourly(uuid, timestamptz[], timestamptz[]) owner to curestry_definer;
+revoke execute on function app.compute_analysis_hourly(uuid, timestamptz[], timestamptz[]) from public;
+comment on function app.compute_analysis_hourly(uuid, timestamptz[], timestamptz[]) is
+  'The rows of mart.analysis_hourly for buckets with these begins and ends, computed from runs, documents and judge scores; of whole days for a check of the daily marts.';

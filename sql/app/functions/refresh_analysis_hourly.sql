@@ -1,0 +1,23 @@
+create or replace function app.refresh_analysis_hourly(organization uuid, lows timestamptz[], highs timestamptz[]) returns void
+language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  with computed as materialized (
+    select * from app.compute_analysis_hourly(organization, lows, highs)
+  ), gone as (
+    delete from mart.analysis_hourly m
+     using unnest(lows, highs) as b (low, high)
+     where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
+       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
+  )
+  insert into mart.analysis_hourly as m
+    (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)
+  select organization, c.* from computed c
+  on conflict (organization_id, ts_bucket, dimension, value) do update
+    set analyses = excluded.analyses, scored = excluded.scored, overall_count = excluded.overall_count, sum_overall = excluded.sum_overall,
+        entropy_count = excluded.entropy_count, sum_entropy = excluded.sum_entropy, judged = excluded.judged, sum_judged = excluded.sum_judged
+  where (m.analyses, m.scored, m.overall_count, m.sum_overall, m.entropy_count, m.sum_entropy, m.judged, m.sum_judged)
+        is distinct from (excluded.analyses, excluded.scored, excluded.overall_count, excluded.sum_overall, excluded.entropy_count,
+                          excluded.sum_entropy, excluded.judged, excluded.sum_judged);
+$$;
+alter function app.refresh_analysis_hourly(uuid, timestamptz[], timestamptz[]) owner to curestry_definer;
+revoke execute on function app.refresh_analysis_hourly(uuid, timestamptz[], timestamptz[]) from public;
+comment on function app.refresh_analysis_hourly(uuid, timestamptz[], timestamptz[]) is 'Makes these hours of mart.analysis_hourly right.';

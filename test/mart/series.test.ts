@@ -1,0 +1,203 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { withTestDatabase } from "../helpers/database.ts";
+import { withGateway } from "../helpers/gateway.ts";
+import { graphql, graphqlData } from "../helpers/graphql.ts";
+import { recordAnalyses, RESULT } from "../helpers/graphql_analyses.ts";
+import { makeAnalyst, makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { query } from "../helpers/database.ts";
+
+/** What clients and dashboards read from the marts. */
+
+const database = withTestDatabase();
+const gateway = withGateway(database);
+
+interface Point {
+  bucketStart: string;
+  bucketEnd: string;
+  count: string;
+  mean: string | null;
+  p50: string | null;
+  max: string | null;
+  counts: Record<string, number> | null;
+  previousStart: string;
+  previous: { count: string; mean: string | null } | null;
+}
+
+let organization: TestOrganization;
+let key: string;
+let blind: string;
+
+/** Days of 2026 on which there is a latency: its value is the day of the year. */
+const DAYS = Array.from({ length: 365 }, (_, n) => n).filter((n) => n % 10 !== 3);
+const timeOf = (n: number) => new Date(Date.UTC(2026, 0, 1 + n, 11, 30)).toISOString();
+
+beforeAll(async () => {
+  organization = await makeOrganization(database);
+  key = await makeKey(database, organization, ["analyses:write", "marts:read"]);
+  blind = await makeKey(database, organization, ["analyses:read"]);
+  for (let n = 0; n < DAYS.length; n += 100) {
+    const items = DAYS.slice(n, n + 100).map((day) => ({
+      promptContent: "x",
+      finishedAt: timeOf(day),
+      result: { ...RESULT, overallScore: day % 10, detectedLanguage: day % 2 ? "de" : "en" },
+      metrics: [{ key: "latency", valueNum: String(day + 1) }, { key: "colour", valueText: "red" }],
+    }));
+    for (const { outcome, message } of await recordAnalyses(gateway.url, key, items)) {
+      expect(outcome, message ?? "").toBe("inserted");
+    }
+  }
+  await database.query("select app.refresh_marts()");
+});
+
+const POINTS =
+  `bucketStart bucketEnd count mean p50 max counts previousStart previous { count mean }`;
+
+async function series(args: string): Promise<Point[]> {
+  const { metricSeries } = await graphqlData<{ metricSeries: Point[] }>(gateway.url, {
+    key,
+    query: `{ metricSeries(${args}) { ${POINTS} } }`,
+  });
+  return metricSeries;
+}
+
+const midnight = (point: { bucketStart: string }) => new Date(point.bucketStart).toISOString();
+
+describe("metricSeries", () => {
+  test("gives a year of daily points in one request, and fills gaps as it is told", async () => {
+    const year = `key: "latency", from: "2026-01-01T00:00Z", to: "2027-01-01T00:00Z"`;
+    const bare = await series(year);
+    expect(bare.map(midnight)).toEqual(
+      DAYS.map((n) => new Date(Date.UTC(2026, 0, 1 + n)).toISOString()),
+    );
+    expect(bare[0]).toMatchObject({ count: "1", p50: "1", max: "1", previous: null });
+    const gaps = { ZERO: ["0", "0"], NULL: ["0", null], PREVIOUS: ["0", "3"] } as const;
+    for (const [fill, [count, mean]] of Object.entries(gaps)) {
+      const filled = await series(`${year}, fill: ${fill}`);
+      expect(filled).toHaveLength(365);
+      expect(Number(filled[2]?.mean)).toBe(3);
+      expect(filled[3]).toMatchObject({ count });
+      expect(filled[3]?.mean === null ? null : String(Number(filled[3]?.mean))).toBe(mean);
+    }
+  });
+
+  test("merges weeks and months exactly, beside the period before", async () => {
+    const [week] = await series(
+      `key: "latency", from: "2026-01-07T00:00Z", to: "2026-01-08T00:00Z", bucket: WEEK`,
+    );
+    // From Monday the 5th on; the 4th and the 14th have none
+    expect(midnight(week as Point)).toBe("2026-01-05T00:00:00.000Z");
+    expect(week).toMatchObject({ count: "7", max: "11" });
+    expect(Number(week?.mean)).toBe(8);
+    expect(week?.previous).toMatchObject({ count: "3" });
+    expect(Number(week?.previous?.mean)).toBe(2);
+
+    const [, february] = await series(
+      `key: "latency", from: "2026-01-15T00:00Z", to: "2026-02-10T00:00Z", bucket: MONTH`,
+    );
+    const days = DAYS.filter((n) => n >= 31 && n < 59).map((n) => n + 1);
+    expect(february).toMatchObject({ count: String(days.length), previous: null });
+    const median = days[Math.floor((days.length - 1) / 2)] ?? NaN;
+    expect(Math.abs(Number(february?.p50) - median)).toBeLessThanOrEqual(median / 100);
+  });
+
+  test("counts texts, and has an hour where there is one", async () => {
+    const points = await series(
+      `key: "colour", from: "2026-03-01T11:00Z", to: "2026-03-02T12:00Z", bucket: HOUR`,
+    );
+    expect(points.map(midnight)).toEqual(["2026-03-01T11:00:00.000Z", "2026-03-02T11:00:00.000Z"]);
+    expect(points[0]).toMatchObject({ counts: { red: 1 }, mean: null });
+  });
+
+  test("serves other sources", async () => {
+    expect(
+      await series(
+        `key: "latency", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z", source: "node"`,
+      ),
+    )
+      .toEqual([]);
+  });
+
+  test.each([
+    ["2026-01-01T00:00Z", "2027-06-01T00:00Z", "bucket: HOUR", "LIMIT", "to"],
+    ["2026-01-02T00:00Z", "2026-01-01T00:00Z", "bucket: DAY", "INVALID", "to"],
+    ["2026-01-01T00:00Z", "2026-01-02T00:00Z", `source: "nodes"`, "INVALID", "source"],
+    ["0001-01-01T00:00Z", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
+  ])("refuses from %s to %s with %s: %s", async (from, to, more, code, field) => {
+    const { errors } = await graphql(gateway.url, {
+      key,
+      query: `{ metricSeries(key: "latency", from: "${from}", to: "${to}", ${more}) { count } }`,
+    });
+    expect(errors?.[0]?.extensions).toMatchObject({ code, field });
+  });
+
+  test("needs marts:read", async () => {
+    const { errors } = await graphql(gateway.url, {
+      key: blind,
+      query:
+        `{ metricSeries(key: "latency", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { count } }`,
+    });
+    expect(errors?.[0]?.extensions?.code).toBe("FORBIDDEN");
+  });
+});
+
+test("analysisSeries gives analyses by language, and freshness says that all is taken up", async () => {
+  const { analysisSeries, martFreshness } = await graphqlData<{
+    analysisSeries: { analyses: string; avgOverall: string; previous: { analyses: string } }[];
+    martFreshness: { mart: string; waiting: string }[];
+  }>(gateway.url, {
+    key,
+    query: `{
+      analysisSeries(from: "2026-02-01T00:00Z", to: "2026-03-01T00:00Z", bucket: MONTH, dimension: "language", value: "de") {
+        analyses avgOverall previous { analyses }
+      }
+      martFreshness { mart waiting oldestChangeSeconds }
+    }`,
+  });
+  const german = (low: number, high: number) =>
+    DAYS.filter((n) => n >= low && n < high && n % 2 === 1);
+  expect(analysisSeries).toMatchObject([{
+    analyses: String(german(31, 59).length),
+    previous: { analyses: String(german(0, 31).length) },
+  }]);
+  expect(Number(analysisSeries[0]?.avgOverall)).toBeCloseTo(
+    german(31, 59).reduce((sum, n) => sum + n % 10, 0) / german(31, 59).length,
+    9,
+  );
+  expect(martFreshness).toEqual(
+    ["analysis_daily", "feature_daily", "metric_timeseries"].map((mart) =>
+      expect.objectContaining({ mart, waiting: "0", oldestChangeSeconds: null })
+    ),
+  );
+});
+
+test("the marts have filters, order and grouped aggregates; analysts read the same", async () => {
+  const { analysisDailyBies } = await graphqlData<{
+    analysisDailyBies: { groupedAggregates: { keys: string[]; sum: { analyses: string } }[] };
+  }>(gateway.url, {
+    key,
+    query: `{
+      analysisDailyBies(filter: { dimension: { equalTo: "language" } }) {
+        groupedAggregates(groupBy: [VALUE]) { keys sum { analyses } }
+      }
+    }`,
+  });
+  const counts = Object.fromEntries(
+    analysisDailyBies.groupedAggregates.map(({ keys, sum }) => [keys[0], Number(sum.analyses)]),
+  );
+  const german = DAYS.filter((n) => n % 2 === 1).length;
+  expect(counts).toEqual({ de: german, en: DAYS.length - german });
+  const analyst = await makeAnalyst(database, [organization]);
+  expect(
+    await query(
+      analyst,
+      "select value, sum(analyses)::int as analyses from report.analysis_daily_by where dimension = 'language' group by 1 order by 1",
+    ),
+  ).toEqual(Object.entries(counts).map(([value, analyses]) => ({ value, analyses })));
+  const [merged] = await query<{ p95: number }>(
+    analyst,
+    `select mart.quantile(mart.merge_sketches(array_agg(sketch)), 0.95)::float8 as p95
+       from report.metric_timeseries where metric = 'latency' and source = 'metric' and granularity = 'day'`,
+  );
+  const exact = (DAYS[Math.floor((DAYS.length - 1) * 0.95)] ?? NaN) + 1;
+  expect(Math.abs((merged?.p95 ?? NaN) - exact)).toBeLessThanOrEqual(exact / 100);
+});
