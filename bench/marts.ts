@@ -178,8 +178,8 @@ async function fill(client: Client, organization: string, from: number, to: numb
 async function recomputeAll(client: Client, organization: string, size: number): Promise<void> {
   await client.query("delete from app.mart_mark");
   await client.query(
-    `insert into app.mart_mark (organization_id, hour)
-     select $1, h from generate_series(date_trunc('hour', now() - ($2 + 1) * interval '1 day', 'UTC'), now(), interval '1 hour') as h`,
+    `insert into app.mart_mark (organization_id, source, hour)
+     select $1, s, h from unnest(array['metric', 'analysis']) as s, generate_series(date_trunc('hour', now() - ($2 + 1) * interval '1 day', 'UTC'), now(), interval '1 hour') as h`,
     [organization, size / ROWS_A_DAY],
   );
   await client.query("select app.refresh_organization($1)", [organization]);

@@ -95,7 +95,7 @@ beforeAll(async () => {
     [[ours.id, theirs.id]],
   );
   await database.query(
-    "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
+    "insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
 });

@@ -83,7 +83,7 @@ test("operators are made, listed and unmade; an unknown user is refused", async 
 test("rollup brings all others up to date when one organization fails, and says which", async () => {
   const [bad, good] = [await makeOrganization(database), await makeOrganization(database)];
   await database.query(
-    `insert into app.mart_mark (organization_id, hour) values ($1, '2020-01-01Z'), ($2, '2020-01-01Z')`,
+    `insert into app.mart_mark (organization_id, source, hour) values ($1, 'metric', '2020-01-01Z'), ($2, 'metric', '2020-01-01Z')`,
     [bad.id, good.id],
   );
   await database.query(`

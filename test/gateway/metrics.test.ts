@@ -55,7 +55,7 @@ test("unknown methods do not make new series", async () => {
 
 test("the database's figures are there: marts, jobs, tasks, workers, the audit log", async () => {
   await database.query(
-    "insert into app.mart_mark (organization_id, hour, created_at) values ($1, '2020-01-01Z', now() - interval '1 hour')",
+    "insert into app.mart_mark (organization_id, source, hour, created_at) values ($1, 'zone', '2020-01-01Z', now() - interval '1 hour')",
     [organization.id],
   );
   await database.query("select graphile_worker.add_job('refresh_marts')");

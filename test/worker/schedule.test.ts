@@ -36,7 +36,7 @@ async function start(times = {}): Promise<void> {
 
 async function mark(...organizations: TestOrganization[]): Promise<void> {
   await database.query(
-    "insert into app.mart_mark (organization_id, hour) select unnest($1::uuid[]), '2020-01-01Z'",
+    "insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
     [organizations.map(({ id }) => id)],
   );
 }
