@@ -44,6 +44,17 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
       "the legacy tables move to core in one transaction, all or nothing, while nobody else " +
       "writes them: concurrent and unvalidated steps would need several",
   },
+  {
+    rules: [
+      "adding-required-field",
+      "constraint-missing-not-valid",
+      "disallowed-unique-constraint",
+      "require-concurrent-index-creation",
+    ],
+    files: ["000005-marts.sql"],
+    because: "the marts are computed anew with it anyway, and the marks are emptied before; the " +
+      "indexes that the refresh needs must be there before the triggers mark for it",
+  },
 ];
 
 interface Violation {

@@ -236,7 +236,7 @@ describe.skipIf(!HAS_DATA)(
         key,
         query: `{
         analysisDailies(orderBy: DAY_ASC) { nodes { day analyses } }
-        metricTimeseries(filter: { granularity: { equalTo: "day" } }, orderBy: [METRIC_KEY_ASC, TS_BUCKET_ASC]) {
+        metricTimeseries(filter: { source: { equalTo: "metric" }, granularity: { equalTo: "day" } }, orderBy: [METRIC_KEY_ASC, TS_BUCKET_ASC]) {
           nodes { metricKey tsBucket valueNum sampleCount valueSum valueMax }
         }
       }`,
@@ -262,7 +262,7 @@ describe.skipIf(!HAS_DATA)(
           analystUrl,
           `select metric_key as key, to_char(ts_bucket at time zone 'UTC', 'YYYY-MM-DD') as day,
                 value_num::float8 as mean, sample_count::int as count, value_sum::float8 as sum, value_max::float8 as max
-           from mart.metric_timeseries where granularity = 'day' order by metric_key, ts_bucket`,
+           from mart.metric_timeseries where source = 'metric' and granularity = 'day' order by metric_key, ts_bucket`,
         ),
       ).toEqual(metrics);
       const [usage] = await query<{ events: number }>(
