@@ -66,6 +66,17 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
       "what they are on is new and empty: a table, and columns that are null in every row. It is one " +
       "transaction, so that no prompt is without its version",
   },
+  {
+    rules: [
+      "adding-required-field",
+      "constraint-missing-not-valid",
+      "disallowed-unique-constraint",
+      "require-concurrent-index-creation",
+    ],
+    files: ["000008-marts.sql"],
+    because: "the marts are computed anew with it anyway, and the marks are emptied before; the " +
+      "indexes that the refresh needs must be there before the triggers mark for it",
+  },
 ];
 
 interface Violation {
