@@ -759,6 +759,8 @@ create table app.mart_state (
   organization_id uuid not null,
   time_zone text not null,
   frozen_before timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  closing_before timestamp with time zone,
+  closing_xid bigint,
   constraint pk_mart_state PRIMARY KEY (organization_id),
   constraint fk_mart_state_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
 );
@@ -773,6 +775,8 @@ comment on table app.mart_state is 'What the marts of an organization are made b
 comment on column app.mart_state.organization_id is 'Whose marts.';
 comment on column app.mart_state.time_zone is 'The zone of their hours and days: that of the organization, once they have been rebuilt for it.';
 comment on column app.mart_state.frozen_before is 'Facts before this time may have been removed: what the marts say of it stays as it is.';
+comment on column app.mart_state.closing_before is 'Facts before this time are not accepted any more: what is there of them is about to be taken up for good and removed.';
+comment on column app.mart_state.closing_xid is 'When all transactions before this one have ended, nothing before closing_before can come any more; null: that is not decided yet.';
 comment on constraint fk_mart_state_organization_id on app.mart_state is 'The organization must exist.';
 comment on constraint pk_mart_state on app.mart_state is 'One row per organization.';
 comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
@@ -3486,6 +3490,11 @@ AS $function$
       from item i
      where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
     union all
+    select i.ordinality, format('finishedAt: lies before %s; this organization does not keep what is older (raw_retention_days)', s.closing_before)
+      from item i
+      join app.mart_state s on s.organization_id = organization
+     where coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end) < s.closing_before
+    union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i
      where i.status in ('queued', 'running') and i.result is distinct from null
@@ -3682,6 +3691,9 @@ begin
       from new_rows n
       join old_rows o on o.%4$I = n.%4$I%8$s
      where %9$s;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
@@ -3704,7 +3716,14 @@ $body$,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
          then format(' and o.%1$I = n.%1$I', audited.organization_column) else '' end,
-    v_differs, format(v_organization, 'o'));
+    v_differs, format(v_organization, 'o'),
+    case
+      when audited.summarize_inserts then format(
+        'select v_user, v_key, v_request, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from old_rows o\n     group by o.organization_id', audited.table_name)
+      else format('select v_user, v_key, v_request, %s, ''delete'', %L, o.%I, null::jsonb', format(v_organization, 'o'), audited.table_name,
+                  audited.id_column) || E'\n      from old_rows o'
+    end);
 end;
 $function$;
 revoke all on function app.audit_source(audited app.audited_table) from public;
@@ -3959,7 +3978,7 @@ begin
     ), last as (
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
-       where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
+       where not (l.summarize_inserts and coalesce(l.before_state, l.after_state) ? 'rows')
        order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
     ), entity as (
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
@@ -3974,7 +3993,7 @@ begin
       select l.organization_id, l.entity_type,
              sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
                                when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
-                               when 'delete' then -1 else 0 end)
+                               when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
              - (select count(*) from entity e where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
         from leaving l
        where l.summarize_inserts
@@ -4813,7 +4832,8 @@ begin
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
    where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
      and a.action in ('baseline', 'insert', 'update', 'delete')
-     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+     and not (num_nonnulls(a.before_state, a.after_state) = 1 and coalesce(a.before_state, a.after_state) ? 'rows'
+              and coalesce(a.before_state, a.after_state) - 'rows' = '{}');
   return v_counts;
 end;
 $function$;
@@ -6666,6 +6686,22 @@ revoke all on function app.refuse(code text, message text, field text, rule text
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
 
 
+-- app.refuse_closed(field text, closing timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.refuse_closed(field text, closing timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.refuse('CU004', format('%s: lies before %s; this organization does not keep what is older (raw_retention_days)', field, closing), field, 'raw_retention');
+end;
+$function$;
+grant execute on function app.refuse_closed(field text, closing timestamp with time zone) to curestry_definer;
+revoke all on function app.refuse_closed(field text, closing timestamp with time zone) from public;
+comment on function app.refuse_closed(field text, closing timestamp with time zone) is 'Refuses facts of a time that the organization does not keep any more.';
+
+
 -- app.refuse_held(hold app.legal_hold, subject text)
 CREATE OR REPLACE FUNCTION app.refuse_held(hold app.legal_hold, subject text)
  RETURNS void
@@ -6844,6 +6880,9 @@ begin
          and exists (select from app.%1$I a where a.organization_id = o.id)
     $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
     continue when v_organizations is null;
+    if not dry_run then
+      execute format('lock table app.%I in share mode', v_partition.name);
+    end if;
     execute format('select not exists (select from app.%I a where a.xid >= %s)', v_partition.name, v_through) into v_sealed;
     continue when not v_sealed;
 
@@ -6906,6 +6945,119 @@ $function$;
 grant execute on function app.retain_audit(dry_run boolean) to curestry_worker;
 revoke all on function app.retain_audit(dry_run boolean) from public;
 comment on function app.retain_audit(dry_run boolean) is 'Takes out of the audit log what is older than its organization''s audit_retention_months; answers what left, or with dry_run what would. A job of the worker.';
+
+
+-- app.retain_facts(dry_run boolean, batch integer)
+CREATE OR REPLACE FUNCTION app.retain_facts(dry_run boolean DEFAULT false, batch integer DEFAULT 2000)
+ RETURNS TABLE(organization_id uuid, before timestamp with time zone, runs bigint, feature_events bigint, is_done boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_organization record;
+  v_partition record;
+  v_may boolean;
+  v_frozen timestamptz;
+  v_dropped jsonb := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry facts retention', 0)),
+          set_config('curestry.retention', 'on', true);
+
+  if not dry_run then
+    for v_partition in
+      select c.relname as name, b.bounds[1]::timestamptz as to_ts
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class c on c.oid = i.inhrelid,
+             lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)') as b (bounds)
+       where i.inhparent = 'ops.feature_event'::regclass and b.bounds is not null
+       order by 2
+    loop
+      for v_looks in 1 .. 2 loop
+        -- A second time when nobody can write to it any more
+        execute format($query$
+          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and s.frozen_before >= %2$L), %2$L < now() - interval '1 month')
+            from (select distinct e.organization_id from app.%1$I e) e
+            left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
+            left join app.mart_state s on s.organization_id = e.organization_id
+        $query$, v_partition.name, v_partition.to_ts) into v_may;
+        exit when not v_may;
+        execute format('lock table app.%I in access exclusive mode', v_partition.name);
+      end loop;
+      continue when not v_may;
+      -- Nobody's trigger sees rows go with their partition
+      execute format($query$
+        with gone as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
+        said as (
+          insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, before_state)
+          select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows', jsonb_build_object('rows', g.n) from gone g
+        )
+        select $1 || coalesce(jsonb_object_agg(g.organization_id, g.n + coalesce(($1 ->> g.organization_id::text)::bigint, 0)), '{}') from gone g
+      $query$, v_partition.name) into v_dropped using v_dropped;
+      execute format('alter table ops.feature_event detach partition app.%I', v_partition.name);
+      execute format('drop table app.%I', v_partition.name);
+    end loop;
+  end if;
+
+  for v_organization in
+    select o.id, d.low as before, s.closing_before, s.closing_xid, s.frozen_before
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id,
+           lateral app.mart_days(coalesce(s.time_zone, 'UTC'), array[now() - make_interval(days => o.raw_retention_days)]) d
+     where o.raw_retention_days is not null and not app.is_held(o.id)
+     order by o.id
+  loop
+    organization_id := v_organization.id;
+    before := v_organization.before;
+    runs := 0;
+    feature_events := coalesce((v_dropped ->> v_organization.id::text)::bigint, 0);
+    is_done := false;
+    if dry_run then
+      select count(*) into runs from ops.analysis_run r
+       where r.organization_id = v_organization.id and r.occurred_at < v_organization.before and r.finished_at is not null;
+      select count(*) into feature_events from ops.feature_event e
+       where e.organization_id = v_organization.id and e.occurred_at < v_organization.before;
+    elsif v_organization.closing_before is null or v_organization.closing_before < v_organization.before then
+      insert into app.mart_state as s (organization_id, time_zone, closing_before)
+      values (v_organization.id, 'UTC', v_organization.before)
+      on conflict on constraint pk_mart_state do update set closing_before = excluded.closing_before, closing_xid = null;
+    elsif v_organization.closing_xid is null then
+      update app.mart_state s set closing_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint where s.organization_id = v_organization.id;
+    elsif v_organization.frozen_before < v_organization.closing_before
+          and pg_snapshot_xmin(pg_current_snapshot())::text::bigint < v_organization.closing_xid then
+      null; -- somebody who may not know it is still at it
+    elsif v_organization.frozen_before < v_organization.closing_before then
+      perform app.freeze_marts(v_organization.id, v_organization.closing_before);
+    else
+      v_frozen := v_organization.frozen_before;
+      with doomed as (
+        select r.id from ops.analysis_run r
+         where r.organization_id = v_organization.id and r.occurred_at < v_frozen and r.finished_at is not null
+         order by r.occurred_at limit batch
+      )
+      delete from ops.analysis_run r using doomed d where r.organization_id = v_organization.id and r.id = d.id;
+      get diagnostics runs = row_count;
+      is_done := runs < batch;
+      with doomed as (
+        select e.occurred_at, e.id from ops.feature_event e
+         where e.organization_id = v_organization.id and e.occurred_at < v_frozen
+         order by e.occurred_at limit batch
+      ), gone as (
+        delete from ops.feature_event e using doomed d
+         where e.organization_id = v_organization.id and e.occurred_at = d.occurred_at and e.id = d.id
+        returning 1
+      )
+      select feature_events + count(*), is_done and count(*) < batch into feature_events, is_done from gone;
+    end if;
+    return next;
+  end loop;
+end;
+$function$;
+grant execute on function app.retain_facts(dry_run boolean, batch integer) to curestry_worker;
+revoke all on function app.retain_facts(dry_run boolean, batch integer) from public;
+comment on function app.retain_facts(dry_run boolean, batch integer) is 'Removes what is older than its organization''s raw_retention_days and taken up by the marts, some of it in each call; answers what was removed, or with dry_run what would be. A job of the worker.';
 
 
 -- app.retry_job(job_id bigint)
@@ -7136,7 +7288,7 @@ AS $function$
                    -- Partitions are the owner's to make and to take off
                    and not (p.proowner = 'curestry_owner'::regrole and p.proconfig @> array['search_path=""']
                             and p.oid::regprocedure::text in ('app.make_partitions()', 'app.retain_audit(boolean)',
-                                                              'app.drop_detached_audit(interval)'))
+                                                              'app.drop_detached_audit(interval)', 'app.retain_facts(boolean,integer)'))
     ) f
   union all
   select 'nobody may execute a function of ours by default', f.finding, 'revoke execute on function … from public; grant it to the roles that need it'
@@ -7606,6 +7758,8 @@ CREATE OR REPLACE FUNCTION app.tg__mart_marks()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_closing timestamptz;
 begin
   if TG_OP <> 'INSERT' then
     insert into app.mart_mark (organization_id, source, hour)
@@ -7614,6 +7768,23 @@ begin
   if TG_OP <> 'DELETE' then
     insert into app.mart_mark (organization_id, source, hour)
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
+  end if;
+  -- What is older than the organization keeps could not be counted any more
+  if TG_OP = 'INSERT' then
+    select s.closing_before into v_closing
+      from (select organization_id, min(occurred_at) as earliest from new_rows group by 1) n,
+           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
+     where n.earliest < s.closing_before;
+  elsif TG_OP = 'UPDATE' then
+    select s.closing_before into v_closing
+      from (select n.organization_id, min(n.occurred_at) as earliest
+              from new_rows n join old_rows o on o.organization_id = n.organization_id and o.id = n.id
+             where n.occurred_at <> o.occurred_at group by 1) n,
+           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
+     where n.earliest < s.closing_before;
+  end if;
+  if v_closing is not null then
+    perform app.refuse_closed('occurred_at', v_closing);
   end if;
   return null;
 end;
@@ -7785,6 +7956,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.held_organization_id is distinct from o.held_organization_id or n.held_user_id is distinct from o.held_user_id or n.reason is distinct from o.reason or n.placed_by is distinct from o.placed_by or n.placed_at is distinct from o.placed_at or n.released_by is distinct from o.released_by or n.released_at is distinct from o.released_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
@@ -7825,6 +8000,10 @@ begin
       from new_rows n
       join old_rows o on o.user_id = n.user_id
      where n.user_id is distinct from o.user_id or n.granted_at is distinct from o.granted_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at)
@@ -7912,6 +8091,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at or n.prompt_version_id is distinct from o.prompt_version_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
@@ -7952,6 +8135,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.provider is distinct from o.provider or n.provider_account_id is distinct from o.provider_account_id or n.access_token is distinct from o.access_token or n.refresh_token is distinct from o.refresh_token or n.raw_profile is distinct from o.raw_profile or n.created_at is distinct from o.created_at or n.encryption_key_id is distinct from o.encryption_key_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id)
@@ -7994,6 +8181,11 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.node_key is distinct from o.node_key or n.metric_name is distinct from o.metric_name or n.metric_value is distinct from o.metric_value or n.metric_meta is distinct from o.metric_meta or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id)
@@ -8034,6 +8226,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.source_id is distinct from o.source_id or n.target_id is distinct from o.target_id or n.relation_type is distinct from o.relation_type or n.description is distinct from o.description or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_relations', o.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id)
@@ -8074,6 +8270,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.prompt_id is distinct from o.prompt_id or n.version is distinct from o.version or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.user_id is distinct from o.user_id or n.api_key_id is distinct from o.api_key_id or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_versions', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at)
@@ -8114,6 +8314,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.name is distinct from o.name or n.description is distinct from o.description or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.tags is distinct from o.tags or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompts', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id)
@@ -8154,6 +8358,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.jwt_id is distinct from o.jwt_id or n.created_at is distinct from o.created_at or n.expires_at is distinct from o.expires_at or n.revoked_at is distinct from o.revoked_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at)
@@ -8194,6 +8402,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at or n.erased_at is distinct from o.erased_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at)
@@ -8234,6 +8446,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.key is distinct from o.key or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.result is distinct from o.result or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_nodes', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id)
@@ -8274,6 +8490,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.status is distinct from o.status or n.meta is distinct from o.meta or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_runs', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id)
@@ -8317,6 +8537,8 @@ CREATE OR REPLACE FUNCTION app.tg_evaluation_metrics__mart_marks()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_closing timestamptz;
 begin
   if TG_OP <> 'INSERT' then
     insert into app.mart_mark (organization_id, source, hour)
@@ -8325,6 +8547,23 @@ begin
   if TG_OP <> 'DELETE' then
     insert into app.mart_mark (organization_id, source, hour)
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', created_at, 'UTC') from new_rows;
+  end if;
+  -- What is older than the organization keeps could not be counted any more
+  if TG_OP = 'INSERT' then
+    select s.closing_before into v_closing
+      from (select organization_id, min(created_at) as earliest from new_rows group by 1) n,
+           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
+     where n.earliest < s.closing_before;
+  elsif TG_OP = 'UPDATE' then
+    select s.closing_before into v_closing
+      from (select n.organization_id, min(n.created_at) as earliest
+              from new_rows n join old_rows o on o.organization_id = n.organization_id and o.id = n.id
+             where n.created_at <> o.created_at group by 1) n,
+           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
+     where n.earliest < s.closing_before;
+  end if;
+  if v_closing is not null then
+    perform app.refuse_closed('created_at', v_closing);
   end if;
   return null;
 end;
@@ -8417,6 +8656,11 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.key is distinct from o.key or n.value_num is distinct from o.value_num or n.value_text is distinct from o.value_text or n.value_json is distinct from o.value_json or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_metric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
@@ -8459,6 +8703,11 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.node is distinct from o.node or n.status is distinct from o.status or n.score is distinct from o.score or n.details is distinct from o.details or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_node_result', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
@@ -8499,6 +8748,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.prompt_version_id is distinct from o.prompt_version_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
@@ -8539,6 +8792,10 @@ begin
       from new_rows n
       join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id
      where n.organization_id is distinct from o.organization_id or n.role_name is distinct from o.role_name or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at)
@@ -8579,6 +8836,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.name is distinct from o.name or n.key_hash is distinct from o.key_hash or n.scopes is distinct from o.scopes or n.expires_at is distinct from o.expires_at or n.is_revoked is distinct from o.is_revoked or n.by_operator is distinct from o.by_operator or n.parent_key_id is distinct from o.parent_key_id or n.revoked_at is distinct from o.revoked_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.api_key', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at)
@@ -8621,6 +8882,11 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.feature_key is distinct from o.feature_key or n.occurred_at is distinct from o.occurred_at or n.event_count is distinct from o.event_count or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.feature_event', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at)
@@ -8661,6 +8927,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.organization_user_id is distinct from o.organization_user_id or n.code_hash is distinct from o.code_hash or n.invited_by_user_id is distinct from o.invited_by_user_id or n.expires_at is distinct from o.expires_at or n.accepted_at is distinct from o.accepted_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.invitation', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at)
@@ -8701,6 +8971,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.rubric_id is distinct from o.rubric_id or n.key is distinct from o.key or n.title is distinct from o.title or n.description is distinct from o.description or n.weight is distinct from o.weight or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_criterion', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at)
@@ -8741,6 +9015,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.name is distinct from o.name or n.version is distinct from o.version or n.description is distinct from o.description or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_rubric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
@@ -8781,6 +9059,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.criterion_id is distinct from o.criterion_id or n.score is distinct from o.score or n.comment is distinct from o.comment or n.evidence is distinct from o.evidence or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_score', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
@@ -8821,6 +9103,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days or n.time_zone is distinct from o.time_zone;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone)
@@ -8861,6 +9147,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.role is distinct from o.role or n.status is distinct from o.status or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.organization_user', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at)
@@ -8901,6 +9191,10 @@ begin
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.provider is distinct from o.provider or n.name is distinct from o.name or n.credential_ref is distinct from o.credential_ref or n.encryption_key_id is distinct from o.encryption_key_id or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.provider_credential', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
@@ -9388,7 +9682,7 @@ begin
      where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
     return query execute format($query$
       with last as (
-        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
          where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
@@ -9409,7 +9703,12 @@ begin
         from present p
         full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
        where case
-               when p.entity_id is null then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+               when p.entity_id is null
+               then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+                    -- Facts that were removed by age are counted, not named
+                    and not (%6$L and exists (select from ops.audit_log a
+                                               where a.organization_id = l.organization_id and a.entity_type = %1$L and a.action = 'delete'
+                                                 and a.before_state ? 'rows' and a.seq > l.seq))
                when l.entity_id is null then not %6$L
                when l.action = 'delete' then true
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
@@ -9422,7 +9721,7 @@ begin
                coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
                        from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)

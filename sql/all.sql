@@ -32,6 +32,7 @@
 --!include app/functions/audit_source.sql
 --!include app/functions/audit_table.sql
 --!include app/functions/personal_table.sql
+--!include app/functions/refuse_closed.sql
 --!include app/functions/tg__mart_marks.sql
 --!include app/functions/tg__mart_marks_all.sql
 --!include app/functions/tg__mart_marks_of_runs.sql
@@ -153,6 +154,7 @@
 --!include app/functions/carry_audit_forward.sql
 --!include app/functions/retain_audit.sql
 --!include app/functions/drop_detached_audit.sql
+--!include app/functions/retain_facts.sql
 --!include app/functions/verify_audit_entities.sql
 --!include app/functions/audit_heads.sql
 --!include app/functions/compare_checkpoints.sql

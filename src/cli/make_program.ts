@@ -21,6 +21,7 @@ import { addLegalHoldPlace } from "./legal_hold_place.ts";
 import { addLegalHoldRelease } from "./legal_hold_release.ts";
 import { addOrganizationCreate } from "./organization_create.ts";
 import { addOrganizationErase } from "./organization_erase.ts";
+import { addRetain } from "./retain.ts";
 import { addRollup } from "./rollup.ts";
 import type { Run } from "./run_command.ts";
 import { addTokenCreate } from "./token_create.ts";
@@ -80,6 +81,7 @@ export function makeProgram(run: Run): Command {
   addLegalHoldRelease(hold, run);
 
   addRollup(program, run);
+  addRetain(program, run);
   addJobs(program, run);
   const audit = program.command("audit").description("The audit log");
   addAuditVerify(audit, run);

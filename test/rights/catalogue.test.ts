@@ -134,7 +134,7 @@ test("definer functions belong to curestry_definer, or to the owner for partitio
     `select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where n.nspname = any (${SCHEMAS}) and p.prosecdef
         and (p.proowner <> 'curestry_definer'::regrole
-               and p.oid::regprocedure::text not in ('app.make_partitions()', 'app.retain_audit(boolean)', 'app.drop_detached_audit(interval)')
+               and p.oid::regprocedure::text not in ('app.make_partitions()', 'app.retain_audit(boolean)', 'app.drop_detached_audit(interval)', 'app.retain_facts(boolean,integer)')
              or not coalesce(p.proconfig @> array['search_path=""'], false))`,
   );
   expect(rows).toEqual([]);

@@ -29,6 +29,11 @@ language sql stable security definer set search_path = '' as $$
       from item i
      where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
     union all
+    select i.ordinality, format('finishedAt: lies before %s; this organization does not keep what is older (raw_retention_days)', s.closing_before)
+      from item i
+      join app.mart_state s on s.organization_id = organization
+     where coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end) < s.closing_before
+    union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i
      where i.status in ('queued', 'running') and i.result is distinct from null

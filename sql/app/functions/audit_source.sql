@@ -45,6 +45,9 @@ begin
       from new_rows n
       join old_rows o on o.%4$I = n.%4$I%8$s
      where %9$s;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
+    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
@@ -67,7 +70,14 @@ $body$,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
          then format(' and o.%1$I = n.%1$I', audited.organization_column) else '' end,
-    v_differs, format(v_organization, 'o'));
+    v_differs, format(v_organization, 'o'),
+    case
+      when audited.summarize_inserts then format(
+        'select v_user, v_key, v_request, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from old_rows o\n     group by o.organization_id', audited.table_name)
+      else format('select v_user, v_key, v_request, %s, ''delete'', %L, o.%I, null::jsonb', format(v_organization, 'o'), audited.table_name,
+                  audited.id_column) || E'\n      from old_rows o'
+    end);
 end;
 $$;
 revoke execute on function app.audit_source(app.audited_table) from public;

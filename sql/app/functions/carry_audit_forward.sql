@@ -14,7 +14,7 @@ begin
     ), last as (
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
-       where not (l.summarize_inserts and l.action in ('baseline', 'insert') and l.after_state ? 'rows')
+       where not (l.summarize_inserts and coalesce(l.before_state, l.after_state) ? 'rows')
        order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
     ), entity as (
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
@@ -29,7 +29,7 @@ begin
       select l.organization_id, l.entity_type,
              sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
                                when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
-                               when 'delete' then -1 else 0 end)
+                               when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
              - (select count(*) from entity e where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
         from leaving l
        where l.summarize_inserts

@@ -35,7 +35,8 @@ begin
   update ops.audit_log a set before_state = null, after_state = null, erasure_id = erasure
    where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
      and a.action in ('baseline', 'insert', 'update', 'delete')
-     and not (a.before_state is null and a.after_state ? 'rows' and a.after_state - 'rows' = '{}');
+     and not (num_nonnulls(a.before_state, a.after_state) = 1 and coalesce(a.before_state, a.after_state) ? 'rows'
+              and coalesce(a.before_state, a.after_state) - 'rows' = '{}');
   return v_counts;
 end;
 $$;

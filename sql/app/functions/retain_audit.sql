@@ -45,6 +45,9 @@ begin
          and exists (select from app.%1$I a where a.organization_id = o.id)
     $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
     continue when v_organizations is null;
+    if not dry_run then
+      execute format('lock table app.%I in share mode', v_partition.name);
+    end if;
     execute format('select not exists (select from app.%I a where a.xid >= %s)', v_partition.name, v_through) into v_sealed;
     continue when not v_sealed;
 

@@ -60,7 +60,7 @@ language sql stable set search_path = 'pg_catalog' as $$
                    -- Partitions are the owner's to make and to take off
                    and not (p.proowner = 'curestry_owner'::regrole and p.proconfig @> array['search_path=""']
                             and p.oid::regprocedure::text in ('app.make_partitions()', 'app.retain_audit(boolean)',
-                                                              'app.drop_detached_audit(interval)'))
+                                                              'app.drop_detached_audit(interval)', 'app.retain_facts(boolean,integer)'))
     ) f
   union all
   select 'nobody may execute a function of ours by default', f.finding, 'revoke execute on function … from public; grant it to the roles that need it'

@@ -26,7 +26,7 @@ begin
      where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
     return query execute format($query$
       with last as (
-        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, %8$L::jsonb || a.after_state as after_state
+        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
          where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
@@ -47,7 +47,12 @@ begin
         from present p
         full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
        where case
-               when p.entity_id is null then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+               when p.entity_id is null
+               then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
+                    -- Facts that were removed by age are counted, not named
+                    and not (%6$L and exists (select from ops.audit_log a
+                                               where a.organization_id = l.organization_id and a.entity_type = %1$L and a.action = 'delete'
+                                                 and a.before_state ? 'rows' and a.seq > l.seq))
                when l.entity_id is null then not %6$L
                when l.action = 'delete' then true
                else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
@@ -60,7 +65,7 @@ begin
                coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -1 else 0 end) as n
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
                        from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)

@@ -1,0 +1,118 @@
+/*
+ * Retention of what was recorded: runs with all that belongs to them, and feature events, older than an organization's
+ * raw_retention_days are removed once the marts have taken them up for good. Each call goes as far as it can without
+ * waiting; call it again until all is done. An organization goes through
+ *
+ *   1. closing: from the next transaction on, facts of that age are refused (the triggers that mark for the marts);
+ *   2. when that is committed, the transactions that may not have seen it are remembered, and their end is waited for;
+ *   3. freezing: app.freeze_marts takes up what is there of them, and what the marts say of those days stays as it is;
+ *   4. removal: partitions of feature events of which nothing has to stay are dropped, the rest goes in batches.
+ *
+ * What is under a legal hold stays, and so do runs that have not ended.
+ */
+create or replace function app.retain_facts(dry_run boolean default false, batch integer default 2000)
+returns table (organization_id uuid, before timestamptz, runs bigint, feature_events bigint, is_done boolean)
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s' as $$
+declare
+  v_organization record;
+  v_partition record;
+  v_may boolean;
+  v_frozen timestamptz;
+  v_dropped jsonb := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry facts retention', 0)),
+          set_config('curestry.retention', 'on', true);
+
+  if not dry_run then
+    for v_partition in
+      select c.relname as name, b.bounds[1]::timestamptz as to_ts
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class c on c.oid = i.inhrelid,
+             lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)') as b (bounds)
+       where i.inhparent = 'ops.feature_event'::regclass and b.bounds is not null
+       order by 2
+    loop
+      for v_looks in 1 .. 2 loop
+        -- A second time when nobody can write to it any more
+        execute format($query$
+          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and s.frozen_before >= %2$L), %2$L < now() - interval '1 month')
+            from (select distinct e.organization_id from app.%1$I e) e
+            left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
+            left join app.mart_state s on s.organization_id = e.organization_id
+        $query$, v_partition.name, v_partition.to_ts) into v_may;
+        exit when not v_may;
+        execute format('lock table app.%I in access exclusive mode', v_partition.name);
+      end loop;
+      continue when not v_may;
+      -- Nobody's trigger sees rows go with their partition
+      execute format($query$
+        with gone as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
+        said as (
+          insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, before_state)
+          select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows', jsonb_build_object('rows', g.n) from gone g
+        )
+        select $1 || coalesce(jsonb_object_agg(g.organization_id, g.n + coalesce(($1 ->> g.organization_id::text)::bigint, 0)), '{}') from gone g
+      $query$, v_partition.name) into v_dropped using v_dropped;
+      execute format('alter table ops.feature_event detach partition app.%I', v_partition.name);
+      execute format('drop table app.%I', v_partition.name);
+    end loop;
+  end if;
+
+  for v_organization in
+    select o.id, d.low as before, s.closing_before, s.closing_xid, s.frozen_before
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id,
+           lateral app.mart_days(coalesce(s.time_zone, 'UTC'), array[now() - make_interval(days => o.raw_retention_days)]) d
+     where o.raw_retention_days is not null and not app.is_held(o.id)
+     order by o.id
+  loop
+    organization_id := v_organization.id;
+    before := v_organization.before;
+    runs := 0;
+    feature_events := coalesce((v_dropped ->> v_organization.id::text)::bigint, 0);
+    is_done := false;
+    if dry_run then
+      select count(*) into runs from ops.analysis_run r
+       where r.organization_id = v_organization.id and r.occurred_at < v_organization.before and r.finished_at is not null;
+      select count(*) into feature_events from ops.feature_event e
+       where e.organization_id = v_organization.id and e.occurred_at < v_organization.before;
+    elsif v_organization.closing_before is null or v_organization.closing_before < v_organization.before then
+      insert into app.mart_state as s (organization_id, time_zone, closing_before)
+      values (v_organization.id, 'UTC', v_organization.before)
+      on conflict on constraint pk_mart_state do update set closing_before = excluded.closing_before, closing_xid = null;
+    elsif v_organization.closing_xid is null then
+      update app.mart_state s set closing_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint where s.organization_id = v_organization.id;
+    elsif v_organization.frozen_before < v_organization.closing_before
+          and pg_snapshot_xmin(pg_current_snapshot())::text::bigint < v_organization.closing_xid then
+      null; -- somebody who may not know it is still at it
+    elsif v_organization.frozen_before < v_organization.closing_before then
+      perform app.freeze_marts(v_organization.id, v_organization.closing_before);
+    else
+      v_frozen := v_organization.frozen_before;
+      with doomed as (
+        select r.id from ops.analysis_run r
+         where r.organization_id = v_organization.id and r.occurred_at < v_frozen and r.finished_at is not null
+         order by r.occurred_at limit batch
+      )
+      delete from ops.analysis_run r using doomed d where r.organization_id = v_organization.id and r.id = d.id;
+      get diagnostics runs = row_count;
+      is_done := runs < batch;
+      with doomed as (
+        select e.occurred_at, e.id from ops.feature_event e
+         where e.organization_id = v_organization.id and e.occurred_at < v_frozen
+         order by e.occurred_at limit batch
+      ), gone as (
+        delete from ops.feature_event e using doomed d
+         where e.organization_id = v_organization.id and e.occurred_at = d.occurred_at and e.id = d.id
+        returning 1
+      )
+      select feature_events + count(*), is_done and count(*) < batch into feature_events, is_done from gone;
+    end if;
+    return next;
+  end loop;
+end;
+$$;
+revoke execute on function app.retain_facts(boolean, integer) from public;
+grant execute on function app.retain_facts(boolean, integer) to curestry_worker;
+comment on function app.retain_facts(boolean, integer) is
+  'Removes what is older than its organization''s raw_retention_days and taken up by the marts, some of it in each call; answers what was removed, or with dry_run what would be. A job of the worker.';
