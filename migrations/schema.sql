@@ -2441,7 +2441,7 @@ create table ops.audit_log (
   ts timestamp with time zone default now() not null,
   actor_user_id integer,
   actor_api_key_id uuid,
-  actor_role name default SESSION_USER not null,
+  actor_role character varying(63) default SESSION_USER not null,
   request_id character varying(128),
   organization_id uuid not null,
   action character varying(100) not null,
@@ -2453,15 +2453,12 @@ create table ops.audit_log (
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
   seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
   erasure_id uuid,
-  constraint pk_audit_log PRIMARY KEY (organization_id, ts, id),
-  constraint chk_audit_log_action CHECK (action::text = ANY (ARRAY['baseline'::character varying, 'insert'::character varying, 'update'::character varying, 'delete'::character varying, 'truncate'::character varying, 'detach'::character varying, 'erase'::character varying]::text[]))
+  constraint pk_audit_log PRIMARY KEY (organization_id, ts, id)
 ) partition by RANGE (ts);
 
 CREATE INDEX idx_audit_log_actor_user_id ON ONLY ops.audit_log USING btree (organization_id, actor_user_id, ts) WHERE (actor_user_id IS NOT NULL);
 
 CREATE INDEX idx_audit_log_entity_id ON ONLY ops.audit_log USING hash (entity_id);
-
-CREATE INDEX idx_audit_log_erasure_id ON ONLY ops.audit_log USING btree (organization_id, erasure_id) WHERE (erasure_id IS NOT NULL);
 
 CREATE INDEX idx_audit_log_xid ON ONLY ops.audit_log USING brin (xid) WITH (pages_per_range='16');
 
@@ -2502,9 +2499,7 @@ The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
 comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate, detach or erase';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
-comment on index ops.idx_audit_log_erasure_id is 'Finds the rows of an erasure.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
 
@@ -3656,7 +3651,10 @@ declare
   v_changed text;
   v_differs text;
   v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
-  v_who constant text := E'v_user, v_key, v_request';
+  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again.
+  v_who constant text := $who$(select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id)$who$;
 begin
   -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
   select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
@@ -3675,10 +3673,6 @@ begin
    where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
 
   return format($body$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
@@ -3686,9 +3680,10 @@ begin
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+    select w.user_id, w.key_id, w.request_id, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
            array_remove(array[%7$s]::text[], null)
-      from new_rows n
+      from %12$s,
+           new_rows n
       join old_rows o on o.%4$I = n.%4$I%8$s
      where %9$s;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
@@ -3696,22 +3691,25 @@ begin
     %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, %10$s, 'delete', %3$L, o.%4$I, %5$s
+      from %12$s,
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*'
+      from %12$s;
   end if;
   return null;
 end;
 $body$,
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, n.organization_id, ''insert'', %L,'
+        'select w.user_id, w.key_id, w.request_id, n.organization_id, ''insert'', %L,'
         || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
-        || E'\n      from new_rows n\n     group by n.organization_id', audited.table_name, audited.id_column)
-      else format('select v_user, v_key, v_request, %s, ''insert'', %L, n.%I, %s', format(v_organization, 'n'), audited.table_name,
-                  audited.id_column, format(v_state, 'n')) || E'\n      from new_rows n'
+        || E'\n      from %3$s,\n           new_rows n\n     group by w.user_id, w.key_id, w.request_id, n.organization_id',
+        audited.table_name, audited.id_column, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''insert'', %L, n.%I, %s\n      from %s,\n           new_rows n',
+                  format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'), v_who)
     end,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
@@ -3719,11 +3717,11 @@ $body$,
     v_differs, format(v_organization, 'o'),
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
-        || E'\n      from old_rows o\n     group by o.organization_id', audited.table_name)
-      else format('select v_user, v_key, v_request, %s, ''delete'', %L, o.%I, null::jsonb', format(v_organization, 'o'), audited.table_name,
-                  audited.id_column) || E'\n      from old_rows o'
-    end);
+        'select w.user_id, w.key_id, w.request_id, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from %s,\n           old_rows o\n     group by w.user_id, w.key_id, w.request_id, o.organization_id', audited.table_name, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''delete'', %L, o.%I, null::jsonb\n      from %s,\n           old_rows o',
+                  format(v_organization, 'o'), audited.table_name, audited.id_column, v_who)
+    end, v_who);
 end;
 $function$;
 revoke all on function app.audit_source(audited app.audited_table) from public;
@@ -7939,34 +7937,45 @@ CREATE OR REPLACE FUNCTION app.tg_app_legal_hold__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at), jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at),
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at), jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at),
            array_remove(array[case when n.held_organization_id is distinct from o.held_organization_id then 'held_organization_id' end, case when n.held_user_id is distinct from o.held_user_id then 'held_user_id' end, case when n.id is distinct from o.id then 'id' end, case when n.placed_at is distinct from o.placed_at then 'placed_at' end, case when n.placed_by is distinct from o.placed_by then 'placed_by' end, case when n.reason is distinct from o.reason then 'reason' end, case when n.released_at is distinct from o.released_at then 'released_at' end, case when n.released_by is distinct from o.released_by then 'released_by' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.held_organization_id is distinct from o.held_organization_id or n.held_user_id is distinct from o.held_user_id or n.reason is distinct from o.reason or n.placed_by is distinct from o.placed_by or n.placed_at is distinct from o.placed_at or n.released_by is distinct from o.released_by or n.released_at is distinct from o.released_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -7983,34 +7992,45 @@ CREATE OR REPLACE FUNCTION app.tg_app_operator__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at), jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at),
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at), jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at),
            array_remove(array[case when n.granted_at is distinct from o.granted_at then 'granted_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.user_id = n.user_id
      where n.user_id is distinct from o.user_id or n.granted_at is distinct from o.granted_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8074,34 +8094,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_analysis_results__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
            array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8118,34 +8149,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_auth_accounts__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id),
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id),
            array_remove(array[case when n.access_token is distinct from o.access_token then 'access_token' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.provider_account_id is distinct from o.provider_account_id then 'provider_account_id' end, case when n.raw_profile is distinct from o.raw_profile then 'raw_profile' end, case when n.refresh_token is distinct from o.refresh_token then 'refresh_token' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.provider is distinct from o.provider or n.provider_account_id is distinct from o.provider_account_id or n.access_token is distinct from o.access_token or n.refresh_token is distinct from o.refresh_token or n.raw_profile is distinct from o.raw_profile or n.created_at is distinct from o.created_at or n.encryption_key_id is distinct from o.encryption_key_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8162,37 +8204,48 @@ CREATE OR REPLACE FUNCTION app.tg_core_evaluation_metrics__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.evaluation_metrics',
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.evaluation_metrics',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from new_rows n
-     group by n.organization_id;
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
+     group by w.user_id, w.key_id, w.request_id, n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end, case when n.metric_name is distinct from o.metric_name then 'metric_name' end, case when n.metric_value is distinct from o.metric_value then 'metric_value' end, case when n.node_key is distinct from o.node_key then 'node_key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.node_key is distinct from o.node_key or n.metric_name is distinct from o.metric_name or n.metric_value is distinct from o.metric_value or n.metric_meta is distinct from o.metric_meta or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from old_rows o
-     group by o.organization_id;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o
+     group by w.user_id, w.key_id, w.request_id, o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8209,34 +8262,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompt_relations__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompt_relations', n.id, jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompt_relations', n.id, jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompt_relations', n.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompt_relations', n.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.relation_type is distinct from o.relation_type then 'relation_type' end, case when n.source_id is distinct from o.source_id then 'source_id' end, case when n.target_id is distinct from o.target_id then 'target_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.source_id is distinct from o.source_id or n.target_id is distinct from o.target_id or n.relation_type is distinct from o.relation_type or n.description is distinct from o.description or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_relations', o.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_relations', o.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8253,34 +8317,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompt_versions__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompt_versions', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompt_versions', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompt_versions', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompt_versions', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at),
            array_remove(array[case when n.api_key_id is distinct from o.api_key_id then 'api_key_id' end, case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.prompt_id is distinct from o.prompt_id or n.version is distinct from o.version or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.user_id is distinct from o.user_id or n.api_key_id is distinct from o.api_key_id or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompt_versions', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_versions', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8297,34 +8372,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompts__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.prompts', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompts', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.prompts', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompts', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id),
            array_remove(array[case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.tags is distinct from o.tags then 'tags' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.name is distinct from o.name or n.description is distinct from o.description or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.tags is distinct from o.tags or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.prompts', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompts', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8341,34 +8427,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_sessions__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at),
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.jwt_id is distinct from o.jwt_id then 'jwt_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.jwt_id is distinct from o.jwt_id or n.created_at is distinct from o.created_at or n.expires_at is distinct from o.expires_at or n.revoked_at is distinct from o.revoked_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8385,34 +8482,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_users__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at),
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at),
            array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.erased_at is distinct from o.erased_at then 'erased_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at or n.erased_at is distinct from o.erased_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8429,34 +8537,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_workflow_nodes__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.workflow_nodes', n.id, jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.workflow_nodes', n.id, jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.workflow_nodes', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.workflow_nodes', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id),
            array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.result is distinct from o.result then 'result' end, case when n.run_id is distinct from o.run_id then 'run_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.key is distinct from o.key or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.result is distinct from o.result or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_nodes', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_nodes', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8473,34 +8592,45 @@ CREATE OR REPLACE FUNCTION app.tg_core_workflow_runs__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'core.workflow_runs', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.workflow_runs', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'core.workflow_runs', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.workflow_runs', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id),
            array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.status is distinct from o.status or n.meta is distinct from o.meta or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'core.workflow_runs', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_runs', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8637,37 +8767,48 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_metric__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_metric',
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_metric',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from new_rows n
-     group by n.organization_id;
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
+     group by w.user_id, w.key_id, w.request_id, n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_metric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'key', n.key, 'value_num', n.value_num, 'value_text', n.value_text, 'value_json', n.value_json, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_metric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'key', n.key, 'value_num', n.value_num, 'value_text', n.value_text, 'value_json', n.value_json, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.value_json is distinct from o.value_json then 'value_json' end, case when n.value_num is distinct from o.value_num then 'value_num' end, case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.key is distinct from o.key or n.value_num is distinct from o.value_num or n.value_text is distinct from o.value_text or n.value_json is distinct from o.value_json or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from old_rows o
-     group by o.organization_id;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o
+     group by w.user_id, w.key_id, w.request_id, o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_metric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_metric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8684,37 +8825,48 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_node_result__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_node_result',
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_node_result',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from new_rows n
-     group by n.organization_id;
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
+     group by w.user_id, w.key_id, w.request_id, n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_node_result', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'node', n.node, 'status', n.status, 'score', n.score, 'details', n.details, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_node_result', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'node', n.node, 'status', n.status, 'score', n.score, 'details', n.details, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.details is distinct from o.details then 'details' end, case when n.id is distinct from o.id then 'id' end, case when n.node is distinct from o.node then 'node' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.node is distinct from o.node or n.status is distinct from o.status or n.score is distinct from o.score or n.details is distinct from o.details or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from old_rows o
-     group by o.organization_id;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o
+     group by w.user_id, w.key_id, w.request_id, o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_node_result', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_node_result', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8731,34 +8883,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_run__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8775,34 +8938,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analyst_grant__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at), jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at), jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role_name is distinct from o.role_name then 'role_name' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id
      where n.organization_id is distinct from o.organization_id or n.role_name is distinct from o.role_name or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8819,34 +8993,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_api_key__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.api_key', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.api_key', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.api_key', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.api_key', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at),
            array_remove(array[case when n.by_operator is distinct from o.by_operator then 'by_operator' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.is_revoked is distinct from o.is_revoked then 'is_revoked' end, case when n.key_hash is distinct from o.key_hash then 'key_hash' end, case when n.last_used_at is distinct from o.last_used_at then 'last_used_at' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.parent_key_id is distinct from o.parent_key_id then 'parent_key_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.scopes is distinct from o.scopes then 'scopes' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.name is distinct from o.name or n.key_hash is distinct from o.key_hash or n.scopes is distinct from o.scopes or n.expires_at is distinct from o.expires_at or n.is_revoked is distinct from o.is_revoked or n.by_operator is distinct from o.by_operator or n.parent_key_id is distinct from o.parent_key_id or n.revoked_at is distinct from o.revoked_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.api_key', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.api_key', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8863,37 +9048,48 @@ CREATE OR REPLACE FUNCTION app.tg_ops_feature_event__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.feature_event',
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.feature_event',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from new_rows n
-     group by n.organization_id;
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
+     group by w.user_id, w.key_id, w.request_id, n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.feature_event', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'feature_key', n.feature_key, 'occurred_at', n.occurred_at, 'event_count', n.event_count, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.feature_event', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'feature_key', n.feature_key, 'occurred_at', n.occurred_at, 'event_count', n.event_count, 'created_at', n.created_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.event_count is distinct from o.event_count then 'event_count' end, case when n.feature_key is distinct from o.feature_key then 'feature_key' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.feature_key is distinct from o.feature_key or n.occurred_at is distinct from o.occurred_at or n.event_count is distinct from o.event_count or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from old_rows o
-     group by o.organization_id;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o
+     group by w.user_id, w.key_id, w.request_id, o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.feature_event', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.feature_event', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8910,34 +9106,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_invitation__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.invitation', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.invitation', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.invitation', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.invitation', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at),
            array_remove(array[case when n.accepted_at is distinct from o.accepted_at then 'accepted_at' end, case when n.code_hash is distinct from o.code_hash then 'code_hash' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.invited_by_user_id is distinct from o.invited_by_user_id then 'invited_by_user_id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.organization_user_id is distinct from o.organization_user_id or n.code_hash is distinct from o.code_hash or n.invited_by_user_id is distinct from o.invited_by_user_id or n.expires_at is distinct from o.expires_at or n.accepted_at is distinct from o.accepted_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.invitation', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.invitation', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8954,34 +9161,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_criterion__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_criterion', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_criterion', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_criterion', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_criterion', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.rubric_id is distinct from o.rubric_id then 'rubric_id' end, case when n.title is distinct from o.title then 'title' end, case when n.weight is distinct from o.weight then 'weight' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.rubric_id is distinct from o.rubric_id or n.key is distinct from o.key or n.title is distinct from o.title or n.description is distinct from o.description or n.weight is distinct from o.weight or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_criterion', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_criterion', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -8998,34 +9216,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_rubric__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_rubric', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_rubric', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_rubric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_rubric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.name is distinct from o.name or n.version is distinct from o.version or n.description is distinct from o.description or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_rubric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_rubric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -9042,34 +9271,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_score__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.judge_score', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_score', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.judge_score', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_score', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.comment is distinct from o.comment then 'comment' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.criterion_id is distinct from o.criterion_id then 'criterion_id' end, case when n.evidence is distinct from o.evidence then 'evidence' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.criterion_id is distinct from o.criterion_id or n.score is distinct from o.score or n.comment is distinct from o.comment or n.evidence is distinct from o.evidence or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.judge_score', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_score', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -9086,34 +9326,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_organization__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone),
+    select w.user_id, w.key_id, w.request_id, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone),
            array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.time_zone is distinct from o.time_zone then 'time_zone' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id
      where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days or n.time_zone is distinct from o.time_zone;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.id, 'delete', 'ops.organization', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -9130,34 +9381,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_organization_user__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.organization_user', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.organization_user', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.organization_user', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.organization_user', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role is distinct from o.role then 'role' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.role is distinct from o.role or n.status is distinct from o.status or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.organization_user', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.organization_user', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;
@@ -9174,34 +9436,45 @@ CREATE OR REPLACE FUNCTION app.tg_ops_provider_credential__audit()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select v_user, v_key, v_request, n.organization_id, 'insert', 'ops.provider_credential', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
-      from new_rows n;
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.provider_credential', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, n.organization_id, 'update', 'ops.provider_credential', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.provider_credential', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.credential_ref is distinct from o.credential_ref then 'credential_ref' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from new_rows n
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.provider is distinct from o.provider or n.name is distinct from o.name or n.credential_ref is distinct from o.credential_ref or n.encryption_key_id is distinct from o.encryption_key_id or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, o.organization_id, 'delete', 'ops.provider_credential', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.provider_credential', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*'
+      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
   end if;
   return null;
 end;

@@ -1,5 +1,5 @@
 --! Previous: sha1:37e06280f327c5f420301dc760d7be85478608ea
---! Hash: sha1:d4629b493774d34bf9b520621dd42603c79597ea
+--! Hash: sha1:a6c298c80dad5f4323e20c1ce868e33bc0914198
 --! Message: what organizations do not keep is removed once the marts have it
 
 /*
@@ -9,8 +9,27 @@
 -- Others wait behind a migration that waits
 set local lock_timeout = '30s';
 
+-- Only the generated triggers and the functions that keep the log write to it; for each statement that is audited, this
+-- check was parsed and planned anew, a tenth of what the audit of one row costs.
+alter table ops.audit_log drop constraint chk_audit_log_action;
+-- The type name takes 64 bytes of each row. An erasure is rare, and who erases can look at the whole log.
+drop function app.audit_entry_digest(ops.audit_log, bytea);
+alter table ops.audit_log alter column actor_role type varchar(63);
+drop index ops.idx_audit_log_erasure_id;
+
 alter table app.mart_state add column closing_before timestamptz, add column closing_xid bigint;
 
+--! Included app/functions/audit_entry_digest.sql
+create or replace function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) returns bytea
+language sql stable
+return sha256(convert_to(jsonb_build_array(
+         entry.id, extract(epoch from entry.ts), entry.actor_user_id, entry.actor_api_key_id, entry.actor_role, entry.request_id,
+         entry.organization_id, entry.action, entry.entity_type, entry.entity_id, entry.changed_columns, entry.xid, entry.seq)::text, 'UTF8')
+       || state_digest);
+revoke execute on function app.audit_entry_digest(ops.audit_log, bytea) from public;
+grant execute on function app.audit_entry_digest(ops.audit_log, bytea) to curestry_definer;
+comment on function app.audit_entry_digest(ops.audit_log, bytea) is 'SHA-256 of a row of the audit log, its states by their digest.';
+--! EndIncluded app/functions/audit_entry_digest.sql
 --! Included app/functions/audit_source.sql
 /*
  * Writes the body of a table's audit trigger: with the table's columns spelled out, which costs a third less than to_jsonb
@@ -24,7 +43,10 @@ declare
   v_changed text;
   v_differs text;
   v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
-  v_who constant text := E'v_user, v_key, v_request';
+  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again.
+  v_who constant text := $who$(select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id)$who$;
 begin
   -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
   select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
@@ -43,10 +65,6 @@ begin
    where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
 
   return format($body$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
@@ -54,9 +72,10 @@ begin
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+    select w.user_id, w.key_id, w.request_id, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
            array_remove(array[%7$s]::text[], null)
-      from new_rows n
+      from %12$s,
+           new_rows n
       join old_rows o on o.%4$I = n.%4$I%8$s
      where %9$s;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
@@ -64,22 +83,25 @@ begin
     %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, %10$s, 'delete', %3$L, o.%4$I, %5$s
+      from %12$s,
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*'
+      from %12$s;
   end if;
   return null;
 end;
 $body$,
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, n.organization_id, ''insert'', %L,'
+        'select w.user_id, w.key_id, w.request_id, n.organization_id, ''insert'', %L,'
         || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
-        || E'\n      from new_rows n\n     group by n.organization_id', audited.table_name, audited.id_column)
-      else format('select v_user, v_key, v_request, %s, ''insert'', %L, n.%I, %s', format(v_organization, 'n'), audited.table_name,
-                  audited.id_column, format(v_state, 'n')) || E'\n      from new_rows n'
+        || E'\n      from %3$s,\n           new_rows n\n     group by w.user_id, w.key_id, w.request_id, n.organization_id',
+        audited.table_name, audited.id_column, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''insert'', %L, n.%I, %s\n      from %s,\n           new_rows n',
+                  format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'), v_who)
     end,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
@@ -87,11 +109,11 @@ $body$,
     v_differs, format(v_organization, 'o'),
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
-        || E'\n      from old_rows o\n     group by o.organization_id', audited.table_name)
-      else format('select v_user, v_key, v_request, %s, ''delete'', %L, o.%I, null::jsonb', format(v_organization, 'o'), audited.table_name,
-                  audited.id_column) || E'\n      from old_rows o'
-    end);
+        'select w.user_id, w.key_id, w.request_id, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from %s,\n           old_rows o\n     group by w.user_id, w.key_id, w.request_id, o.organization_id', audited.table_name, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''delete'', %L, o.%I, null::jsonb\n      from %s,\n           old_rows o',
+                  format(v_organization, 'o'), audited.table_name, audited.id_column, v_who)
+    end, v_who);
 end;
 $$;
 revoke execute on function app.audit_source(app.audited_table) from public;
@@ -948,6 +970,57 @@ create policy definer_all on app.mart_state for all to curestry_definer
 comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
 grant select, insert, update on app.mart_state to curestry_definer;
 --! EndIncluded app/tables/mart_state.sql
+--! Included ops/tables/audit_log.sql
+comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
+comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
+comment on column ops.audit_log.ts is 'When.';
+comment on column ops.audit_log.actor_user_id is E'@behavior +filterBy\nWhich user, if a request to the API changed it.';
+comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
+comment on column ops.audit_log.actor_role is 'Which login of the database.';
+comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
+comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
+comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+comment on column ops.audit_log.entity_type is E'@behavior +filterBy\nThe table, such as core.prompts.';
+comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
+comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
+comment on column ops.audit_log.after_state is 'The row as it became, without secrets.';
+comment on column ops.audit_log.changed_columns is 'Which columns an update changed.';
+comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
+comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
+comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
+
+alter table ops.audit_log enable row level security;
+alter table ops.audit_log force row level security;
+revoke all on ops.audit_log from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+
+drop policy if exists select_own on ops.audit_log;
+create policy select_own on ops.audit_log for select to curestry_member
+  using (organization_id = app.organization_if('audit:read'));
+comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
+grant select on ops.audit_log to curestry_member;
+
+drop policy if exists definer_all on ops.audit_log;
+create policy definer_all on ops.audit_log for all to curestry_definer
+  using (true)
+  with check (true);
+comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
+grant select, insert, update (before_state, after_state, erasure_id) on ops.audit_log to curestry_definer;
+grant usage on sequence ops.audit_log_seq to curestry_definer;
+
+create or replace trigger _200_append_only before update or delete or truncate on ops.audit_log
+  for each statement execute function app.tg_audit_log__append_only('erasable');
+create or replace trigger _200_erase before update on ops.audit_log
+  for each row execute function app.tg_audit_log__erase();
+
+comment on table app.audit_log_default is 'ops.audit_log of months without a partition.';
+alter table app.audit_log_default enable row level security;
+alter table app.audit_log_default force row level security;
+drop policy if exists definer_all on app.audit_log_default;
+create policy definer_all on app.audit_log_default for all to curestry_definer
+  using (true)
+  with check (true);
+--! EndIncluded ops/tables/audit_log.sql
 
 -- The audit triggers are made anew
 select app.audit_table(t.table_name::regclass, t.organization_column, t.id_column, t.secret_columns, t.note_columns, t.summarize_inserts)

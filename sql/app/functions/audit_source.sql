@@ -10,7 +10,10 @@ declare
   v_changed text;
   v_differs text;
   v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
-  v_who constant text := E'v_user, v_key, v_request';
+  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again.
+  v_who constant text := $who$(select nullif(current_setting('curestry.user_id', true), '')::integer,
+              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id)$who$;
 begin
   -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
   select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
@@ -29,10 +32,6 @@ begin
    where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
 
   return format($body$
-declare
-  v_user constant integer := nullif(current_setting('curestry.user_id', true), '')::integer;
-  v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
-  v_request constant text := nullif(current_setting('curestry.request_id', true), '');
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
@@ -40,9 +39,10 @@ begin
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select v_user, v_key, v_request, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+    select w.user_id, w.key_id, w.request_id, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
            array_remove(array[%7$s]::text[], null)
-      from new_rows n
+      from %12$s,
+           new_rows n
       join old_rows o on o.%4$I = n.%4$I%8$s
      where %9$s;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
@@ -50,22 +50,25 @@ begin
     %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select v_user, v_key, v_request, %10$s, 'delete', %3$L, o.%4$I, %5$s
-      from old_rows o;
+    select w.user_id, w.key_id, w.request_id, %10$s, 'delete', %3$L, o.%4$I, %5$s
+      from %12$s,
+           old_rows o;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    values (v_user, v_key, v_request, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*');
+    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*'
+      from %12$s;
   end if;
   return null;
 end;
 $body$,
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, n.organization_id, ''insert'', %L,'
+        'select w.user_id, w.key_id, w.request_id, n.organization_id, ''insert'', %L,'
         || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
-        || E'\n      from new_rows n\n     group by n.organization_id', audited.table_name, audited.id_column)
-      else format('select v_user, v_key, v_request, %s, ''insert'', %L, n.%I, %s', format(v_organization, 'n'), audited.table_name,
-                  audited.id_column, format(v_state, 'n')) || E'\n      from new_rows n'
+        || E'\n      from %3$s,\n           new_rows n\n     group by w.user_id, w.key_id, w.request_id, n.organization_id',
+        audited.table_name, audited.id_column, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''insert'', %L, n.%I, %s\n      from %s,\n           new_rows n',
+                  format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'), v_who)
     end,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
@@ -73,11 +76,11 @@ $body$,
     v_differs, format(v_organization, 'o'),
     case
       when audited.summarize_inserts then format(
-        'select v_user, v_key, v_request, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
-        || E'\n      from old_rows o\n     group by o.organization_id', audited.table_name)
-      else format('select v_user, v_key, v_request, %s, ''delete'', %L, o.%I, null::jsonb', format(v_organization, 'o'), audited.table_name,
-                  audited.id_column) || E'\n      from old_rows o'
-    end);
+        'select w.user_id, w.key_id, w.request_id, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from %s,\n           old_rows o\n     group by w.user_id, w.key_id, w.request_id, o.organization_id', audited.table_name, v_who)
+      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''delete'', %L, o.%I, null::jsonb\n      from %s,\n           old_rows o',
+                  format(v_organization, 'o'), audited.table_name, audited.id_column, v_who)
+    end, v_who);
 end;
 $$;
 revoke execute on function app.audit_source(app.audited_table) from public;

@@ -16,7 +16,6 @@ comment on column ops.audit_log.erasure_id is 'By which erasure its states lost 
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
 comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
-comment on constraint chk_audit_log_action on ops.audit_log is 'action must be baseline, insert, update, delete, truncate, detach or erase';
 
 alter table ops.audit_log enable row level security;
 alter table ops.audit_log force row level security;
@@ -40,7 +39,6 @@ create or replace trigger _200_append_only before update or delete or truncate o
   for each statement execute function app.tg_audit_log__append_only('erasable');
 create or replace trigger _200_erase before update on ops.audit_log
   for each row execute function app.tg_audit_log__erase();
-comment on index ops.idx_audit_log_erasure_id is 'Finds the rows of an erasure.';
 
 comment on table app.audit_log_default is 'ops.audit_log of months without a partition.';
 alter table app.audit_log_default enable row level security;
