@@ -1,5 +1,5 @@
 --! Previous: sha1:37e06280f327c5f420301dc760d7be85478608ea
---! Hash: sha1:a6c298c80dad5f4323e20c1ce868e33bc0914198
+--! Hash: sha1:39a40249c5b72e3f080f8737d58abd501e6acd65
 --! Message: what organizations do not keep is removed once the marts have it
 
 /*
@@ -403,6 +403,9 @@ begin
       v_counts := v_counts || jsonb_build_object(v_table, v_rows);
     end if;
   end loop;
+  -- What the nightly check found names organizations
+  delete from app.mart_check c using ops.organization o
+   where o.id = organization and c.details @> jsonb_build_array(jsonb_build_object('organization', o.slug));
   delete from ops.organization o where o.id = organization;
   v_counts := v_counts || jsonb_build_object('ops.organization', 1);
   foreach v_table in array v_tables loop

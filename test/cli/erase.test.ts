@@ -370,6 +370,11 @@ describe("an organization", () => {
        insert into ops.judge_criterion (organization_id, rubric_id, key, title) select $1, id, 'c', $2 from r`,
       [organization.id, canary],
     );
+    await database.query(
+      `insert into app.mart_check (buckets, differences, details)
+       values (1, 1, jsonb_build_array(jsonb_build_object('organization', $1::text)))`,
+      [organization.slug],
+    );
     await recordAnalyses(gateway.url, key, [{
       promptId: prompt.id,
       result: RESULT,

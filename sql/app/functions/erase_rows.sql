@@ -24,6 +24,9 @@ begin
       v_counts := v_counts || jsonb_build_object(v_table, v_rows);
     end if;
   end loop;
+  -- What the nightly check found names organizations
+  delete from app.mart_check c using ops.organization o
+   where o.id = organization and c.details @> jsonb_build_array(jsonb_build_object('organization', o.slug));
   delete from ops.organization o where o.id = organization;
   v_counts := v_counts || jsonb_build_object('ops.organization', 1);
   foreach v_table in array v_tables loop
