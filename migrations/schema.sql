@@ -4819,6 +4819,9 @@ begin
       v_counts := v_counts || jsonb_build_object(v_table, v_rows);
     end if;
   end loop;
+  -- What the nightly check found names organizations
+  delete from app.mart_check c using ops.organization o
+   where o.id = organization and c.details @> jsonb_build_array(jsonb_build_object('organization', o.slug));
   delete from ops.organization o where o.id = organization;
   v_counts := v_counts || jsonb_build_object('ops.organization', 1);
   foreach v_table in array v_tables loop
@@ -4856,6 +4859,7 @@ declare
   v_counts jsonb := '{}';
   v_rows bigint;
   v_detached name;
+  v_of regclass;
 begin
   select u.* into v_user from core.users u where u.id = person and u.erased_at is null for update;
   if not found then
@@ -4905,10 +4909,11 @@ begin
   v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
 
   for v_table in select * from app.personal_data p order by p.table_name loop
+    v_of := v_table.table_name;
     if v_table.treatment = 'delete' then
-      execute format('delete from %s t where t.%I = $1', v_table.table_name::regclass, v_table.person_column) using person;
+      execute format('delete from %s t where t.%I = $1', v_of, v_table.person_column) using person;
     else
-      execute format('update %s t set %s where t.%I = $1', v_table.table_name::regclass,
+      execute format('update %s t set %s where t.%I = $1', v_of,
         (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c), v_table.person_column) using person;
     end if;
     get diagnostics v_rows = row_count;
@@ -5567,9 +5572,11 @@ declare
   v_parent name;
   v_name name;
   v_month timestamptz;
+  v_of regclass;
 begin
   perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
   for v_table in select * from app.partitioned_table order by table_name loop
+    v_of := v_table.table_name;
     v_parent := split_part(v_table.table_name, '.', 2);
     for v_month in execute format($query$
       select month from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month', interval '1 month') as month
@@ -5579,7 +5586,7 @@ begin
     $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
       v_name := v_parent || to_char(v_month, '_YYYY_MM');
       continue when to_regclass(format('app.%I', v_name)) is not null;
-      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_table.table_name);
+      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
       execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
       execute format('alter table app.%I enable row level security', v_name);
       execute format('alter table app.%I force row level security', v_name);
@@ -5588,7 +5595,7 @@ begin
       execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
         v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
       execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
-        v_table.table_name, v_name, v_month, v_month + interval '1 month');
+        v_of, v_name, v_month, v_month + interval '1 month');
       if v_table.table_name = 'ops.audit_log' then
         execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
           || ' for each statement execute function app.tg_audit_log__append_only()', v_name);
@@ -9957,7 +9964,7 @@ begin
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$L
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -9995,7 +10002,7 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
       $query$, v_of, v_table.table_name, v_truncated);

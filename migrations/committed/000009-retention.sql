@@ -1,5 +1,5 @@
 --! Previous: sha1:37e06280f327c5f420301dc760d7be85478608ea
---! Hash: sha1:39a40249c5b72e3f080f8737d58abd501e6acd65
+--! Hash: sha1:31045b5a3338ea07a3f0f7a43511085e6383a9f1
 --! Message: what organizations do not keep is removed once the marts have it
 
 /*
@@ -150,7 +150,7 @@ begin
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$L
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -188,7 +188,7 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
       $query$, v_of, v_table.table_name, v_truncated);
@@ -427,6 +427,171 @@ revoke execute on function app.erase_rows(uuid, uuid) from public;
 comment on function app.erase_rows(uuid, uuid) is
   'Removes an organization with every row of it, and takes the states out of its audit log; answers how many rows of each table there were.';
 --! EndIncluded app/functions/erase_rows.sql
+--! Included app/functions/erase_user.sql
+/*
+ * What says who the person is goes: from the tables, by app.personal_data, and from the states in the log. What they did for
+ * shared organizations belongs to these and stays, under the number of an account that nobody is behind any more.
+ */
+create or replace function app.erase_user(person integer) returns app.erasure
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_user core.users;
+  v_personal uuid;
+  v_slugs text;
+  v_table app.personal_data;
+  v_erasure app.erasure;
+  v_counts jsonb := '{}';
+  v_rows bigint;
+  v_detached name;
+  v_of regclass;
+begin
+  select u.* into v_user from core.users u where u.id = person and u.erased_at is null for update;
+  if not found then
+    perform app.refuse('CU003', format('There is no user %s', person), 'user');
+  end if;
+  -- As everything that changes members: the organizations first, in one order.
+  perform from ops.organization o
+    where o.personal_user_id = person
+       or o.id in (select m.organization_id from ops.organization_user m where m.user_id = person and m.status <> 'removed')
+    order by o.id for no key update;
+  select o.id into v_personal from ops.organization o where o.personal_user_id = person;
+
+  perform app.refuse_held((select h from app.legal_hold h where h.held_user_id = person and h.released_at is null order by h.placed_at limit 1),
+                          coalesce(v_user.email, 'User ' || person));
+  perform app.refuse_held(app.legal_hold_of(o.id), format('The organization %s, of which %s is a member,', o.slug, coalesce(v_user.email, 'user ' || person)))
+     from ops.organization_user m
+     join ops.organization o on o.id = m.organization_id
+    where m.user_id = person and m.status <> 'removed';
+  select string_agg(o.slug, ', ' order by o.slug) into v_slugs
+    from ops.organization_user m
+    join ops.organization o on o.id = m.organization_id and o.personal_user_id is distinct from person
+   where m.user_id = person and m.role = 'owner' and m.status = 'active'
+     and not exists (select from ops.organization_user x
+                      where x.organization_id = m.organization_id and x.user_id <> person and x.role = 'owner' and x.status = 'active');
+  if v_slugs is not null then
+    perform app.refuse('CU005', format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
+                                       coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
+  end if;
+  if exists (select from ops.organization_user m where m.organization_id = v_personal and m.user_id <> person and m.status = 'active') then
+    perform app.refuse('CU005', format('The personal organization of %s has other members: remove them first',
+                                       coalesce(v_user.email, 'user ' || person)), 'user', 'personal_organization');
+  end if;
+
+  v_erasure := app.begin_erasure('user', person::text);
+  if v_personal is not null then
+    v_counts := app.erase_rows(v_personal, v_erasure.id);
+  end if;
+  delete from ops.invitation i using ops.organization_user m
+   where m.user_id = person and i.organization_id = m.organization_id and i.organization_user_id = m.id;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
+  update ops.organization_user m set status = 'removed' where m.user_id = person and m.status <> 'removed';
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
+
+  for v_table in select * from app.personal_data p order by p.table_name loop
+    v_of := v_table.table_name;
+    if v_table.treatment = 'delete' then
+      execute format('delete from %s t where t.%I = $1', v_of, v_table.person_column) using person;
+    else
+      execute format('update %s t set %s where t.%I = $1', v_of,
+        (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c), v_table.person_column) using person;
+    end if;
+    get diagnostics v_rows = row_count;
+    v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
+  end loop;
+  update core.users u set erased_at = now() where u.id = person;
+
+  -- Last, so that what was recorded of all this is erased too
+  update ops.audit_log a
+     set before_state = e.before_state, after_state = e.after_state, erasure_id = v_erasure.id
+    from (select l.organization_id, l.ts, l.id, l.before_state || b.before as before_state, l.after_state || b.after as after_state
+            from app.personal_data p
+            join app.audited_table t on t.table_name = p.table_name
+            join ops.audit_log l
+              on l.entity_type = p.table_name and l.action <> 'erase'
+             and (t.organization_column is not null or l.organization_id = '00000000-0000-0000-0000-000000000000')
+             and coalesce(l.after_state, l.before_state) ->> p.person_column = person::text,
+                 lateral (select coalesce(jsonb_object_agg(c, null) filter (where l.before_state ? c), '{}') as before,
+                                 coalesce(jsonb_object_agg(c, null) filter (where l.after_state ? c), '{}') as after
+                            from unnest(p.personal_columns) as c) b
+           where exists (select from unnest(p.personal_columns) as c where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
+   where a.organization_id = e.organization_id and a.ts = e.ts and a.id = e.id;
+  -- And of what left the log by retention, but is still there
+  for v_detached in
+    select c.relname from app.audit_retention r join pg_catalog.pg_class c on c.oid = to_regclass(format('app.%I', r.table_name))
+     where r.dropped_at is null
+  loop
+    execute format($query$
+      update app.%I l set before_state = null, after_state = null
+        from app.personal_data p
+       where l.entity_type = p.table_name and coalesce(l.after_state, l.before_state) ->> p.person_column = $1
+    $query$, v_detached) using person::text;
+  end loop;
+  return app.end_erasure(v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
+end;
+$$;
+alter function app.erase_user(integer) owner to curestry_definer;
+revoke execute on function app.erase_user(integer) from public;
+grant execute on function app.erase_user(integer) to curestry_owner;
+comment on function app.erase_user(integer) is
+  'Erases a user: what says who they are, in all tables and in the states of the audit log, and their personal organization. Answers the receipt. For operators.';
+--! EndIncluded app/functions/erase_user.sql
+--! Included app/functions/make_partitions.sql
+/*
+ * Partitions by month, before they are needed. A row of a month that has none goes to the default partition, so nothing is
+ * ever refused for the lack of one; when the partition is made, such rows move there. Months of the last five years in which
+ * there turn out to be rows get one too. Only the owner of a table can attach a partition: this is one of the few functions
+ * that act as curestry_owner.
+ */
+create or replace function app.make_partitions() returns setof text
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s' as $$
+declare
+  v_table app.partitioned_table;
+  v_parent name;
+  v_name name;
+  v_month timestamptz;
+  v_of regclass;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
+  for v_table in select * from app.partitioned_table order by table_name loop
+    v_of := v_table.table_name;
+    v_parent := split_part(v_table.table_name, '.', 2);
+    for v_month in execute format($query$
+      select month from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month', interval '1 month') as month
+      union
+      select date_trunc('month', %I) from app.%I where %2$I < now() and %2$I >= now() - interval '5 years'
+      order by 1
+    $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
+      v_name := v_parent || to_char(v_month, '_YYYY_MM');
+      continue when to_regclass(format('app.%I', v_name)) is not null;
+      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
+      execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
+      execute format('alter table app.%I enable row level security', v_name);
+      execute format('alter table app.%I force row level security', v_name);
+      -- Whoever acts as curestry_definer may move the rows; nobody who logs in has any right here.
+      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_name);
+      execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
+        v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
+      execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
+        v_of, v_name, v_month, v_month + interval '1 month');
+      if v_table.table_name = 'ops.audit_log' then
+        execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
+          || ' for each statement execute function app.tg_audit_log__append_only()', v_name);
+      end if;
+      return next v_name;
+    end loop;
+  end loop;
+end;
+$$;
+revoke execute on function app.make_partitions() from public;
+grant execute on function app.make_partitions() to curestry_worker;
+comment on function app.make_partitions() is
+  'Makes the partitions of the coming months, and of months that have rows but no partition; answers which. A job of the worker.';
+--! EndIncluded app/functions/make_partitions.sql
 --! Included app/functions/security_findings.sql
 /*
  * Looks at the live database for what would make it unsafe, or unlike the rest of it, and says how to cure it: one query a

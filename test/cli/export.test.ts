@@ -95,6 +95,14 @@ beforeAll(async () => {
     [[ours.id, theirs.id]],
   );
   await database.query(
+    `with state as (
+       insert into app.mart_state (organization_id, time_zone) select unnest($1::uuid[]), 'UTC'
+     )
+     insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
+     select unnest($1::uuid[]), '2020-01-01Z', '2020-01-03Z', '2020-01-02Z', '2020-01-02Z'`,
+    [[ours.id, theirs.id]],
+  );
+  await database.query(
     "insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );

@@ -13,6 +13,7 @@ declare
   v_counts jsonb := '{}';
   v_rows bigint;
   v_detached name;
+  v_of regclass;
 begin
   select u.* into v_user from core.users u where u.id = person and u.erased_at is null for update;
   if not found then
@@ -62,10 +63,11 @@ begin
   v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
 
   for v_table in select * from app.personal_data p order by p.table_name loop
+    v_of := v_table.table_name;
     if v_table.treatment = 'delete' then
-      execute format('delete from %s t where t.%I = $1', v_table.table_name::regclass, v_table.person_column) using person;
+      execute format('delete from %s t where t.%I = $1', v_of, v_table.person_column) using person;
     else
-      execute format('update %s t set %s where t.%I = $1', v_table.table_name::regclass,
+      execute format('update %s t set %s where t.%I = $1', v_of,
         (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c), v_table.person_column) using person;
     end if;
     get diagnostics v_rows = row_count;

@@ -11,9 +11,11 @@ declare
   v_parent name;
   v_name name;
   v_month timestamptz;
+  v_of regclass;
 begin
   perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
   for v_table in select * from app.partitioned_table order by table_name loop
+    v_of := v_table.table_name;
     v_parent := split_part(v_table.table_name, '.', 2);
     for v_month in execute format($query$
       select month from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month', interval '1 month') as month
@@ -23,7 +25,7 @@ begin
     $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
       v_name := v_parent || to_char(v_month, '_YYYY_MM');
       continue when to_regclass(format('app.%I', v_name)) is not null;
-      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_table.table_name);
+      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
       execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
       execute format('alter table app.%I enable row level security', v_name);
       execute format('alter table app.%I force row level security', v_name);
@@ -32,7 +34,7 @@ begin
       execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
         v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
       execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
-        v_table.table_name, v_name, v_month, v_month + interval '1 month');
+        v_of, v_name, v_month, v_month + interval '1 month');
       if v_table.table_name = 'ops.audit_log' then
         execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
           || ' for each statement execute function app.tg_audit_log__append_only()', v_name);

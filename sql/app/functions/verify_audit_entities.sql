@@ -28,7 +28,7 @@ begin
       with last as (
         select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
           from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$s
+         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$L
          -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
@@ -66,7 +66,7 @@ begin
           from (select t.organization_id, count(*) as n from %1$s t group by 1) p
           full join (select a.organization_id,
                             sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$s group by 1) l
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
             on l.organization_id = p.organization_id
          where coalesce(p.n, 0) <> coalesce(l.n, 0)
       $query$, v_of, v_table.table_name, v_truncated);
