@@ -2483,11 +2483,14 @@ comment on column ops.audit_log.id is 'Identifies the row; unique across organiz
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is '@behavior +filterBy
 Which user, if a request to the API changed it.';
-comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
+comment on column ops.audit_log.actor_api_key_id is '@behavior +filterBy
+With which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
-comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
+comment on column ops.audit_log.request_id is '@behavior +filterBy
+The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+comment on column ops.audit_log.action is '@behavior +filterBy
+insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
 comment on column ops.audit_log.entity_type is '@behavior +filterBy
 The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
@@ -3973,6 +3976,10 @@ begin
         from app.%I a
         join app.audited_table t on t.table_name = a.entity_type
        where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+         -- What a truncate emptied is not there any more
+         and a.seq > coalesce((select max(e.seq) from ops.audit_log e
+                                where e.organization_id = '00000000-0000-0000-0000-000000000000' and e.entity_type = a.entity_type
+                                  and e.entity_id = '*' and e.action = 'truncate'), 0)
     ), last as (
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
@@ -4919,6 +4926,9 @@ begin
     get diagnostics v_rows = row_count;
     v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
   end loop;
+  delete from app.operator o where o.user_id = person;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('app.operator', v_rows);
   update core.users u set erased_at = now() where u.id = person;
 
   -- Last, so that what was recorded of all this is erased too
@@ -5820,10 +5830,10 @@ AS $function$
   select nullif(
     coalesce((
       select jsonb_build_object(
-               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.50 * (c.total - 1))), value_min), value_max),
-               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.90 * (c.total - 1))), value_min), value_max),
-               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.95 * (c.total - 1))), value_min), value_max),
-               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.99 * (c.total - 1))), value_min), value_max),
+               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)), value_min), value_max),
+               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)), value_min), value_max),
+               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)), value_min), value_max),
+               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)), value_min), value_max),
                'sketch', jsonb_object_agg(c.slot::text, c.n))
         from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
                 from unnest(slots, slot_counts) as u (slot, n)) c
@@ -6879,7 +6889,9 @@ begin
               union all
               select distinct a.organization_id, %2$L::integer
                 from app.%1$I a
-               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
+               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)
+                 -- A truncate ends what older rows say, also of those that stay
+                 and not exists (select from app.%1$I e where e.organization_id = a.organization_id and e.action = 'truncate')) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
          and not app.is_held(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)
@@ -6983,7 +6995,7 @@ begin
       for v_looks in 1 .. 2 loop
         -- A second time when nobody can write to it any more
         execute format($query$
-          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and s.frozen_before >= %2$L), %2$L < now() - interval '1 month')
+          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and coalesce(s.frozen_before, '-infinity') >= %2$L), %2$L < now() - interval '1 month')
             from (select distinct e.organization_id from app.%1$I e) e
             left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
             left join app.mart_state s on s.organization_id = e.organization_id
@@ -7331,6 +7343,21 @@ AS $function$
                      join app.audited_table a on a.table_name = n.nspname || '.' || c.relname
                      join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_source(a)
                     where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+    ) f
+  union all
+  select 'nobody but the functions that keep it may write to the audit log or its seals', f.finding, 'revoke insert, update, delete, truncate on … from <role>'
+    from (
+      select distinct c.oid::regclass || ': ' || coalesce(r.rolname, 'public') as finding
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        left join pg_attribute k on k.attrelid = c.oid and k.attacl is not null,
+             lateral (select * from aclexplode(c.relacl) union all select * from aclexplode(k.attacl)) a
+        left join pg_roles r on r.oid = a.grantee
+       where (c.oid in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_sealer'::regclass, 'app.audit_retention'::regclass,
+                        'app.audit_detachment'::regclass, 'app.erasure'::regclass)
+              or n.nspname = 'app' and c.relname ~ '^audit_log_')
+         and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+         and a.grantee not in (c.relowner, 'curestry_definer'::regrole)
     ) f
   union all
   select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
@@ -9533,6 +9560,13 @@ CREATE OR REPLACE FUNCTION app.tg_organization__time_zone()
  SET search_path TO ''
 AS $function$
 begin
+  -- What is left of older days are their numbers, and these cannot be counted anew
+  if TG_OP = 'UPDATE' and NEW.time_zone is distinct from OLD.time_zone
+     and exists (select from app.mart_state s
+                  where s.organization_id = NEW.id and (s.closing_before is not null or s.frozen_before > '-infinity')) then
+    perform app.refuse('CU005', 'timeZone: stays as it is once something was removed by age (raw_retention_days): the marts of before could not be rebuilt for another',
+      'timeZone', 'organization_time_zone');
+  end if;
   if NEW.time_zone !~ '^(posix|right)/' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
@@ -9543,7 +9577,7 @@ end;
 $function$;
 alter function app.tg_organization__time_zone() owner to curestry_definer;
 revoke all on function app.tg_organization__time_zone() from public;
-comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its whole name.';
+comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its whole name, and stays once facts were removed by age.';
 
 
 -- app.tg_organization_user__owner()
@@ -10419,11 +10453,11 @@ AS $function$
   select app.sketch_value(min(c.slot))
     from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
             from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
-   where q between 0 and 1 and c.below > q * (c.total - 1);
+   where q between 0 and 1 and c.below >= q * c.total;
 $function$;
 grant execute on function mart.quantile(sketch jsonb, q numeric) to curestry_analyst;
 revoke all on function mart.quantile(sketch jsonb, q numeric) from public;
-comment on function mart.quantile(sketch jsonb, q numeric) is 'The number at a rank (0.5: the median) of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+comment on function mart.quantile(sketch jsonb, q numeric) is 'The smallest number that this share of all (0.5: half of them, the median) is at most, as percentile_disc has it, of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
 
 
 -- ops.accept_invitation(code text)

@@ -1,5 +1,5 @@
 --! Previous: sha1:37e06280f327c5f420301dc760d7be85478608ea
---! Hash: sha1:31045b5a3338ea07a3f0f7a43511085e6383a9f1
+--! Hash: sha1:cafc0115e9c4b55bbab2e24458946b42babc90c8
 --! Message: what organizations do not keep is removed once the marts have it
 
 /*
@@ -216,6 +216,10 @@ begin
         from app.%I a
         join app.audited_table t on t.table_name = a.entity_type
        where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+         -- What a truncate emptied is not there any more
+         and a.seq > coalesce((select max(e.seq) from ops.audit_log e
+                                where e.organization_id = '00000000-0000-0000-0000-000000000000' and e.entity_type = a.entity_type
+                                  and e.entity_id = '*' and e.action = 'truncate'), 0)
     ), last as (
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l
@@ -303,7 +307,9 @@ begin
               union all
               select distinct a.organization_id, %2$L::integer
                 from app.%1$I a
-               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
+               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)
+                 -- A truncate ends what older rows say, also of those that stay
+                 and not exists (select from app.%1$I e where e.organization_id = a.organization_id and e.action = 'truncate')) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
          and not app.is_held(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)
@@ -503,6 +509,9 @@ begin
     get diagnostics v_rows = row_count;
     v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
   end loop;
+  delete from app.operator o where o.user_id = person;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('app.operator', v_rows);
   update core.users u set erased_at = now() where u.id = person;
 
   -- Last, so that what was recorded of all this is erased too
@@ -693,6 +702,21 @@ language sql stable set search_path = 'pg_catalog' as $$
                      join app.audited_table a on a.table_name = n.nspname || '.' || c.relname
                      join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_source(a)
                     where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
+    ) f
+  union all
+  select 'nobody but the functions that keep it may write to the audit log or its seals', f.finding, 'revoke insert, update, delete, truncate on … from <role>'
+    from (
+      select distinct c.oid::regclass || ': ' || coalesce(r.rolname, 'public') as finding
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        left join pg_attribute k on k.attrelid = c.oid and k.attacl is not null,
+             lateral (select * from aclexplode(c.relacl) union all select * from aclexplode(k.attacl)) a
+        left join pg_roles r on r.oid = a.grantee
+       where (c.oid in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_sealer'::regclass, 'app.audit_retention'::regclass,
+                        'app.audit_detachment'::regclass, 'app.erasure'::regclass)
+              or n.nspname = 'app' and c.relname ~ '^audit_log_')
+         and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+         and a.grantee not in (c.relowner, 'curestry_definer'::regrole)
     ) f
   union all
   select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
@@ -1035,7 +1059,7 @@ begin
       for v_looks in 1 .. 2 loop
         -- A second time when nobody can write to it any more
         execute format($query$
-          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and s.frozen_before >= %2$L), %2$L < now() - interval '1 month')
+          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and coalesce(s.frozen_before, '-infinity') >= %2$L), %2$L < now() - interval '1 month')
             from (select distinct e.organization_id from app.%1$I e) e
             left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
             left join app.mart_state s on s.organization_id = e.organization_id
@@ -1117,6 +1141,80 @@ grant execute on function app.retain_facts(boolean, integer) to curestry_worker;
 comment on function app.retain_facts(boolean, integer) is
   'Removes what is older than its organization''s raw_retention_days and taken up by the marts, some of it in each call; answers what was removed, or with dry_run what would be. A job of the worker.';
 --! EndIncluded app/functions/retain_facts.sql
+--! Included app/functions/mart_value_json.sql
+/*
+ * What mart.metric_timeseries.value_json holds, from slots and texts with their counts. Of more than 100 distinct texts those
+ * with the smallest hashes are kept, and the others are counted together: what is among the 100 of a day is among the 100 of
+ * each of its hours, so days merged from hours say exactly what a count of the day says. (The most frequent ones could not be
+ * merged: what is rare in every hour may be frequent in the day.) "greatest" and "least" hold a quantile between the smallest
+ * and the largest number.
+ */
+create or replace function app.mart_value_json(
+  slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint
+) returns jsonb
+language sql immutable set search_path = '' as $$
+  select nullif(
+    coalesce((
+      select jsonb_build_object(
+               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)), value_min), value_max),
+               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)), value_min), value_max),
+               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)), value_min), value_max),
+               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)), value_min), value_max),
+               'sketch', jsonb_object_agg(c.slot::text, c.n))
+        from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
+                from unnest(slots, slot_counts) as u (slot, n)) c
+      having count(*) > 0), '{}')
+    || coalesce((
+      select jsonb_build_object('counts', jsonb_object_agg(w.word, w.n) filter (where w.place <= 100))
+             || case when coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0) > 0
+                     then jsonb_build_object('other', coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0))
+                     else '{}' end
+        from (select u.word, u.n, row_number() over (order by md5(u.word), u.word collate "C") as place
+                from unnest(words, word_counts) as u (word, n)) w
+      having count(*) > 0), '{}'),
+    '{}');
+$$;
+revoke execute on function app.mart_value_json(integer[], bigint[], numeric, numeric, text[], bigint[], bigint) from public;
+grant execute on function app.mart_value_json(integer[], bigint[], numeric, numeric, text[], bigint[], bigint) to curestry_definer;
+comment on function app.mart_value_json(integer[], bigint[], numeric, numeric, text[], bigint[], bigint) is
+  'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
+--! EndIncluded app/functions/mart_value_json.sql
+--! Included app/functions/tg_organization__time_zone.sql
+create or replace function app.tg_organization__time_zone() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- What is left of older days are their numbers, and these cannot be counted anew
+  if TG_OP = 'UPDATE' and NEW.time_zone is distinct from OLD.time_zone
+     and exists (select from app.mart_state s
+                  where s.organization_id = NEW.id and (s.closing_before is not null or s.frozen_before > '-infinity')) then
+    perform app.refuse('CU005', 'timeZone: stays as it is once something was removed by age (raw_retention_days): the marts of before could not be rebuilt for another',
+      'timeZone', 'organization_time_zone');
+  end if;
+  if NEW.time_zone !~ '^(posix|right)/' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+    return NEW;
+  end if;
+  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', to_json(NEW.time_zone)),
+    'timeZone', 'organization_time_zone');
+  return null;
+end;
+$$;
+alter function app.tg_organization__time_zone() owner to curestry_definer;
+revoke execute on function app.tg_organization__time_zone() from public;
+comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its whole name, and stays once facts were removed by age.';
+--! EndIncluded app/functions/tg_organization__time_zone.sql
+--! Included mart/functions/quantile.sql
+create or replace function mart.quantile(sketch jsonb, q numeric) returns numeric
+language sql immutable parallel safe set search_path = '' as $$
+  select app.sketch_value(min(c.slot))
+    from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
+            from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
+   where q between 0 and 1 and c.below >= q * c.total;
+$$;
+revoke execute on function mart.quantile(jsonb, numeric) from public;
+grant execute on function mart.quantile(jsonb, numeric) to curestry_analyst;
+comment on function mart.quantile(jsonb, numeric) is
+  'The smallest number that this share of all (0.5: half of them, the median) is at most, as percentile_disc has it, of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+--! EndIncluded mart/functions/quantile.sql
 --! Included app/tables/mart_state.sql
 comment on table app.mart_state is 'What the marts of an organization are made by. No row: UTC, and nothing is frozen.';
 comment on column app.mart_state.organization_id is 'Whose marts.';
@@ -1143,11 +1241,11 @@ comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row 
 comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is E'@behavior +filterBy\nWhich user, if a request to the API changed it.';
-comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
+comment on column ops.audit_log.actor_api_key_id is E'@behavior +filterBy\nWith which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
-comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
+comment on column ops.audit_log.request_id is E'@behavior +filterBy\nThe X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+comment on column ops.audit_log.action is E'@behavior +filterBy\ninsert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
 comment on column ops.audit_log.entity_type is E'@behavior +filterBy\nThe table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
@@ -1193,3 +1291,6 @@ create policy definer_all on app.audit_log_default for all to curestry_definer
 -- The audit triggers are made anew
 select app.audit_table(t.table_name::regclass, t.organization_column, t.id_column, t.secret_columns, t.note_columns, t.summarize_inserts)
   from app.audited_table t;
+
+-- Quantiles count ranks as percentile_disc does
+insert into app.mart_mark (organization_id, source, hour) select o.id, 'metric', '-infinity' from ops.organization o;

@@ -34,7 +34,9 @@ export function addAuditVerify(parent: Command, run: Run): void {
 }
 
 async function verify(context: CommandContext, { organization }: Options): Promise<Answer> {
-  const checkpoints = await readCheckpointOptions(context.settings);
+  const options = await readCheckpointOptions(context.settings);
+  // Before the snapshot: a seal that is made after it, and its checkpoint, are no difference
+  const checkpoints = await readCheckpoints(options);
   const { differences, seals } = await context.connect("owner", async (client) => {
     // One moment for all parts, so that what happens meanwhile is no difference
     await client.query("begin isolation level repeatable read, read only");
@@ -46,7 +48,8 @@ async function verify(context: CommandContext, { organization }: Options): Promi
     return {
       differences: [
         ...await verifyChain(client, id),
-        ...await verifyCheckpoints(client, checkpoints, id),
+        ...checkpoints.differences,
+        ...await verifyCheckpoints(client, options.file, checkpoints.expected, id),
         ...await verifyTables(client, id),
       ],
       seals: (await client.query("select from app.audit_heads()")).rowCount,
@@ -96,12 +99,19 @@ async function verifyTables(client: Client, id: string | null): Promise<Differen
   }));
 }
 
-/** The seals that were written down outside of the database have to be there, as they were. */
-async function verifyCheckpoints(
-  client: Client,
+/** A line of the file of checkpoints. */
+interface Checkpoint {
+  line: number;
+  organization: string;
+  seq: number;
+  hash: string;
+  at: string;
+}
+
+/** What was written down outside of the database; a line that nobody of ours signed is a difference. */
+async function readCheckpoints(
   { file, key }: CheckpointOptions,
-  id: string | null,
-): Promise<Difference[]> {
+): Promise<{ expected: Checkpoint[]; differences: Difference[] }> {
   const text = await readFile(file, "utf8").catch((error) => {
     if (error.code === "ENOENT") return "";
     throw error;
@@ -109,7 +119,7 @@ async function verifyCheckpoints(
   const { d: _, ...publicPart } = key;
   const verifier = await importJWK(publicPart, "EdDSA");
   const differences: Difference[] = [];
-  const expected = [];
+  const expected: Checkpoint[] = [];
   for (const [n, line] of text.split("\n").entries()) {
     if (line === "") continue;
     try {
@@ -124,21 +134,28 @@ async function verifyCheckpoints(
       });
     }
   }
+  return { expected, differences };
+}
+
+/** The seals that were written down have to be there, as they were. */
+async function verifyCheckpoints(
+  client: Client,
+  file: string,
+  expected: readonly Checkpoint[],
+  id: string | null,
+): Promise<Difference[]> {
   const { rows } = await client.query<
     { organization: string; seq: number; at: string; line: number; found: string | null }
   >("select * from app.compare_checkpoints($1) where $2::uuid is null or organization = $2", [
     JSON.stringify(expected),
     id,
   ]);
-  for (const row of rows) {
-    differences.push({
-      organization: row.organization,
-      problem: row.found === null ? "seal removed" : "seal changed",
-      where: `seal ${row.seq}`,
-      detail: `checkpoint of ${row.at}, line ${row.line} of ${file}`,
-    });
-  }
-  return differences;
+  return rows.map((row) => ({
+    organization: row.organization,
+    problem: row.found === null ? "seal removed" : "seal changed",
+    where: `seal ${row.seq}`,
+    detail: `checkpoint of ${row.at}, line ${row.line} of ${file}`,
+  }));
 }
 
 function describe({ organization, problem, where, detail }: Difference): string {

@@ -300,6 +300,17 @@ describe("a user", () => {
     expect(await problems()).toEqual([]);
   });
 
+  test("who was an operator is none any more", async () => {
+    const person = await makePerson(database, "operator@x.example");
+    await cliJson(["operator", "grant", person.email], { env: env() });
+    const rows = () =>
+      database.query("select from app.operator where user_id = $1", [person.userId]);
+    expect(await rows()).toHaveLength(1);
+    expect(await erase("user", person.email)).toMatchObject({ counts: { "app.operator": 1 } });
+    expect(await rows()).toHaveLength(0);
+    await cliJson(["operator", "list"], { env: env() });
+  });
+
   test("stays erased, whatever a request writes that began before", async () => {
     const person = await makePerson(database, "late@x.example");
     await erase("user", person.email);

@@ -156,6 +156,20 @@ test("the log says that it went, holds nothing of it instead, and agrees with th
   expect(await problems()).toEqual([]);
 });
 
+test("the time zone stays, for the marts of before could not be rebuilt for another", async () => {
+  const change = (organization: TestOrganization) =>
+    database.query("update ops.organization set time_zone = 'Asia/Kolkata' where id = $1", [
+      organization.id,
+    ]);
+  await expect(change(short)).rejects.toMatchObject({
+    code: "CU005",
+    message: expect.stringContaining("raw_retention_days"),
+  });
+  await change(forEver);
+  await database.query("update ops.organization set time_zone = 'UTC' where id = $1", [forEver.id]);
+  await refresh();
+});
+
 test("what comes too late is refused by name, beside good items of the same call", async () => {
   const outcomes = await recordAnalyses(gateway.url, key, [item(61, 5), item(1, 5)]);
   expect(outcomes).toEqual([
@@ -206,6 +220,27 @@ test("who recorded something old and has not committed yet is waited for", async
   expect(day?.analyses).toBe(4);
   expect(await count("ops.analysis_run", short, 16)).toBe(0);
   expect(await problems()).toEqual([]);
+});
+
+test("a month of an organization that keeps it longer stays, whoever was never asked before", async () => {
+  const fresh = await makeOrganization(database, { slug: "fresh" });
+  await database.query(
+    "insert into ops.feature_event (organization_id, feature_key, occurred_at) values ($1, 'f', now() - interval '3 years')",
+    [fresh.id],
+  );
+  await query(database.workerUrl, "select app.make_partitions()");
+  await refresh();
+  await database.query("update ops.organization set raw_retention_days = 3650 where id = $1", [
+    fresh.id,
+  ]);
+  await retain();
+  expect(await count("ops.feature_event", fresh, 900)).toBe(1);
+  await retain();
+  expect(await count("ops.feature_event", fresh, 900)).toBe(1);
+  expect(await database.query("select * from app.check_marts()")).toEqual([]);
+  // The month is empty then, and may go
+  await database.query("delete from ops.organization where id = $1", [fresh.id]);
+  await retain();
 });
 
 test("when nothing of a month has to stay, its partition goes; what is held stays", async () => {

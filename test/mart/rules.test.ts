@@ -79,7 +79,7 @@ describe("quantiles", () => {
             [one, two, percent],
           );
           const sorted = [...one, ...two].toSorted((a, b) => a - b);
-          const exact = sorted[Math.floor((sorted.length - 1) * percent / 100)] ?? NaN;
+          const exact = sorted[Math.max(Math.ceil(sorted.length * percent / 100) - 1, 0)] ?? NaN;
           expect(Math.abs((row?.quantile ?? NaN) - exact))
             .toBeLessThanOrEqual(Math.abs(exact) * 0.0100001);
           expect(row?.merged).toEqual(row?.whole);
@@ -286,12 +286,12 @@ describe("whatever becomes of facts", () => {
     await refresh();
     expect(await buckets("hour")).toEqual(["01-01 05:00", "01-02 05:00", "01-02 06:00"]);
     expect(await check()).toEqual([]);
-    await database.query("update ops.organization set time_zone = 'Asia/Kolkata' where id = $1", [
-      organization.id,
-    ]);
-    await refresh();
-    expect(await buckets("hour")).toEqual(["01-01 05:00", "01-02 05:00", "01-02 06:00"]);
-    expect(await check()).toEqual([]);
+    // Half of the days could not be counted by another zone
+    await expect(
+      database.query("update ops.organization set time_zone = 'Asia/Kolkata' where id = $1", [
+        organization.id,
+      ]),
+    ).rejects.toMatchObject({ code: "CU005", column: "timeZone" });
   });
 
   test("more events than an integer holds do not stop the marts", async () => {

@@ -258,6 +258,29 @@ test("when all that is in a month may go, the partition is detached; the tables 
   expect(await problems()).toEqual([]);
 });
 
+test("what a truncate emptied does not come back, and the truncate stays in the log", async () => {
+  await seal();
+  await database.query(
+    `with p as (
+       insert into core.prompts (organization_id, name, content) values ($1, 'x', 'x'), ($1, 'y', 'y') returning id
+     )
+     insert into core.prompt_relations (organization_id, source_id, target_id, relation_type)
+     select $1, min(id), max(id), 'overrides' from p`,
+    [long.id],
+  );
+  await database.query("truncate core.prompt_relations");
+  await workAgo([], 9);
+  expect(await problems()).toEqual([]);
+  await database.query("update ops.organization set audit_retention_months = 2");
+  const done = await retain(false);
+  expect(done.some(({ organization_id }) => organization_id === long.id)).toBe(true);
+  expect(await problems()).toEqual([]);
+  const [row] = await database.query<{ n: number }>(
+    "select count(*)::int as n from ops.audit_log where action = 'truncate' and entity_type = 'core.prompt_relations'",
+  );
+  expect(row?.n).toBe(1);
+});
+
 test("what an organization under legal hold has stays in the log", async () => {
   await workAgo([short], 7);
   const leaving = async () =>

@@ -49,6 +49,11 @@ const breaches: [rule: string, breach: string, object: string][] = [
     "app.bad()",
   ],
   [
+    "nobody but the functions that keep it may write to the audit log or its seals",
+    "grant update (after_state) on ops.audit_log to curestry_worker",
+    "ops.audit_log: curestry_worker",
+  ],
+  [
     "no policy reads a setting, and members' policies are written to curestry_member",
     "create policy bad on core.prompts using (true)",
     "bad",

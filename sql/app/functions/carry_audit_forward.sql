@@ -11,6 +11,10 @@ begin
         from app.%I a
         join app.audited_table t on t.table_name = a.entity_type
        where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+         -- What a truncate emptied is not there any more
+         and a.seq > coalesce((select max(e.seq) from ops.audit_log e
+                                where e.organization_id = '00000000-0000-0000-0000-000000000000' and e.entity_type = a.entity_type
+                                  and e.entity_id = '*' and e.action = 'truncate'), 0)
     ), last as (
       select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
         from leaving l

@@ -73,6 +73,9 @@ begin
     get diagnostics v_rows = row_count;
     v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
   end loop;
+  delete from app.operator o where o.user_id = person;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('app.operator', v_rows);
   update core.users u set erased_at = now() where u.id = person;
 
   -- Last, so that what was recorded of all this is erased too

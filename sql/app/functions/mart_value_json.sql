@@ -12,10 +12,10 @@ language sql immutable set search_path = '' as $$
   select nullif(
     coalesce((
       select jsonb_build_object(
-               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.50 * (c.total - 1))), value_min), value_max),
-               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.90 * (c.total - 1))), value_min), value_max),
-               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.95 * (c.total - 1))), value_min), value_max),
-               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below > 0.99 * (c.total - 1))), value_min), value_max),
+               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)), value_min), value_max),
+               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)), value_min), value_max),
+               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)), value_min), value_max),
+               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)), value_min), value_max),
                'sketch', jsonb_object_agg(c.slot::text, c.n))
         from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
                 from unnest(slots, slot_counts) as u (slot, n)) c

@@ -39,7 +39,9 @@ begin
               union all
               select distinct a.organization_id, %2$L::integer
                 from app.%1$I a
-               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)) o
+               where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)
+                 -- A truncate ends what older rows say, also of those that stay
+                 and not exists (select from app.%1$I e where e.organization_id = a.organization_id and e.action = 'truncate')) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
          and not app.is_held(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)

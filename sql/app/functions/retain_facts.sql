@@ -35,7 +35,7 @@ begin
       for v_looks in 1 .. 2 loop
         -- A second time when nobody can write to it any more
         execute format($query$
-          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and s.frozen_before >= %2$L), %2$L < now() - interval '1 month')
+          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and coalesce(s.frozen_before, '-infinity') >= %2$L), %2$L < now() - interval '1 month')
             from (select distinct e.organization_id from app.%1$I e) e
             left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
             left join app.mart_state s on s.organization_id = e.organization_id

@@ -100,6 +100,21 @@ language sql stable set search_path = 'pg_catalog' as $$
                     where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
     ) f
   union all
+  select 'nobody but the functions that keep it may write to the audit log or its seals', f.finding, 'revoke insert, update, delete, truncate on … from <role>'
+    from (
+      select distinct c.oid::regclass || ': ' || coalesce(r.rolname, 'public') as finding
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        left join pg_attribute k on k.attrelid = c.oid and k.attacl is not null,
+             lateral (select * from aclexplode(c.relacl) union all select * from aclexplode(k.attacl)) a
+        left join pg_roles r on r.oid = a.grantee
+       where (c.oid in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_sealer'::regclass, 'app.audit_retention'::regclass,
+                        'app.audit_detachment'::regclass, 'app.erasure'::regclass)
+              or n.nspname = 'app' and c.relname ~ '^audit_log_')
+         and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+         and a.grantee not in (c.relowner, 'curestry_definer'::regrole)
+    ) f
+  union all
   select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
     from (
       select t.table_name || '.' || a.attname as finding

@@ -3,9 +3,9 @@ language sql immutable parallel safe set search_path = '' as $$
   select app.sketch_value(min(c.slot))
     from (select u.slot, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
             from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
-   where q between 0 and 1 and c.below > q * (c.total - 1);
+   where q between 0 and 1 and c.below >= q * c.total;
 $$;
 revoke execute on function mart.quantile(jsonb, numeric) from public;
 grant execute on function mart.quantile(jsonb, numeric) to curestry_analyst;
 comment on function mart.quantile(jsonb, numeric) is
-  'The number at a rank (0.5: the median) of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+  'The smallest number that this share of all (0.5: half of them, the median) is at most, as percentile_disc has it, of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';

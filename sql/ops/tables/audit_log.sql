@@ -2,11 +2,11 @@ comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row 
 comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is E'@behavior +filterBy\nWhich user, if a request to the API changed it.';
-comment on column ops.audit_log.actor_api_key_id is 'With which API key.';
+comment on column ops.audit_log.actor_api_key_id is E'@behavior +filterBy\nWith which API key.';
 comment on column ops.audit_log.actor_role is 'Which login of the database.';
-comment on column ops.audit_log.request_id is 'The X-Request-Id of the request, as in the log.';
+comment on column ops.audit_log.request_id is E'@behavior +filterBy\nThe X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
-comment on column ops.audit_log.action is 'insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+comment on column ops.audit_log.action is E'@behavior +filterBy\ninsert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
 comment on column ops.audit_log.entity_type is E'@behavior +filterBy\nThe table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
 comment on column ops.audit_log.before_state is 'The row as it was, without secrets.';
