@@ -135,30 +135,36 @@ async function makeOrganization(client: Client, slug: string): Promise<string> {
 
 /** Runs with their documents and metrics, evenly over the days that end now; marts and statistics up to date. */
 async function fill(client: Client, organization: string, from: number, to: number): Promise<void> {
+  const { rows: [span] } = await client.query<{ low: Date; high: Date }>(
+    "select now() - $2::float8 * interval '1 day' as low, now() - $1::float8 * interval '1 day' as high",
+    [from / ROWS_A_DAY, to / ROWS_A_DAY],
+  );
+  const these = [organization, span?.low, span?.high];
   // Triggers and foreign keys would only make this slower: what is measured comes later
   await client.query("set session_replication_role = replica");
   await client.query(
     `insert into ops.analysis_run (organization_id, status, started_at, finished_at, created_at)
      select $1, 'succeeded', s.at, s.at, s.at
-       from generate_series(1, $2::int) as n, lateral (select now() - ($3::float8 + random() * ($4::float8 - $3::float8)) * interval '1 day' + n * interval '0') as s (at)`,
-    [organization, (to - from) / KEYS, from / ROWS_A_DAY, to / ROWS_A_DAY],
+       from generate_series(1, $4::int) as n,
+            lateral (select $2::timestamptz + (random() + n * 0) * ($3::timestamptz - $2::timestamptz)) as s (at)`,
+    [...these, (to - from) / KEYS],
   );
+  await client.query("analyze ops.analysis_run");
   await client.query(
     `insert into core.analysis_results (organization_id, analysis_run_id, prompt_content, detected_language, translated, format_valid,
        overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words, contradictions, patches, clarify_questions, occurred_at)
      select r.organization_id, r.id, 'A prompt', (array['en', 'de', 'fr'])[1 + (random() * 2)::int], false, true, random() * 10, random() * 10, random(), random() * 10, 8, 2, '[]', '[]', '[]', r.occurred_at
        from ops.analysis_run r
-      where r.organization_id = $1 and not exists (select from core.analysis_results d where d.organization_id = r.organization_id and d.analysis_run_id = r.id)`,
-    [organization],
+      where r.organization_id = $1 and r.occurred_at >= $2 and r.occurred_at < $3`,
+    these,
   );
   await client.query(
     `insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, occurred_at)
      select r.organization_id, r.id, 'metric ' || k, case when k < ${KEYS} then round((random() * 1000)::numeric, 3) end,
             case when k = ${KEYS} then (array['low', 'middle', 'high'])[1 + (random() * 2)::int] end, r.occurred_at
        from ops.analysis_run r, generate_series(1, ${KEYS}) as k
-      where r.organization_id = $1
-        and not exists (select from ops.analysis_metric m where m.organization_id = r.organization_id and m.analysis_run_id = r.id)`,
-    [organization],
+      where r.organization_id = $1 and r.occurred_at >= $2 and r.occurred_at < $3`,
+    these,
   );
   await client.query("set session_replication_role = origin");
   await client.query("vacuum analyze ops.analysis_metric");
