@@ -998,13 +998,13 @@ CREATE TRIGGER _500_metrics_insert AFTER INSERT ON core.analysis_results REFEREN
 
 CREATE TRIGGER _500_metrics_update AFTER UPDATE ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_analysis_results__metrics();
 
-CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
@@ -1127,6 +1127,7 @@ create table core.evaluation_metrics (
   metric_meta jsonb,
   created_at timestamp with time zone default now() not null,
   organization_id uuid default app.organization_id() not null,
+  occurred_at timestamp with time zone generated always as (created_at) stored not null,
   constraint pk_evaluation_metrics PRIMARY KEY (organization_id, id),
   constraint chk_evaluation_metrics_created_at CHECK (created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone AND created_at < '2100-01-01 00:00:00+00'::timestamp with time zone),
   constraint chk_evaluation_metrics_metric_meta CHECK (octet_length(metric_meta::text) <= 262144 AND NOT jsonb_path_exists(metric_meta, '$.**{33}'::jsonpath)),
@@ -1136,9 +1137,9 @@ create table core.evaluation_metrics (
   constraint fk_evaluation_metrics_run_id FOREIGN KEY (organization_id, run_id) REFERENCES core.workflow_runs(organization_id, id) ON DELETE CASCADE
 );
 
-CREATE INDEX idx_evaluation_metrics_created_at ON core.evaluation_metrics USING btree (organization_id, created_at);
-
 CREATE INDEX idx_evaluation_metrics_metric_name ON core.evaluation_metrics USING btree (organization_id, metric_name, created_at);
+
+CREATE INDEX idx_evaluation_metrics_occurred_at ON core.evaluation_metrics USING btree (organization_id, occurred_at);
 
 CREATE INDEX idx_evaluation_metrics_run_metric ON core.evaluation_metrics USING btree (organization_id, run_id, metric_name);
 
@@ -1160,13 +1161,13 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 create policy select_own on core.evaluation_metrics for select to curestry_member
   using ((organization_id = app.organization_if('workflows:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('evaluation');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_evaluation_metrics__mart_marks('evaluation');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
@@ -1189,6 +1190,7 @@ comment on column core.evaluation_metrics.metric_value is 'The number.';
 comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
 comment on column core.evaluation_metrics.created_at is 'When it was measured.';
 comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
+comment on column core.evaluation_metrics.occurred_at is 'The time that it counts for: created_at.';
 comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is 'created_at must be a time from 2000 to 2099';
 comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
@@ -2071,13 +2073,13 @@ create policy select_granted on ops.analysis_metric for select to curestry_analy
 create policy select_own on ops.analysis_metric for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('metric');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
@@ -2150,13 +2152,13 @@ create policy select_granted on ops.analysis_node_result for select to curestry_
 create policy select_own on ops.analysis_node_result for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('node');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
@@ -2257,13 +2259,13 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.analysis_run FOR EACH ROW EX
 
 CREATE TRIGGER _200_life BEFORE UPDATE OF status, started_at, finished_at ON ops.analysis_run FOR EACH ROW EXECUTE FUNCTION app.tg_analysis_run__life();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
@@ -2538,13 +2540,13 @@ create policy select_granted on ops.feature_event for select to curestry_analyst
 create policy select_own on ops.feature_event for select to curestry_member
   using ((organization_id = app.organization_if('marts:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('feature');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
@@ -2838,21 +2840,21 @@ create policy select_own on ops.judge_score for select to curestry_member
 
 CREATE TRIGGER _200_rubric AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_judge_score__rubric();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('judge');
+CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge');
+CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis');
+CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis');
+CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
@@ -4332,7 +4334,7 @@ AS $function$
     select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
            case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
       from bucket b
-      join core.evaluation_metrics e on e.organization_id = organization and e.created_at >= b.low and e.created_at < b.high
+      join core.evaluation_metrics e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
      where source = 'evaluation'
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
@@ -5114,6 +5116,27 @@ revoke all on function app.freeze_marts(organization uuid, before timestamp with
 comment on function app.freeze_marts(organization uuid, before timestamp with time zone) is 'Takes up what is waiting, and keeps what the marts say of the days before this time, whatever becomes of the facts; answers the midnight before which it is so: facts from then on must stay. For retention.';
 
 
+-- app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization text, before timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select o.slug::text, s.frozen_before
+    from app.mart_state s
+    join ops.organization o on o.id = s.organization_id
+   where s.frozen_before > from_ts and (only_organization is null or o.id = only_organization)
+     -- Only those that have something there
+     and exists (select from app.mart_extent(o.id, s.time_zone, from_ts, least(to_ts, s.frozen_before)) e where e.first is not null)
+   order by 1;
+$function$;
+alter function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Organizations of which in this span, up to a time, only the marts are left: their source was removed by age, so they can be neither rebuilt nor checked. For operators.';
+
+
 -- app.grant_analyst(analyst name, organization uuid)
 CREATE OR REPLACE FUNCTION app.grant_analyst(analyst name, organization uuid)
  RETURNS void
@@ -5156,6 +5179,24 @@ alter function app.grant_operator(user_email text) owner to curestry_definer;
 grant execute on function app.grant_operator(user_email text) to curestry_owner;
 revoke all on function app.grant_operator(user_email text) from public;
 comment on function app.grant_operator(user_email text) is 'Lets a user see failed jobs and scheduled tasks of the whole installation through the API, and retry jobs; refuses an unknown one. For operators.';
+
+
+-- app.guard_partition(partition regclass)
+CREATE OR REPLACE FUNCTION app.guard_partition(partition regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET client_min_messages TO 'warning'
+AS $function$
+begin
+  execute format('alter table %s enable row level security', partition);
+  execute format('alter table %s force row level security', partition);
+  execute format('drop policy if exists definer_all on %s', partition);
+  execute format('create policy definer_all on %s for all to curestry_definer using (true) with check (true)', partition);
+end;
+$function$;
+revoke all on function app.guard_partition(partition regclass) from public;
+comment on function app.guard_partition(partition regclass) is 'Closes a partition, or a table that was one, to everyone but whoever acts as curestry_definer and may move its rows.';
 
 
 -- app.health()
@@ -5598,10 +5639,7 @@ begin
       continue when to_regclass(format('app.%I', v_name)) is not null;
       execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
       execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
-      execute format('alter table app.%I enable row level security', v_name);
-      execute format('alter table app.%I force row level security', v_name);
-      -- Whoever acts as curestry_definer may move the rows; nobody who logs in has any right here.
-      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_name);
+      perform app.guard_partition(format('app.%I', v_name)::regclass);
       execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
         v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
       execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
@@ -5620,8 +5658,8 @@ revoke all on function app.make_partitions() from public;
 comment on function app.make_partitions() is 'Makes the partitions of the coming months, and of months that have rows but no partition; answers which. A job of the worker.';
 
 
--- app.mark_table(marked regclass, source text, trigger_function text)
-CREATE OR REPLACE FUNCTION app.mark_table(marked regclass, source text, trigger_function text DEFAULT 'tg__mart_marks'::text)
+-- app.mark_table(marked regclass, source text, time_field text, trigger_function text)
+CREATE OR REPLACE FUNCTION app.mark_table(marked regclass, source text, time_field text DEFAULT 'occurred_at'::text, trigger_function text DEFAULT 'tg__mart_marks'::text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -5630,17 +5668,17 @@ declare
   v_event text;
 begin
   foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
-    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.%I(%L)',
+    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.%I(%L, %L)',
       case trigger_function when 'tg__mart_marks_of_runs' then '_810_run_marks_' else '_800_mart_marks_' end || v_event, v_event, marked,
       case v_event when 'insert' then 'referencing new table as new_rows'
                    when 'update' then 'referencing old table as old_rows new table as new_rows'
                    when 'delete' then 'referencing old table as old_rows' else '' end,
-      case v_event when 'truncate' then 'tg__mart_marks_all' else trigger_function end, source);
+      case v_event when 'truncate' then 'tg__mart_marks_all' else trigger_function end, source, time_field);
   end loop;
 end;
 $function$;
-revoke all on function app.mark_table(marked regclass, source text, trigger_function text) from public;
-comment on function app.mark_table(marked regclass, source text, trigger_function text) is 'Puts the triggers on a table that mark what the marts have to take up, as facts of this source; called in the file of each table with facts.';
+revoke all on function app.mark_table(marked regclass, source text, time_field text, trigger_function text) from public;
+comment on function app.mark_table(marked regclass, source text, time_field text, trigger_function text) is 'Puts the triggers on a table that mark what the marts have to take up, as facts of this source; called in the file of each table with facts.';
 
 
 -- app.marked_organizations()
@@ -5727,8 +5765,8 @@ AS $function$
           select min(s.occurred_at), max(s.occurred_at) from ops.judge_score s
            where s.organization_id = organization and s.occurred_at >= from_ts and s.occurred_at < to_ts
           union all
-          select min(v.created_at), max(v.created_at) from core.evaluation_metrics v
-           where v.organization_id = organization and v.created_at >= from_ts and v.created_at < to_ts
+          select min(v.occurred_at), max(v.occurred_at) from core.evaluation_metrics v
+           where v.organization_id = organization and v.occurred_at >= from_ts and v.occurred_at < to_ts
           union all
           select min(f.occurred_at), max(f.occurred_at) from ops.feature_event f
            where f.organization_id = organization and f.occurred_at >= from_ts and f.occurred_at < to_ts
@@ -6139,6 +6177,24 @@ $function$;
 alter function app.own_api_key(key_id uuid) owner to curestry_definer;
 revoke all on function app.own_api_key(key_id uuid) from public;
 comment on function app.own_api_key(key_id uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
+
+
+-- app.partitions_of(parent regclass)
+CREATE OR REPLACE FUNCTION app.partitions_of(parent regclass)
+ RETURNS TABLE(name name, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select c.relname, b.bounds[1]::timestamptz, b.bounds[2]::timestamptz
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid,
+         lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
+   where i.inhparent = parent and b.bounds is not null
+   order by 2;
+$function$;
+revoke all on function app.partitions_of(parent regclass) from public;
+comment on function app.partitions_of(parent regclass) is 'The partitions by month of a table, in app, with begin and end, in order; without the default.';
 
 
 -- app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text)
@@ -6701,20 +6757,26 @@ revoke all on function app.refuse(code text, message text, field text, rule text
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
 
 
--- app.refuse_closed(field text, closing timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.refuse_closed(field text, closing timestamp with time zone)
+-- app.refuse_closed(field text, organization uuid, earliest timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.refuse_closed(field text, organization uuid, earliest timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
+declare
+  v_closing timestamptz;
 begin
-  perform app.refuse('CU004', format('%s: lies before %s; this organization does not keep what is older (raw_retention_days)', field, closing), field, 'raw_retention');
+  select s.closing_before into v_closing from app.mart_state s where s.organization_id = organization;
+  if earliest < v_closing then
+    perform app.refuse('CU004', format('%s: lies before %s; this organization does not keep what is older (raw_retention_days)', field, v_closing),
+                       field, 'raw_retention');
+  end if;
 end;
 $function$;
-grant execute on function app.refuse_closed(field text, closing timestamp with time zone) to curestry_definer;
-revoke all on function app.refuse_closed(field text, closing timestamp with time zone) from public;
-comment on function app.refuse_closed(field text, closing timestamp with time zone) is 'Refuses facts of a time that the organization does not keep any more.';
+grant execute on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) to curestry_definer;
+revoke all on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) from public;
+comment on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) is 'Refuses facts of a time that the organization does not keep any more: they could not be counted.';
 
 
 -- app.refuse_held(hold app.legal_hold, subject text)
@@ -6876,12 +6938,7 @@ begin
     from ops.organization o;
 
   for v_partition in
-    select c.relname as name, b.bounds[1]::timestamptz as from_ts, b.bounds[2]::timestamptz as to_ts
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid,
-           lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
-     where i.inhparent = 'ops.audit_log'::regclass and b.bounds is not null
-     order by 2
+    select p.name, p.from_ts, p.to_ts from app.partitions_of('ops.audit_log') p
   loop
     execute format($query$
       select array_agg(o.id)
@@ -6944,9 +7001,7 @@ begin
       execute format('alter table app.%I rename to %I', v_partition.name, v_retention.table_name);
     else
       execute format('create table app.%I (like app.%I including defaults)', v_retention.table_name, v_partition.name);
-      execute format('alter table app.%I enable row level security', v_retention.table_name);
-      execute format('alter table app.%I force row level security', v_retention.table_name);
-      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_retention.table_name);
+      perform app.guard_partition(format('app.%I', v_retention.table_name)::regclass);
       execute format('alter table app.%I disable trigger _200_append_only', v_partition.name);
       execute format('with moved as (delete from app.%I a where a.organization_id = any (%L) returning *) insert into app.%I select * from moved',
         v_partition.name, v_organizations, v_retention.table_name);
@@ -6985,12 +7040,7 @@ begin
 
   if not dry_run then
     for v_partition in
-      select c.relname as name, b.bounds[1]::timestamptz as to_ts
-        from pg_catalog.pg_inherits i
-        join pg_catalog.pg_class c on c.oid = i.inhrelid,
-             lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)') as b (bounds)
-       where i.inhparent = 'ops.feature_event'::regclass and b.bounds is not null
-       order by 2
+      select p.name, p.to_ts from app.partitions_of('ops.feature_event') p
     loop
       for v_looks in 1 .. 2 loop
         -- A second time when nobody can write to it any more
@@ -7790,8 +7840,6 @@ CREATE OR REPLACE FUNCTION app.tg__mart_marks()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_closing timestamptz;
 begin
   if TG_OP <> 'INSERT' then
     insert into app.mart_mark (organization_id, source, hour)
@@ -7801,29 +7849,21 @@ begin
     insert into app.mart_mark (organization_id, source, hour)
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
-  -- What is older than the organization keeps could not be counted any more
   if TG_OP = 'INSERT' then
-    select s.closing_before into v_closing
-      from (select organization_id, min(occurred_at) as earliest from new_rows group by 1) n,
-           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
-     where n.earliest < s.closing_before;
+    perform app.refuse_closed(TG_ARGV[1], n.organization_id, min(n.occurred_at)) from new_rows n group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    select s.closing_before into v_closing
-      from (select n.organization_id, min(n.occurred_at) as earliest
-              from new_rows n join old_rows o on o.organization_id = n.organization_id and o.id = n.id
-             where n.occurred_at <> o.occurred_at group by 1) n,
-           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
-     where n.earliest < s.closing_before;
-  end if;
-  if v_closing is not null then
-    perform app.refuse_closed('occurred_at', v_closing);
+    perform app.refuse_closed(TG_ARGV[1], n.organization_id, min(n.occurred_at))
+       from new_rows n
+       join old_rows o on o.organization_id = n.organization_id and o.id = n.id
+      where n.occurred_at <> o.occurred_at
+      group by n.organization_id;
   end if;
   return null;
 end;
 $function$;
 alter function app.tg__mart_marks() owner to curestry_definer;
 revoke all on function app.tg__mart_marks() from public;
-comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date.';
+comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date; refuses facts of times that are not kept.';
 
 
 -- app.tg__mart_marks_all()
@@ -8251,7 +8291,7 @@ begin
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id),
+    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id, 'occurred_at', n.occurred_at),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end, case when n.metric_name is distinct from o.metric_name then 'metric_name' end, case when n.metric_value is distinct from o.metric_value then 'metric_value' end, case when n.node_key is distinct from o.node_key then 'node_key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
       from (select nullif(current_setting('curestry.user_id', true), '')::integer,
               nullif(current_setting('curestry.api_key_id', true), '')::uuid,
@@ -8269,7 +8309,7 @@ begin
      group by w.user_id, w.key_id, w.request_id, o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id)
+    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id, 'occurred_at', o.occurred_at)
       from (select nullif(current_setting('curestry.user_id', true), '')::integer,
               nullif(current_setting('curestry.api_key_id', true), '')::uuid,
               nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
@@ -8692,49 +8732,6 @@ end;
 $function$;
 revoke all on function app.tg_erasure__append_only() from public;
 comment on function app.tg_erasure__append_only() is 'Trigger: a receipt gets its counts in its own transaction, and nothing else happens to it.';
-
-
--- app.tg_evaluation_metrics__mart_marks()
-CREATE OR REPLACE FUNCTION app.tg_evaluation_metrics__mart_marks()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_closing timestamptz;
-begin
-  if TG_OP <> 'INSERT' then
-    insert into app.mart_mark (organization_id, source, hour)
-    select distinct organization_id, TG_ARGV[0], date_trunc('hour', created_at, 'UTC') from old_rows;
-  end if;
-  if TG_OP <> 'DELETE' then
-    insert into app.mart_mark (organization_id, source, hour)
-    select distinct organization_id, TG_ARGV[0], date_trunc('hour', created_at, 'UTC') from new_rows;
-  end if;
-  -- What is older than the organization keeps could not be counted any more
-  if TG_OP = 'INSERT' then
-    select s.closing_before into v_closing
-      from (select organization_id, min(created_at) as earliest from new_rows group by 1) n,
-           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
-     where n.earliest < s.closing_before;
-  elsif TG_OP = 'UPDATE' then
-    select s.closing_before into v_closing
-      from (select n.organization_id, min(n.created_at) as earliest
-              from new_rows n join old_rows o on o.organization_id = n.organization_id and o.id = n.id
-             where n.created_at <> o.created_at group by 1) n,
-           lateral (select m.closing_before from app.mart_state m where m.organization_id = n.organization_id limit 1) s
-     where n.earliest < s.closing_before;
-  end if;
-  if v_closing is not null then
-    perform app.refuse_closed('created_at', v_closing);
-  end if;
-  return null;
-end;
-$function$;
-alter function app.tg_evaluation_metrics__mart_marks() owner to curestry_definer;
-revoke all on function app.tg_evaluation_metrics__mart_marks() from public;
-comment on function app.tg_evaluation_metrics__mart_marks() is 'Trigger: marks the hours whose evaluation metrics changed; their time is created_at.';
 
 
 -- app.tg_judge_rubric__frozen()
@@ -9567,10 +9564,10 @@ begin
     perform app.refuse('CU005', 'timeZone: stays as it is once something was removed by age (raw_retention_days): the marts of before could not be rebuilt for another',
       'timeZone', 'organization_time_zone');
   end if;
-  if NEW.time_zone !~ '^(posix|right)/' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+  if NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
-  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', to_json(NEW.time_zone)),
+  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', coalesce(to_json(NEW.time_zone)::text, 'null')),
     'timeZone', 'organization_time_zone');
   return null;
 end;

@@ -32,11 +32,13 @@
 --!include app/functions/audit_source.sql
 --!include app/functions/audit_table.sql
 --!include app/functions/personal_table.sql
+--!include app/functions/guard_partition.sql
+--!include app/functions/partitions_of.sql
+--!include app/functions/make_partitions.sql
 --!include app/functions/refuse_closed.sql
 --!include app/functions/tg__mart_marks.sql
 --!include app/functions/tg__mart_marks_all.sql
 --!include app/functions/tg__mart_marks_of_runs.sql
---!include app/functions/tg_evaluation_metrics__mart_marks.sql
 --!include app/functions/tg_organization__mart_marks.sql
 --!include app/functions/tg_organization__time_zone.sql
 --!include app/functions/mark_table.sql
@@ -108,6 +110,7 @@
 --!include app/functions/try_refresh_organization.sql
 --!include app/functions/refresh_marts.sql
 --!include app/functions/freeze_marts.sql
+--!include app/functions/frozen_marts.sql
 --!include app/functions/start_rebuild.sql
 --!include app/functions/continue_rebuild.sql
 --!include app/functions/compare_mart_day.sql
@@ -150,7 +153,6 @@
 --!include app/functions/verify_audit_erasures.sql
 --!include app/functions/verify_audit_chain.sql
 --!include app/functions/begin_audit_era.sql
---!include app/functions/make_partitions.sql
 --!include app/functions/carry_audit_forward.sql
 --!include app/functions/retain_audit.sql
 --!include app/functions/drop_detached_audit.sql

@@ -7,6 +7,7 @@ import type { Checkpoints } from "./checkpoints.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { loadTasks } from "./load_tasks.ts";
 import { longestGap } from "./longest_gap.ts";
+import { pause } from "./pause.ts";
 import { startPolling } from "./poll.ts";
 import type { Poll, Task, WorkerTimes } from "./task.ts";
 import { type ExpectedTask, makeTaskRecord, POLL_NOTES } from "./task_record.ts";
@@ -143,14 +144,13 @@ interface QueueOptions {
 async function startQueue(options: QueueOptions): Promise<Worker> {
   const { log } = options;
   const ended = Promise.withResolvers<void>();
-  const stopRequest = Promise.withResolvers<void>();
-  let stopping = false;
+  const stopping = new AbortController();
   let current = await runQueue(options);
 
   async function keepRunning(): Promise<void> {
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       const failure = await current.runner.promise.then(() => null, (error) => error);
-      if (stopping) return;
+      if (stopping.signal.aborted) return;
       await current.endHeartbeats();
       if (process.exitCode === OUTDATED) return ended.resolve();
       log.warn({ err: failure }, "The job queue ended by itself, and is started again");
@@ -159,14 +159,9 @@ async function startQueue(options: QueueOptions): Promise<Worker> {
   }
 
   async function restart(): Promise<void> {
-    while (!stopping) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        stopRequest.promise,
-        new Promise((resolve) => timer = setTimeout(resolve, PAUSE)),
-      ]);
-      clearTimeout(timer);
-      if (stopping) return;
+    while (!stopping.signal.aborted) {
+      await pause(PAUSE, stopping.signal);
+      if (stopping.signal.aborted) return;
       try {
         current = await runQueue(options);
         return;
@@ -180,8 +175,7 @@ async function startQueue(options: QueueOptions): Promise<Worker> {
   return {
     ended: ended.promise,
     async stop() {
-      stopping = true;
-      stopRequest.resolve();
+      stopping.abort();
       // Fails if it has ended by itself meanwhile
       await current.runner.stop().catch(() => {});
       await kept;

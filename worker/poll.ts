@@ -1,4 +1,5 @@
 import type { Log } from "../src/log.ts";
+import { pause } from "./pause.ts";
 import type { Poll } from "./task.ts";
 
 /**
@@ -13,22 +14,16 @@ export function startPolling(
   polls: ReadonlyMap<string, Poll>,
   log: Log,
 ): { stop(): Promise<void> } {
-  const stopping = Promise.withResolvers<void>();
-  let running = true;
+  const stopping = new AbortController();
 
   async function goRound(name: string, poll: Poll): Promise<void> {
-    while (running) {
+    while (!stopping.signal.aborted) {
       try {
         await poll.look();
       } catch (error) {
         log.warn({ err: error, poll: name }, "A poll of the worker failed");
       }
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        stopping.promise,
-        new Promise((resolve) => timer = setTimeout(resolve, poll.interval)),
-      ]);
-      clearTimeout(timer);
+      await pause(poll.interval, stopping.signal);
     }
     await poll.settle?.();
   }
@@ -36,8 +31,7 @@ export function startPolling(
   const rounds = [...polls].map(([name, poll]) => goRound(name, poll));
   return {
     async stop() {
-      running = false;
-      stopping.resolve();
+      stopping.abort();
       await Promise.all(rounds);
     },
   };

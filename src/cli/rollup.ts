@@ -119,14 +119,18 @@ async function rebuild({ connect }: CommandContext, options: Options): Promise<A
     }
     return answerHours(
       [...hours].map(([organization_id, hours]) => ({ organization_id, hours })),
-      { resumed: plan?.resumed ?? false },
+      { resumed: plan?.resumed ?? false, frozen: await findFrozen(client, span) },
     );
   });
 }
 
 function answerHours(
   rows: Recomputed[],
-  { failed = [], resumed }: { failed?: Failed[]; resumed?: boolean },
+  { failed = [], resumed, frozen = [] }: {
+    failed?: Failed[];
+    resumed?: boolean;
+    frozen?: Frozen[];
+  },
 ): Answer {
   const organizations = rows.filter(({ hours }) => hours > 0).map((row) => ({
     organizationId: row.organization_id,
@@ -139,7 +143,7 @@ function answerHours(
       hours,
       organizations,
       ...(failed.length > 0 ? { failed } : {}),
-      ...(resumed === undefined ? {} : { resumed }),
+      ...(resumed === undefined ? {} : { resumed, frozen }),
     },
     text: [
       hours > 0
@@ -154,6 +158,7 @@ function answerHours(
       ...failed.map(({ organizationId, message }) =>
         `Not those of the organization ${organizationId}: ${message}`
       ),
+      ...frozen.map((organization) => describeFrozen(organization, "recomputed")),
     ].filter(Boolean).join("\n"),
     failed: failed.length > 0,
   };
@@ -190,34 +195,57 @@ async function findOrganization(
   return found?.id ?? null;
 }
 
+/** An organization of which before a time only the marts are left. */
+interface Frozen {
+  organization: string;
+  before: Date;
+}
+
+async function findFrozen(
+  client: Client,
+  span: (Date | string | null)[],
+): Promise<Frozen[]> {
+  const { rows } = await client.query<Frozen>("select * from app.frozen_marts($1, $2, $3)", span);
+  return rows;
+}
+
+function describeFrozen({ organization, before }: Frozen, verb: string): string {
+  return `Not ${verb}: ${organization} before ${before.toISOString()}, of which only the marts are left (raw_retention_days)`;
+}
+
 async function check({ connect }: CommandContext, options: Options): Promise<Answer> {
-  const { rows: differences } = await connect(
-    "owner",
-    async (client) =>
-      await client.query<Difference>(
-        "select * from app.check_marts($1, $2, $3)",
-        [...spanOf(options), await findOrganization(client, options)],
-      ),
-  );
+  const { differences, frozen } = await connect("owner", async (client) => {
+    const span = [...spanOf(options), await findOrganization(client, options)];
+    const { rows } = await client.query<Difference>(
+      "select * from app.check_marts($1, $2, $3)",
+      span,
+    );
+    return { differences: rows, frozen: await findFrozen(client, span) };
+  });
   const ok = differences.length === 0;
-  const waiting = differences.filter((difference) => difference.waiting).length;
   return {
-    result: { ok, differences },
-    text: ok
-      ? "The marts agree with what was recorded"
-      : `${count(differences.length, "row")} of the marts differ from what was recorded:
-${differences.slice(0, SHOWN).map(describe).join("\n")}${
-        differences.length > SHOWN ? `\n  … and ${differences.length - SHOWN} more` : ""
-      }${
-        waiting === 0 ? "" : `
-${waiting} of them wait for the next refresh: run \`curestry rollup\`, then check again.`
-      }${
-        waiting === differences.length
-          ? ""
-          : "\n`curestry rollup` with the same --from and --to makes them right."
-      }`,
+    result: { ok, differences, frozen },
+    text: [
+      ok ? "The marts agree with what was recorded" : describeDifferences(differences),
+      ...frozen.map((organization) => describeFrozen(organization, "compared")),
+    ].join("\n"),
     failed: !ok,
   };
+}
+
+function describeDifferences(differences: Difference[]): string {
+  const waiting = differences.filter((difference) => difference.waiting).length;
+  return [
+    `${count(differences.length, "row")} of the marts differ from what was recorded:`,
+    ...differences.slice(0, SHOWN).map(describe),
+    ...(differences.length > SHOWN ? [`  … and ${differences.length - SHOWN} more`] : []),
+    ...(waiting > 0
+      ? [`${waiting} of them wait for the next refresh: run \`curestry rollup\`, then check again.`]
+      : []),
+    ...(waiting < differences.length
+      ? ["`curestry rollup` with the same --from and --to makes them right."]
+      : []),
+  ].join("\n");
 }
 
 function describe({ organization, mart, bucket, key, expected, actual }: Difference): string {

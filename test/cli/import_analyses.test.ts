@@ -68,6 +68,7 @@ test("analyses are imported once, bad lines are refused, and the marts follow", 
   expect(await cliJson<Check>(["rollup", "--check"], { env })).toEqual({
     ok: true,
     differences: [],
+    frozen: [],
   });
   expect(await cliJson<Rollup>(["rollup"], { env })).toMatchObject({ ok: true, hours: 0 });
   expect(

@@ -180,12 +180,12 @@ test("the migration takes earlier texts from the audit log, with their authors, 
               left join core.prompt_versions v on v.id = d.prompt_version_id
              where d.prompt_id = $1) as links`;
   const folder = join(MIGRATIONS_FOLDER, "committed");
-  const name = (await readdir(folder)).find((file) => file.endsWith("-history.sql")) ?? "";
+  const name = (await readdir(folder)).find((file) => file.endsWith("-history-and-marts.sql")) ??
+    "";
   const migration = await readFile(join(folder, name), "utf8");
-  // The migration after it gives this trigger another name
-  const move = migration.slice(migration.lastIndexOf("--! EndIncluded")).replaceAll(
-    /(core\.analysis_results (?:dis|en)able trigger) _800_mart_marks_/g,
-    "$1 _810_run_marks_",
+  const move = migration.slice(
+    migration.indexOf("/*\n * The texts that existing prompts had"),
+    migration.indexOf("-- A column that is not null in rows"),
   );
   await withClient(database.adminUrl, async (client) => {
     const { rows: before } = await client.query(state, [id]);
@@ -204,6 +204,7 @@ test("the migration takes earlier texts from the audit log, with their authors, 
        delete from ops.audit_log where entity_type = 'core.prompt_versions';
        set local session_replication_role = origin`,
     );
+    expect(move).toMatch(/prompt_version_of/);
     await client.query(move);
     const { rows: after } = await client.query(state, [id]);
     expect(after).toEqual(before);

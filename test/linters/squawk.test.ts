@@ -46,41 +46,23 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
   },
   {
     rules: ["renaming-table", "ban-drop-table"],
-    files: ["000005-partitions.sql"],
+    files: ["000005-history-and-marts.sql"],
     because: "a table becomes partitioned by making it anew: clients find it under its name",
-  },
-  {
-    rules: ["constraint-missing-not-valid"],
-    files: ["000005-partitions.sql"],
-    because: "the columns are new and empty, and organizations are few",
   },
   {
     rules: [
       "adding-foreign-key-constraint",
-      "adding-serial-primary-key-field",
-      "constraint-missing-not-valid",
-      "require-concurrent-index-creation",
-    ],
-    files: ["000007-history.sql"],
-    because:
-      "what they are on is new and empty: a table, and columns that are null in every row. It is one " +
-      "transaction, so that no prompt is without its version",
-  },
-  {
-    rules: ["changing-column-type", "require-concurrent-index-deletion"],
-    files: ["000009-retention.sql"],
-    because: "the log was partitioned, and so written anew, a moment before, in the same upgrade",
-  },
-  {
-    rules: [
       "adding-required-field",
+      "adding-serial-primary-key-field",
       "constraint-missing-not-valid",
       "disallowed-unique-constraint",
       "require-concurrent-index-creation",
     ],
-    files: ["000008-marts.sql"],
-    because: "the marts are computed anew with it anyway, and the marks are emptied before; the " +
-      "indexes that the refresh needs must be there before the triggers mark for it",
+    files: ["000005-history-and-marts.sql"],
+    because:
+      "most of what they are on is new and empty, organizations are few, and the marts are computed anew " +
+      "with it anyway. It is one transaction, so that no prompt is without its version, and no mark " +
+      "without the indexes that the refresh needs",
   },
 ];
 

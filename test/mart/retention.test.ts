@@ -133,8 +133,15 @@ test("the marts keep their numbers, whatever is refreshed, checked or rebuilt", 
   await refresh();
   expect(await numbers()).toEqual(before);
   expect(await database.query("select * from app.check_marts()")).toEqual([]);
-  await cliJson(["rollup", "--from", "2000-01-01"], { env: database.env });
+  const frozen = [{ organization: short.slug, before: expect.stringMatching(/T00:00:00.000Z$/) }];
+  expect(await cliJson(["rollup", "--from", "2000-01-01"], { env: database.env }))
+    .toMatchObject({ ok: true, frozen });
   expect(await numbers()).toEqual(before);
+  expect(await cliJson(["rollup", "--check"], { env: database.env }))
+    .toEqual({ ok: true, differences: [], frozen });
+  // Nothing is missing from a span in which all is there
+  expect(await cliJson(["rollup", "--check", "--from", ago(5)], { env: database.env }))
+    .toEqual({ ok: true, differences: [], frozen: [] });
   const [old] = await database.query<{ n: number }>(
     "select count(*)::int as n from mart.metric_timeseries where organization_id = $1 and ts_bucket < $2",
     [short.id, ago(31)],

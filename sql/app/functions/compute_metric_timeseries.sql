@@ -33,7 +33,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
     select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
            case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
       from bucket b
-      join core.evaluation_metrics e on e.organization_id = organization and e.created_at >= b.low and e.created_at < b.high
+      join core.evaluation_metrics e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
      where source = 'evaluation'
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),

@@ -27,10 +27,7 @@ begin
       continue when to_regclass(format('app.%I', v_name)) is not null;
       execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
       execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
-      execute format('alter table app.%I enable row level security', v_name);
-      execute format('alter table app.%I force row level security', v_name);
-      -- Whoever acts as curestry_definer may move the rows; nobody who logs in has any right here.
-      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_name);
+      perform app.guard_partition(format('app.%I', v_name)::regclass);
       execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
         v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
       execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',

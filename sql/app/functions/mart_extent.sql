@@ -14,8 +14,8 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
           select min(s.occurred_at), max(s.occurred_at) from ops.judge_score s
            where s.organization_id = organization and s.occurred_at >= from_ts and s.occurred_at < to_ts
           union all
-          select min(v.created_at), max(v.created_at) from core.evaluation_metrics v
-           where v.organization_id = organization and v.created_at >= from_ts and v.created_at < to_ts
+          select min(v.occurred_at), max(v.occurred_at) from core.evaluation_metrics v
+           where v.organization_id = organization and v.occurred_at >= from_ts and v.occurred_at < to_ts
           union all
           select min(f.occurred_at), max(f.occurred_at) from ops.feature_event f
            where f.organization_id = organization and f.occurred_at >= from_ts and f.occurred_at < to_ts

@@ -26,12 +26,7 @@ begin
     from ops.organization o;
 
   for v_partition in
-    select c.relname as name, b.bounds[1]::timestamptz as from_ts, b.bounds[2]::timestamptz as to_ts
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid,
-           lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
-     where i.inhparent = 'ops.audit_log'::regclass and b.bounds is not null
-     order by 2
+    select p.name, p.from_ts, p.to_ts from app.partitions_of('ops.audit_log') p
   loop
     execute format($query$
       select array_agg(o.id)
@@ -94,9 +89,7 @@ begin
       execute format('alter table app.%I rename to %I', v_partition.name, v_retention.table_name);
     else
       execute format('create table app.%I (like app.%I including defaults)', v_retention.table_name, v_partition.name);
-      execute format('alter table app.%I enable row level security', v_retention.table_name);
-      execute format('alter table app.%I force row level security', v_retention.table_name);
-      execute format('create policy definer_all on app.%I for all to curestry_definer using (true) with check (true)', v_retention.table_name);
+      perform app.guard_partition(format('app.%I', v_retention.table_name)::regclass);
       execute format('alter table app.%I disable trigger _200_append_only', v_partition.name);
       execute format('with moved as (delete from app.%I a where a.organization_id = any (%L) returning *) insert into app.%I select * from moved',
         v_partition.name, v_organizations, v_retention.table_name);

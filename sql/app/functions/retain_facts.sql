@@ -25,12 +25,7 @@ begin
 
   if not dry_run then
     for v_partition in
-      select c.relname as name, b.bounds[1]::timestamptz as to_ts
-        from pg_catalog.pg_inherits i
-        join pg_catalog.pg_class c on c.oid = i.inhrelid,
-             lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)') as b (bounds)
-       where i.inhparent = 'ops.feature_event'::regclass and b.bounds is not null
-       order by 2
+      select p.name, p.to_ts from app.partitions_of('ops.feature_event') p
     loop
       for v_looks in 1 .. 2 loop
         -- A second time when nobody can write to it any more

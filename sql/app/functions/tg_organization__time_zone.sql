@@ -8,10 +8,10 @@ begin
     perform app.refuse('CU005', 'timeZone: stays as it is once something was removed by age (raw_retention_days): the marts of before could not be rebuilt for another',
       'timeZone', 'organization_time_zone');
   end if;
-  if NEW.time_zone !~ '^(posix|right)/' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+  if NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
-  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', to_json(NEW.time_zone)),
+  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', coalesce(to_json(NEW.time_zone)::text, 'null')),
     'timeZone', 'organization_time_zone');
   return null;
 end;

@@ -66,5 +66,5 @@ create or replace trigger _500_metrics_insert after insert on core.analysis_resu
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
 create or replace trigger _500_metrics_update after update on core.analysis_results
   referencing new table as new_rows for each statement execute function app.tg_analysis_results__metrics();
-select app.mark_table('core.analysis_results', 'analysis', 'tg__mart_marks_of_runs');
+select app.mark_table('core.analysis_results', 'analysis', trigger_function => 'tg__mart_marks_of_runs');
 select app.audit_table('core.analysis_results');

@@ -6,6 +6,7 @@ comment on column core.evaluation_metrics.metric_name is 'What was measured.';
 comment on column core.evaluation_metrics.metric_value is 'The number.';
 comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
 comment on column core.evaluation_metrics.created_at is 'When it was measured.';
+comment on column core.evaluation_metrics.occurred_at is 'The time that it counts for: created_at.';
 comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One row per organization and id.';
 comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
@@ -53,5 +54,5 @@ create policy definer_all on core.evaluation_metrics for all to curestry_definer
 comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
 grant select on core.evaluation_metrics to curestry_definer;
 
-select app.mark_table('core.evaluation_metrics', 'evaluation', 'tg_evaluation_metrics__mart_marks');
+select app.mark_table('core.evaluation_metrics', 'evaluation', time_field => 'created_at');
 select app.audit_table('core.evaluation_metrics', summarize_inserts => true);

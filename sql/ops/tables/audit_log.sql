@@ -41,9 +41,4 @@ create or replace trigger _200_erase before update on ops.audit_log
   for each row execute function app.tg_audit_log__erase();
 
 comment on table app.audit_log_default is 'ops.audit_log of months without a partition.';
-alter table app.audit_log_default enable row level security;
-alter table app.audit_log_default force row level security;
-drop policy if exists definer_all on app.audit_log_default;
-create policy definer_all on app.audit_log_default for all to curestry_definer
-  using (true)
-  with check (true);
+select app.guard_partition('app.audit_log_default');

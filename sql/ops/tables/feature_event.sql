@@ -42,9 +42,4 @@ select app.mark_table('ops.feature_event', 'feature');
 select app.audit_table('ops.feature_event', summarize_inserts => true);
 
 comment on table app.feature_event_default is 'ops.feature_event of months without a partition.';
-alter table app.feature_event_default enable row level security;
-alter table app.feature_event_default force row level security;
-drop policy if exists definer_all on app.feature_event_default;
-create policy definer_all on app.feature_event_default for all to curestry_definer
-  using (true)
-  with check (true);
+select app.guard_partition('app.feature_event_default');

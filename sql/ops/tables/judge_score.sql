@@ -44,5 +44,5 @@ grant select, insert on ops.judge_score to curestry_definer;
 create or replace trigger _200_rubric after insert on ops.judge_score
   referencing new table as new_rows for each statement execute function app.tg_judge_score__rubric();
 select app.mark_table('ops.judge_score', 'judge');
-select app.mark_table('ops.judge_score', 'analysis', 'tg__mart_marks_of_runs');
+select app.mark_table('ops.judge_score', 'analysis', trigger_function => 'tg__mart_marks_of_runs');
 select app.audit_table('ops.judge_score');
