@@ -27,7 +27,7 @@ export function addApiKeyCreate(parent: Command, run: Run): void {
     .requiredOption("--name <name>", "what it is for")
     .requiredOption(
       "--scope <scope>",
-      "what it may do, such as prompts:read; repeat it, or separate with commas",
+      "what it may do, such as prompts:read (a wrong one is answered with all); repeat it, or separate with commas",
       collect,
     )
     .option(
