@@ -4250,17 +4250,23 @@ AS $function$
            case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
            case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
       from unnest(lows, highs) as b (low, high)
-      join ops.analysis_run r on r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
-      left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
-     where r.finished_at is not null
+     cross join lateral (select r.id, r.status from ops.analysis_run r
+                          where r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+                            and r.finished_at is not null
+                         offset 0) r
+      left join lateral (select d.* from core.analysis_results d
+                          where d.organization_id = organization and d.analysis_run_id = r.id
+                         offset 0) d on true
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
                                                         where k.organization_id = organization and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
-      join ops.judge_score s on s.organization_id = organization and s.analysis_run_id = r.id
-      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+     cross join lateral (select s.criterion_id, s.score from ops.judge_score s
+                          where s.organization_id = organization and s.analysis_run_id = r.id
+                         offset 0) s
+      join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
       join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
      group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
   )
@@ -4290,8 +4296,10 @@ CREATE OR REPLACE FUNCTION app.compute_feature_daily(organization uuid, days dat
  SET jit TO 'off'
 AS $function$
   select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
-    from unnest(days, lows, highs) as b (day, low, high)
-    join ops.feature_event e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+    from unnest(days, lows, highs) as b (day, low, high),
+         lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
+                   where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                  offset 0) e
    group by 1, 2;
 $function$;
 alter function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
@@ -4315,26 +4323,34 @@ AS $function$
   ), sample as (
     select m.key::text, b.low, m.value_num as num,
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
-      from bucket b
-      join ops.analysis_metric m on m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+      from bucket b,
+           lateral (select m.* from ops.analysis_metric m
+                     where m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+                    offset 0) m
      where source = 'metric'
     union all
     select n.node, b.low, n.score, n.status
-      from bucket b
-      join ops.analysis_node_result n on n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+      from bucket b,
+           lateral (select n.* from ops.analysis_node_result n
+                     where n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+                    offset 0) n
      where source = 'node'
     union all
     select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
       from bucket b
-      join ops.judge_score s on s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+     cross join lateral (select s.* from ops.judge_score s
+                          where s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+                         offset 0) s
       join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
       join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
      where source = 'judge'
     union all
     select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
            case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
-      from bucket b
-      join core.evaluation_metrics e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+      from bucket b,
+           lateral (select e.* from core.evaluation_metrics e
+                     where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                    offset 0) e
      where source = 'evaluation'
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
@@ -5934,16 +5950,18 @@ CREATE OR REPLACE FUNCTION app.merge_metric_timeseries(organization uuid, source
 AS $function$
   with part as (
     select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
-      from unnest(lows, highs) as b (low, high)
-      join mart.metric_timeseries m
-        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+      from unnest(lows, highs) as b (low, high),
+           lateral (select m.* from mart.metric_timeseries m
+                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                    offset 0) m
      where only_key is null and m.source = merge_metric_timeseries.source
     union all
     select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
-      from unnest(lows, highs) as b (low, high)
-      join mart.metric_timeseries m
-        on m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and m.source = merge_metric_timeseries.source and m.metric_key = only_key
+      from unnest(lows, highs) as b (low, high),
+           lateral (select m.* from mart.metric_timeseries m
+                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                       and m.source = merge_metric_timeseries.source and m.metric_key = only_key
+                    offset 0) m
      where only_key is not null
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
@@ -6431,17 +6449,24 @@ AS $function$
            sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
            sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
            sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged, sum(h.sum_judged) as sum_judged
-      from unnest(days, lows, highs) as b (day, low, high)
-      join mart.analysis_hourly h on h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+      from unnest(days, lows, highs) as b (day, low, high),
+           lateral (select h.* from mart.analysis_hourly h
+                     where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                    offset 0) h
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
      where m.organization_id = organization and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
-    delete from mart.analysis_daily_by m
-     where m.organization_id = organization and m.day = any (days)
-       and (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)
+    delete from mart.analysis_daily_by
+     where ctid = any (array(
+             select m.ctid
+               from unnest(days) as b (day),
+                    lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
+                              where m.organization_id = organization and m.day = b.day
+                             offset 0) m
+              where (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)))
   ), total as (
     insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
     select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
@@ -6486,10 +6511,14 @@ AS $function$
   with computed as materialized (
     select * from app.compute_analysis_hourly(organization, lows, highs)
   ), gone as (
-    delete from mart.analysis_hourly m
-     using unnest(lows, highs) as b (low, high)
-     where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
+    delete from mart.analysis_hourly
+     where ctid = any (array(
+             select h.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
+                              where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                             offset 0) h
+              where (h.ts_bucket, h.dimension, h.value) not in (select c.ts_bucket, c.dimension, c.value from computed c)))
   )
   insert into mart.analysis_hourly as m
     (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)
@@ -6555,9 +6584,14 @@ AS $function$
   with computed as materialized (
     select * from app.compute_feature_daily(organization, days, lows, highs)
   ), gone as (
-    delete from mart.feature_daily m
-     where m.organization_id = organization and m.day = any (days)
-       and (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)
+    delete from mart.feature_daily
+     where ctid = any (array(
+             select m.ctid
+               from unnest(days) as b (day),
+                    lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
+                              where m.organization_id = organization and m.day = b.day
+                             offset 0) m
+              where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
   )
   insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
   select organization, c.* from computed c
@@ -6638,11 +6672,16 @@ AS $function$
     union all
     select * from app.merge_metric_timeseries(organization, refresh_metric_timeseries.source, 'hour', null, lows, highs) where bucket_size = 'day'
   ), gone as (
-    delete from mart.metric_timeseries m
-     using unnest(lows, highs) as b (low, high)
-     where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and m.source = refresh_metric_timeseries.source
-       and (m.metric_key::text, m.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)
+    delete from mart.metric_timeseries
+     where ctid = any (array(
+             select t.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
+                              where t.organization_id = organization and t.granularity = bucket_size
+                                and t.ts_bucket >= b.low and t.ts_bucket < b.high
+                             offset 0) t
+              where t.source = refresh_metric_timeseries.source
+                and (t.metric_key, t.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
   )
   insert into mart.metric_timeseries as m
     (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)

@@ -12,17 +12,23 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
            case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
            case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
       from unnest(lows, highs) as b (low, high)
-      join ops.analysis_run r on r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
-      left join core.analysis_results d on d.organization_id = r.organization_id and d.analysis_run_id = r.id
-     where r.finished_at is not null
+     cross join lateral (select r.id, r.status from ops.analysis_run r
+                          where r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+                            and r.finished_at is not null
+                         offset 0) r
+      left join lateral (select d.* from core.analysis_results d
+                          where d.organization_id = organization and d.analysis_run_id = r.id
+                         offset 0) d on true
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
                                                         where k.organization_id = organization and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
-      join ops.judge_score s on s.organization_id = organization and s.analysis_run_id = r.id
-      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+     cross join lateral (select s.criterion_id, s.score from ops.judge_score s
+                          where s.organization_id = organization and s.analysis_run_id = r.id
+                         offset 0) s
+      join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
       join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
      group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
   )

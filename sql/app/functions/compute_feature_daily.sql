@@ -3,8 +3,10 @@ create or replace function app.compute_feature_daily(organization uuid, days dat
 returns table (day date, feature_key text, events bigint, unique_users bigint)
 language sql stable security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
-    from unnest(days, lows, highs) as b (day, low, high)
-    join ops.feature_event e on e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+    from unnest(days, lows, highs) as b (day, low, high),
+         lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
+                   where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                  offset 0) e
    group by 1, 2;
 $$;
 alter function app.compute_feature_daily(uuid, date[], timestamptz[], timestamptz[]) owner to curestry_definer;

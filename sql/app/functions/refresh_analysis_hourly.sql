@@ -3,10 +3,14 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
   with computed as materialized (
     select * from app.compute_analysis_hourly(organization, lows, highs)
   ), gone as (
-    delete from mart.analysis_hourly m
-     using unnest(lows, highs) as b (low, high)
-     where m.organization_id = organization and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and (m.ts_bucket, m.dimension::text, m.value::text) not in (select c.ts_bucket, c.dimension, c.value from computed c)
+    delete from mart.analysis_hourly
+     where ctid = any (array(
+             select h.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
+                              where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                             offset 0) h
+              where (h.ts_bucket, h.dimension, h.value) not in (select c.ts_bucket, c.dimension, c.value from computed c)))
   )
   insert into mart.analysis_hourly as m
     (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)

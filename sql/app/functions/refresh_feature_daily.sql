@@ -3,9 +3,14 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
   with computed as materialized (
     select * from app.compute_feature_daily(organization, days, lows, highs)
   ), gone as (
-    delete from mart.feature_daily m
-     where m.organization_id = organization and m.day = any (days)
-       and (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)
+    delete from mart.feature_daily
+     where ctid = any (array(
+             select m.ctid
+               from unnest(days) as b (day),
+                    lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
+                              where m.organization_id = organization and m.day = b.day
+                             offset 0) m
+              where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
   )
   insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
   select organization, c.* from computed c

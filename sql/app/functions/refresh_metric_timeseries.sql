@@ -1,3 +1,8 @@
+/*
+ * Rows that are right are not written. Those that should not be there are found by bucket and deleted by their place: by id
+ * the planner may read all that it thinks an organization has. Nothing else writes the marts meanwhile; see
+ * app.refresh_organization.
+ */
 create or replace function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamptz[], highs timestamptz[]) returns void
 language sql volatile security definer set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with computed as materialized (
@@ -5,11 +10,16 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
     union all
     select * from app.merge_metric_timeseries(organization, refresh_metric_timeseries.source, 'hour', null, lows, highs) where bucket_size = 'day'
   ), gone as (
-    delete from mart.metric_timeseries m
-     using unnest(lows, highs) as b (low, high)
-     where m.organization_id = organization and m.granularity = bucket_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-       and m.source = refresh_metric_timeseries.source
-       and (m.metric_key::text, m.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)
+    delete from mart.metric_timeseries
+     where ctid = any (array(
+             select t.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
+                              where t.organization_id = organization and t.granularity = bucket_size
+                                and t.ts_bucket >= b.low and t.ts_bucket < b.high
+                             offset 0) t
+              where t.source = refresh_metric_timeseries.source
+                and (t.metric_key, t.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
   )
   insert into mart.metric_timeseries as m
     (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
