@@ -4251,20 +4251,20 @@ AS $function$
            case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
       from unnest(lows, highs) as b (low, high)
      cross join lateral (select r.id, r.status from ops.analysis_run r
-                          where r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+                          where r.organization_id = (select organization) and r.occurred_at >= b.low and r.occurred_at < b.high
                             and r.finished_at is not null
                          offset 0) r
       left join lateral (select d.* from core.analysis_results d
-                          where d.organization_id = organization and d.analysis_run_id = r.id
+                          where d.organization_id = (select organization) and d.analysis_run_id = r.id
                          offset 0) d on true
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                                                        where k.organization_id = (select organization) and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
      cross join lateral (select s.criterion_id, s.score from ops.judge_score s
-                          where s.organization_id = organization and s.analysis_run_id = r.id
+                          where s.organization_id = (select organization) and s.analysis_run_id = r.id
                          offset 0) s
       join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
       join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
@@ -4298,7 +4298,7 @@ AS $function$
   select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
     from unnest(days, lows, highs) as b (day, low, high),
          lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
-                   where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                   where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
                   offset 0) e
    group by 1, 2;
 $function$;
@@ -4325,21 +4325,21 @@ AS $function$
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
       from bucket b,
            lateral (select m.* from ops.analysis_metric m
-                     where m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+                     where m.organization_id = (select organization) and m.occurred_at >= b.low and m.occurred_at < b.high
                     offset 0) m
      where source = 'metric'
     union all
     select n.node, b.low, n.score, n.status
       from bucket b,
            lateral (select n.* from ops.analysis_node_result n
-                     where n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+                     where n.organization_id = (select organization) and n.occurred_at >= b.low and n.occurred_at < b.high
                     offset 0) n
      where source = 'node'
     union all
     select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
       from bucket b
      cross join lateral (select s.* from ops.judge_score s
-                          where s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+                          where s.organization_id = (select organization) and s.occurred_at >= b.low and s.occurred_at < b.high
                          offset 0) s
       join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
       join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
@@ -4349,7 +4349,7 @@ AS $function$
            case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
       from bucket b,
            lateral (select e.* from core.evaluation_metrics e
-                     where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                     where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
                     offset 0) e
      where source = 'evaluation'
   )
@@ -5952,14 +5952,14 @@ AS $function$
     select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
                     offset 0) m
      where only_key is null and m.source = merge_metric_timeseries.source
     union all
     select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
                        and m.source = merge_metric_timeseries.source and m.metric_key = only_key
                     offset 0) m
      where only_key is not null
@@ -6451,12 +6451,12 @@ AS $function$
            sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged, sum(h.sum_judged) as sum_judged
       from unnest(days, lows, highs) as b (day, low, high),
            lateral (select h.* from mart.analysis_hourly h
-                     where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                     where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
                     offset 0) h
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day = any (days)
+     where m.organization_id = (select organization) and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by
@@ -6464,7 +6464,7 @@ AS $function$
              select m.ctid
                from unnest(days) as b (day),
                     lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
-                              where m.organization_id = organization and m.day = b.day
+                              where m.organization_id = (select organization) and m.day = b.day
                              offset 0) m
               where (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)))
   ), total as (
@@ -6516,7 +6516,7 @@ AS $function$
              select h.ctid
                from unnest(lows, highs) as b (low, high),
                     lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
-                              where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                              where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
                              offset 0) h
               where (h.ts_bucket, h.dimension, h.value) not in (select c.ts_bucket, c.dimension, c.value from computed c)))
   )
@@ -6589,7 +6589,7 @@ AS $function$
              select m.ctid
                from unnest(days) as b (day),
                     lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
-                              where m.organization_id = organization and m.day = b.day
+                              where m.organization_id = (select organization) and m.day = b.day
                              offset 0) m
               where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
   )
@@ -6677,7 +6677,7 @@ AS $function$
              select t.ctid
                from unnest(lows, highs) as b (low, high),
                     lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
-                              where t.organization_id = organization and t.granularity = bucket_size
+                              where t.organization_id = (select organization) and t.granularity = bucket_size
                                 and t.ts_bucket >= b.low and t.ts_bucket < b.high
                              offset 0) t
               where t.source = refresh_metric_timeseries.source

@@ -259,6 +259,46 @@ describe("refreshing", () => {
     expect(row?.n).toBe(2);
   });
 
+  test("a refresh reads what changed, and not the history", async () => {
+    // The statistics know one organization, and nothing of the next
+    await database.query("analyze");
+    const another = await makeOrganization(database);
+    const hours = Array.from({ length: 600 }, (_, n) => n + 100);
+    await record(another, hours.map((hour) => ({ ...analysis, hour, metric: 1 })));
+    await database.query(
+      `with r as (insert into ops.judge_rubric (organization_id, name) values ($1, 'quality') returning id),
+            c as (insert into ops.judge_criterion (organization_id, rubric_id, key, title) select $1, id, 'clear', 'Clear' from r returning id)
+       insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, occurred_at)
+       select $1, r.id, c.id, 7, r.occurred_at from c, ops.analysis_run r where r.organization_id = $1`,
+      [another.id],
+    );
+    await database.query("select app.refresh_marts()");
+    await record(another, [{ ...analysis, hour: 699, metric: 2 }]);
+    const reads = await withClient(database.adminUrl, async (client) => {
+      await client.query("begin");
+      await client.query("select app.refresh_organization($1)", [another.id]);
+      const { rows } = await client.query<{ table: string; n: number }>(
+        `select schemaname || '.' || relname as table, (seq_tup_read + idx_tup_fetch)::int as n
+           from pg_stat_xact_user_tables where schemaname in ('core', 'ops', 'mart')`,
+      );
+      await client.query("commit");
+      return rows;
+    });
+    expect(reads.filter(({ n }) => n > 0).map(({ table }) => table)).toEqual(
+      expect.arrayContaining([
+        "ops.analysis_run",
+        "ops.analysis_metric",
+        "ops.judge_score",
+        "core.analysis_results",
+        "mart.metric_timeseries",
+        "mart.analysis_hourly",
+      ]),
+    );
+    // At most a day of hours, of 25 days
+    expect(reads.filter(({ n }) => n > 300)).toEqual([]);
+    expect(await check(another)).toEqual([]);
+  });
+
   test("many workers and writers at once agree with a count", async () => {
     await Promise.all([
       ...Array.from({ length: 6 }, () => database.query("select app.refresh_marts()")),

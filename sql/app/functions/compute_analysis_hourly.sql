@@ -13,20 +13,20 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
            case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
       from unnest(lows, highs) as b (low, high)
      cross join lateral (select r.id, r.status from ops.analysis_run r
-                          where r.organization_id = organization and r.occurred_at >= b.low and r.occurred_at < b.high
+                          where r.organization_id = (select organization) and r.occurred_at >= b.low and r.occurred_at < b.high
                             and r.finished_at is not null
                          offset 0) r
       left join lateral (select d.* from core.analysis_results d
-                          where d.organization_id = organization and d.analysis_run_id = r.id
+                          where d.organization_id = (select organization) and d.analysis_run_id = r.id
                          offset 0) d on true
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                                                        where k.organization_id = (select organization) and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
      cross join lateral (select s.criterion_id, s.score from ops.judge_score s
-                          where s.organization_id = organization and s.analysis_run_id = r.id
+                          where s.organization_id = (select organization) and s.analysis_run_id = r.id
                          offset 0) s
       join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
       join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id

@@ -5,7 +5,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
   select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
     from unnest(days, lows, highs) as b (day, low, high),
          lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
-                   where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                   where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
                   offset 0) e
    group by 1, 2;
 $$;

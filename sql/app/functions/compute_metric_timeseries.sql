@@ -2,8 +2,9 @@
  * The one definition of the mart: what a refresh writes as hours, and what a check compares hours and days with. A number of
  * the old backends that is none (NaN, Infinity) is left out.
  *
- * The planner takes a span with unknown ends for a ninth of the table, or an organization that it does not know for a few
- * rows, and would read all of it. "offset 0" and the settings have it look up every bucket by the index, here and in the other
+ * The planner takes a span with unknown ends for a ninth of the table, and an organization that its statistics do not know yet
+ * for one row, and would read all of it. "offset 0" and the settings have it look up every bucket by itself, and "(select …)"
+ * hides which organization it is: it expects one of usual size, and takes the index that fits. So it is here and in the other
  * functions that read or write by bucket: the cost follows what changed.
  */
 create or replace function app.compute_metric_timeseries(organization uuid, source text, lows timestamptz[], highs timestamptz[])
@@ -17,21 +18,21 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
       from bucket b,
            lateral (select m.* from ops.analysis_metric m
-                     where m.organization_id = organization and m.occurred_at >= b.low and m.occurred_at < b.high
+                     where m.organization_id = (select organization) and m.occurred_at >= b.low and m.occurred_at < b.high
                     offset 0) m
      where source = 'metric'
     union all
     select n.node, b.low, n.score, n.status
       from bucket b,
            lateral (select n.* from ops.analysis_node_result n
-                     where n.organization_id = organization and n.occurred_at >= b.low and n.occurred_at < b.high
+                     where n.organization_id = (select organization) and n.occurred_at >= b.low and n.occurred_at < b.high
                     offset 0) n
      where source = 'node'
     union all
     select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
       from bucket b
      cross join lateral (select s.* from ops.judge_score s
-                          where s.organization_id = organization and s.occurred_at >= b.low and s.occurred_at < b.high
+                          where s.organization_id = (select organization) and s.occurred_at >= b.low and s.occurred_at < b.high
                          offset 0) s
       join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
       join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
@@ -41,7 +42,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
            case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
       from bucket b,
            lateral (select e.* from core.evaluation_metrics e
-                     where e.organization_id = organization and e.occurred_at >= b.low and e.occurred_at < b.high
+                     where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
                     offset 0) e
      where source = 'evaluation'
   )

@@ -9,14 +9,14 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
     select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
                     offset 0) m
      where only_key is null and m.source = merge_metric_timeseries.source
     union all
     select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = organization and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
                        and m.source = merge_metric_timeseries.source and m.metric_key = only_key
                     offset 0) m
      where only_key is not null

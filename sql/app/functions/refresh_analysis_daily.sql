@@ -7,12 +7,12 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
            sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged, sum(h.sum_judged) as sum_judged
       from unnest(days, lows, highs) as b (day, low, high),
            lateral (select h.* from mart.analysis_hourly h
-                     where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                     where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
                     offset 0) h
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day = any (days)
+     where m.organization_id = (select organization) and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by
@@ -20,7 +20,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
              select m.ctid
                from unnest(days) as b (day),
                     lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
-                              where m.organization_id = organization and m.day = b.day
+                              where m.organization_id = (select organization) and m.day = b.day
                              offset 0) m
               where (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)))
   ), total as (

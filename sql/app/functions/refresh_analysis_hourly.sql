@@ -8,7 +8,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
              select h.ctid
                from unnest(lows, highs) as b (low, high),
                     lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
-                              where h.organization_id = organization and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                              where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
                              offset 0) h
               where (h.ts_bucket, h.dimension, h.value) not in (select c.ts_bucket, c.dimension, c.value from computed c)))
   )

@@ -8,7 +8,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
              select m.ctid
                from unnest(days) as b (day),
                     lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
-                              where m.organization_id = organization and m.day = b.day
+                              where m.organization_id = (select organization) and m.day = b.day
                              offset 0) m
               where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
   )

@@ -15,7 +15,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
              select t.ctid
                from unnest(lows, highs) as b (low, high),
                     lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
-                              where t.organization_id = organization and t.granularity = bucket_size
+                              where t.organization_id = (select organization) and t.granularity = bucket_size
                                 and t.ts_bucket >= b.low and t.ts_bucket < b.high
                              offset 0) t
               where t.source = refresh_metric_timeseries.source
