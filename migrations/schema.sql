@@ -2455,7 +2455,7 @@ create table ops.audit_log (
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
   seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
   erasure_id uuid,
-  constraint pk_audit_log PRIMARY KEY (organization_id, ts, id)
+  constraint pk_audit_log PRIMARY KEY (organization_id, ts, seq)
 ) partition by RANGE (ts);
 
 CREATE INDEX idx_audit_log_actor_user_id ON ONLY ops.audit_log USING btree (organization_id, actor_user_id, ts) WHERE (actor_user_id IS NOT NULL);
@@ -2481,7 +2481,8 @@ grant select on table ops.audit_log to curestry_member;
 grant update (before_state, after_state, erasure_id) on table ops.audit_log to curestry_definer;
 comment on table ops.audit_log is '@unique id
 Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
-comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
+comment on column ops.audit_log.id is '@behavior +filterBy +orderBy
+Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is '@behavior +filterBy
 Which user, if a request to the API changed it.';
@@ -2504,7 +2505,7 @@ The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
 comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and place in the order of all rows.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
 
@@ -3656,20 +3657,17 @@ declare
   v_changed text;
   v_differs text;
   v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
-  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again.
-  v_who constant text := $who$(select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id)$who$;
+  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again. For each row,
+  -- which costs less than a join with a row that has them.
+  v_who constant text := $who$nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), '')$who$;
 begin
-  -- jsonb_build_object takes at most 100 arguments: 50 columns at a time.
-  select string_agg('jsonb_build_object(' || pairs || ')', ' || ' order by part)
+  select 'lateral (select ' || string_agg(format('%%1$s.%I', a.attname), ', ' order by a.attnum) || ') %1$s_state'
     into v_state
-    from (select (n - 1) / 50 as part, string_agg(format('%L, %%1$s.%I', attname, attname), ', ' order by n) as pairs
-            from (select a.attname, row_number() over (order by a.attnum) as n
-                    from pg_catalog.pg_attribute a
-                   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
-                     and a.attname <> all (audited.secret_columns)) c
-           group by 1) p;
+    from pg_catalog.pg_attribute a
+   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
+     and a.attname <> all (audited.secret_columns);
   select string_agg(format('case when n.%1$I is distinct from o.%1$I then %1$L end', a.attname), ', ' order by a.attname),
          string_agg(format('n.%1$I is distinct from o.%1$I', a.attname), ' or ' order by a.attnum)
            filter (where a.attname <> all (audited.note_columns))
@@ -3685,36 +3683,36 @@ begin
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, %2$s, 'update', %3$L, n.%4$I, %5$s, %6$s,
+    select %12$s, %2$s, 'update', %3$L, n.%4$I, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[%7$s]::text[], null)
-      from %12$s,
-           new_rows n
-      join old_rows o on o.%4$I = n.%4$I%8$s
+      from new_rows n
+      join old_rows o on o.%4$I = n.%4$I%8$s,
+           %5$s,
+           %6$s
      where %9$s;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     %11$s;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, %10$s, 'delete', %3$L, o.%4$I, %5$s
-      from %12$s,
-           old_rows o;
+    select %12$s, %10$s, 'delete', %3$L, o.%4$I, to_jsonb(o_state)
+      from old_rows o,
+           %5$s;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*'
-      from %12$s;
+    select %12$s, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*';
   end if;
   return null;
 end;
 $body$,
     case
       when audited.summarize_inserts then format(
-        'select w.user_id, w.key_id, w.request_id, n.organization_id, ''insert'', %L,'
+        'select %3$s, n.organization_id, ''insert'', %1$L,'
         || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
-        || E'\n      from %3$s,\n           new_rows n\n     group by w.user_id, w.key_id, w.request_id, n.organization_id',
+        || E'\n      from new_rows n\n     group by n.organization_id',
         audited.table_name, audited.id_column, v_who)
-      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''insert'', %L, n.%I, %s\n      from %s,\n           new_rows n',
-                  format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'), v_who)
+      else format(E'select %s, %s, ''insert'', %L, n.%I, to_jsonb(n_state)\n      from new_rows n,\n           %s',
+                  v_who, format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'))
     end,
     format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
     case when audited.organization_column <> audited.id_column
@@ -3722,10 +3720,10 @@ $body$,
     v_differs, format(v_organization, 'o'),
     case
       when audited.summarize_inserts then format(
-        'select w.user_id, w.key_id, w.request_id, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
-        || E'\n      from %s,\n           old_rows o\n     group by w.user_id, w.key_id, w.request_id, o.organization_id', audited.table_name, v_who)
-      else format(E'select w.user_id, w.key_id, w.request_id, %s, ''delete'', %L, o.%I, null::jsonb\n      from %s,\n           old_rows o',
-                  format(v_organization, 'o'), audited.table_name, audited.id_column, v_who)
+        'select %s, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
+        || E'\n      from old_rows o\n     group by o.organization_id', v_who, audited.table_name)
+      else format(E'select %s, %s, ''delete'', %L, o.%I, null::jsonb\n      from old_rows o',
+                  v_who, format(v_organization, 'o'), audited.table_name, audited.id_column)
     end, v_who);
 end;
 $function$;
@@ -8053,42 +8051,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.held_organization_id, n.held_user_id, n.reason, n.placed_by, n.placed_at, n.released_by, n.released_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at), jsonb_build_object('id', n.id, 'held_organization_id', n.held_organization_id, 'held_user_id', n.held_user_id, 'reason', n.reason, 'placed_by', n.placed_by, 'placed_at', n.placed_at, 'released_by', n.released_by, 'released_at', n.released_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.held_organization_id is distinct from o.held_organization_id then 'held_organization_id' end, case when n.held_user_id is distinct from o.held_user_id then 'held_user_id' end, case when n.id is distinct from o.id then 'id' end, case when n.placed_at is distinct from o.placed_at then 'placed_at' end, case when n.placed_by is distinct from o.placed_by then 'placed_by' end, case when n.reason is distinct from o.reason then 'reason' end, case when n.released_at is distinct from o.released_at then 'released_at' end, case when n.released_by is distinct from o.released_by then 'released_by' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id
+      from new_rows n
+      join old_rows o on o.id = n.id,
+           lateral (select o.id, o.held_organization_id, o.held_user_id, o.reason, o.placed_by, o.placed_at, o.released_by, o.released_at) o_state,
+           lateral (select n.id, n.held_organization_id, n.held_user_id, n.reason, n.placed_by, n.placed_at, n.released_by, n.released_at) n_state
      where n.id is distinct from o.id or n.held_organization_id is distinct from o.held_organization_id or n.held_user_id is distinct from o.held_user_id or n.reason is distinct from o.reason or n.placed_by is distinct from o.placed_by or n.placed_at is distinct from o.placed_at or n.released_by is distinct from o.released_by or n.released_at is distinct from o.released_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, jsonb_build_object('id', o.id, 'held_organization_id', o.held_organization_id, 'held_user_id', o.held_user_id, 'reason', o.reason, 'placed_by', o.placed_by, 'placed_at', o.placed_at, 'released_by', o.released_by, 'released_at', o.released_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.held_organization_id, o.held_user_id, o.reason, o.placed_by, o.placed_at, o.released_by, o.released_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*';
   end if;
   return null;
 end;
@@ -8108,42 +8105,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.user_id, n.granted_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at), jsonb_build_object('user_id', n.user_id, 'granted_at', n.granted_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.granted_at is distinct from o.granted_at then 'granted_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.user_id = n.user_id
+      from new_rows n
+      join old_rows o on o.user_id = n.user_id,
+           lateral (select o.user_id, o.granted_at) o_state,
+           lateral (select n.user_id, n.granted_at) n_state
      where n.user_id is distinct from o.user_id or n.granted_at is distinct from o.granted_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, jsonb_build_object('user_id', o.user_id, 'granted_at', o.granted_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.user_id, o.granted_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*';
   end if;
   return null;
 end;
@@ -8210,42 +8206,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.analysis_results', n.id, jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.analysis_results', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.prompt_id, n.prompt_content, n.detected_language, n.translated, n.format_valid, n.overall_score, n.judge_score, n.semantic_entropy, n.complexity_score, n.length_chars, n.length_words, n.contradictions, n.patches, n.clarify_questions, n.analysis_extra_metadata, n.created_at, n.organization_id, n.analysis_run_id, n.occurred_at, n.prompt_version_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.analysis_results', n.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'detected_language', n.detected_language, 'translated', n.translated, 'format_valid', n.format_valid, 'overall_score', n.overall_score, 'judge_score', n.judge_score, 'semantic_entropy', n.semantic_entropy, 'complexity_score', n.complexity_score, 'length_chars', n.length_chars, 'length_words', n.length_words, 'contradictions', n.contradictions, 'patches', n.patches, 'clarify_questions', n.clarify_questions, 'analysis_extra_metadata', n.analysis_extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.analysis_results', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.prompt_id, o.prompt_content, o.detected_language, o.translated, o.format_valid, o.overall_score, o.judge_score, o.semantic_entropy, o.complexity_score, o.length_chars, o.length_words, o.contradictions, o.patches, o.clarify_questions, o.analysis_extra_metadata, o.created_at, o.organization_id, o.analysis_run_id, o.occurred_at, o.prompt_version_id) o_state,
+           lateral (select n.id, n.prompt_id, n.prompt_content, n.detected_language, n.translated, n.format_valid, n.overall_score, n.judge_score, n.semantic_entropy, n.complexity_score, n.length_chars, n.length_words, n.contradictions, n.patches, n.clarify_questions, n.analysis_extra_metadata, n.created_at, n.organization_id, n.analysis_run_id, n.occurred_at, n.prompt_version_id) n_state
      where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.analysis_results', o.id, jsonb_build_object('id', o.id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'detected_language', o.detected_language, 'translated', o.translated, 'format_valid', o.format_valid, 'overall_score', o.overall_score, 'judge_score', o.judge_score, 'semantic_entropy', o.semantic_entropy, 'complexity_score', o.complexity_score, 'length_chars', o.length_chars, 'length_words', o.length_words, 'contradictions', o.contradictions, 'patches', o.patches, 'clarify_questions', o.clarify_questions, 'analysis_extra_metadata', o.analysis_extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.analysis_results', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.prompt_id, o.prompt_content, o.detected_language, o.translated, o.format_valid, o.overall_score, o.judge_score, o.semantic_entropy, o.complexity_score, o.length_chars, o.length_words, o.contradictions, o.patches, o.clarify_questions, o.analysis_extra_metadata, o.created_at, o.organization_id, o.analysis_run_id, o.occurred_at, o.prompt_version_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*';
   end if;
   return null;
 end;
@@ -8265,42 +8260,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'provider', n.provider, 'provider_account_id', n.provider_account_id, 'created_at', n.created_at, 'encryption_key_id', n.encryption_key_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.access_token is distinct from o.access_token then 'access_token' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.provider_account_id is distinct from o.provider_account_id then 'provider_account_id' end, case when n.raw_profile is distinct from o.raw_profile then 'raw_profile' end, case when n.refresh_token is distinct from o.refresh_token then 'refresh_token' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id
+      from new_rows n
+      join old_rows o on o.id = n.id,
+           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state,
+           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.provider is distinct from o.provider or n.provider_account_id is distinct from o.provider_account_id or n.access_token is distinct from o.access_token or n.refresh_token is distinct from o.refresh_token or n.raw_profile is distinct from o.raw_profile or n.created_at is distinct from o.created_at or n.encryption_key_id is distinct from o.encryption_key_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'provider', o.provider, 'provider_account_id', o.provider_account_id, 'created_at', o.created_at, 'encryption_key_id', o.encryption_key_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*';
   end if;
   return null;
 end;
@@ -8320,45 +8314,43 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.evaluation_metrics',
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.evaluation_metrics',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-     group by w.user_id, w.key_id, w.request_id, n.organization_id;
+      from new_rows n
+     group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.evaluation_metrics', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id, 'occurred_at', o.occurred_at), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'node_key', n.node_key, 'metric_name', n.metric_name, 'metric_value', n.metric_value, 'metric_meta', n.metric_meta, 'created_at', n.created_at, 'organization_id', n.organization_id, 'occurred_at', n.occurred_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.evaluation_metrics', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end, case when n.metric_name is distinct from o.metric_name then 'metric_name' end, case when n.metric_value is distinct from o.metric_value then 'metric_value' end, case when n.node_key is distinct from o.node_key then 'node_key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state,
+           lateral (select n.id, n.run_id, n.node_key, n.metric_name, n.metric_value, n.metric_meta, n.created_at, n.organization_id, n.occurred_at) n_state
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.node_key is distinct from o.node_key or n.metric_name is distinct from o.metric_name or n.metric_value is distinct from o.metric_value or n.metric_meta is distinct from o.metric_meta or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o
-     group by w.user_id, w.key_id, w.request_id, o.organization_id;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.evaluation_metrics', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'node_key', o.node_key, 'metric_name', o.metric_name, 'metric_value', o.metric_value, 'metric_meta', o.metric_meta, 'created_at', o.created_at, 'organization_id', o.organization_id, 'occurred_at', o.occurred_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.evaluation_metrics', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*';
   end if;
   return null;
 end;
@@ -8378,42 +8370,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompt_relations', n.id, jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompt_relations', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.source_id, n.target_id, n.relation_type, n.description, n.extra_metadata, n.created_at, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompt_relations', n.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'source_id', n.source_id, 'target_id', n.target_id, 'relation_type', n.relation_type, 'description', n.description, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'organization_id', n.organization_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompt_relations', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.relation_type is distinct from o.relation_type then 'relation_type' end, case when n.source_id is distinct from o.source_id then 'source_id' end, case when n.target_id is distinct from o.target_id then 'target_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.source_id, o.target_id, o.relation_type, o.description, o.extra_metadata, o.created_at, o.organization_id) o_state,
+           lateral (select n.id, n.source_id, n.target_id, n.relation_type, n.description, n.extra_metadata, n.created_at, n.organization_id) n_state
      where n.id is distinct from o.id or n.source_id is distinct from o.source_id or n.target_id is distinct from o.target_id or n.relation_type is distinct from o.relation_type or n.description is distinct from o.description or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_relations', o.id, jsonb_build_object('id', o.id, 'source_id', o.source_id, 'target_id', o.target_id, 'relation_type', o.relation_type, 'description', o.description, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'organization_id', o.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_relations', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.source_id, o.target_id, o.relation_type, o.description, o.extra_metadata, o.created_at, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*';
   end if;
   return null;
 end;
@@ -8433,42 +8424,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompt_versions', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompt_versions', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.prompt_id, n.version, n.content, n.format_type, n.language, n.user_id, n.api_key_id, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompt_versions', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'prompt_id', n.prompt_id, 'version', n.version, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'user_id', n.user_id, 'api_key_id', n.api_key_id, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompt_versions', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.api_key_id is distinct from o.api_key_id then 'api_key_id' end, case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.prompt_id, o.version, o.content, o.format_type, o.language, o.user_id, o.api_key_id, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.prompt_id, n.version, n.content, n.format_type, n.language, n.user_id, n.api_key_id, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.prompt_id is distinct from o.prompt_id or n.version is distinct from o.version or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.user_id is distinct from o.user_id or n.api_key_id is distinct from o.api_key_id or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompt_versions', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'prompt_id', o.prompt_id, 'version', o.version, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'user_id', o.user_id, 'api_key_id', o.api_key_id, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_versions', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.prompt_id, o.version, o.content, o.format_type, o.language, o.user_id, o.api_key_id, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*';
   end if;
   return null;
 end;
@@ -8488,42 +8478,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.prompts', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompts', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.name, n.description, n.content, n.format_type, n.language, n.tags, n.extra_metadata, n.created_at, n.updated_at, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.prompts', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'name', n.name, 'description', n.description, 'content', n.content, 'format_type', n.format_type, 'language', n.language, 'tags', n.tags, 'extra_metadata', n.extra_metadata, 'created_at', n.created_at, 'updated_at', n.updated_at, 'organization_id', n.organization_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompts', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.tags is distinct from o.tags then 'tags' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.name, o.description, o.content, o.format_type, o.language, o.tags, o.extra_metadata, o.created_at, o.updated_at, o.organization_id) o_state,
+           lateral (select n.id, n.name, n.description, n.content, n.format_type, n.language, n.tags, n.extra_metadata, n.created_at, n.updated_at, n.organization_id) n_state
      where n.id is distinct from o.id or n.name is distinct from o.name or n.description is distinct from o.description or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.tags is distinct from o.tags or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.prompts', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'description', o.description, 'content', o.content, 'format_type', o.format_type, 'language', o.language, 'tags', o.tags, 'extra_metadata', o.extra_metadata, 'created_at', o.created_at, 'updated_at', o.updated_at, 'organization_id', o.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompts', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.name, o.description, o.content, o.format_type, o.language, o.tags, o.extra_metadata, o.created_at, o.updated_at, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*';
   end if;
   return null;
 end;
@@ -8543,42 +8532,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'created_at', n.created_at, 'expires_at', n.expires_at, 'revoked_at', n.revoked_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.jwt_id is distinct from o.jwt_id then 'jwt_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id
+      from new_rows n
+      join old_rows o on o.id = n.id,
+           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state,
+           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.jwt_id is distinct from o.jwt_id or n.created_at is distinct from o.created_at or n.expires_at is distinct from o.expires_at or n.revoked_at is distinct from o.revoked_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'created_at', o.created_at, 'expires_at', o.expires_at, 'revoked_at', o.revoked_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*';
   end if;
   return null;
 end;
@@ -8598,42 +8586,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.email, n.name, n.avatar_url, n.created_at, n.erased_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at), jsonb_build_object('id', n.id, 'email', n.email, 'name', n.name, 'avatar_url', n.avatar_url, 'created_at', n.created_at, 'erased_at', n.erased_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.erased_at is distinct from o.erased_at then 'erased_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id
+      from new_rows n
+      join old_rows o on o.id = n.id,
+           lateral (select o.id, o.email, o.name, o.avatar_url, o.created_at, o.erased_at) o_state,
+           lateral (select n.id, n.email, n.name, n.avatar_url, n.created_at, n.erased_at) n_state
      where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at or n.erased_at is distinct from o.erased_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, jsonb_build_object('id', o.id, 'email', o.email, 'name', o.name, 'avatar_url', o.avatar_url, 'created_at', o.created_at, 'erased_at', o.erased_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.email, o.name, o.avatar_url, o.created_at, o.erased_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*';
   end if;
   return null;
 end;
@@ -8653,42 +8640,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.workflow_nodes', n.id, jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.workflow_nodes', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.run_id, n.key, n.status, n.started_at, n.finished_at, n.result, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.workflow_nodes', n.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'run_id', n.run_id, 'key', n.key, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'result', n.result, 'organization_id', n.organization_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.workflow_nodes', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.result is distinct from o.result then 'result' end, case when n.run_id is distinct from o.run_id then 'run_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.run_id, o.key, o.status, o.started_at, o.finished_at, o.result, o.organization_id) o_state,
+           lateral (select n.id, n.run_id, n.key, n.status, n.started_at, n.finished_at, n.result, n.organization_id) n_state
      where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.key is distinct from o.key or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.result is distinct from o.result or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_nodes', o.id, jsonb_build_object('id', o.id, 'run_id', o.run_id, 'key', o.key, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'result', o.result, 'organization_id', o.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_nodes', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.run_id, o.key, o.status, o.started_at, o.finished_at, o.result, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*';
   end if;
   return null;
 end;
@@ -8708,42 +8694,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'core.workflow_runs', n.id, jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.workflow_runs', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.user_id, n.started_at, n.finished_at, n.status, n.meta, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'core.workflow_runs', n.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id), jsonb_build_object('id', n.id, 'user_id', n.user_id, 'started_at', n.started_at, 'finished_at', n.finished_at, 'status', n.status, 'meta', n.meta, 'organization_id', n.organization_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.workflow_runs', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.user_id, o.started_at, o.finished_at, o.status, o.meta, o.organization_id) o_state,
+           lateral (select n.id, n.user_id, n.started_at, n.finished_at, n.status, n.meta, n.organization_id) n_state
      where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.status is distinct from o.status or n.meta is distinct from o.meta or n.organization_id is distinct from o.organization_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'core.workflow_runs', o.id, jsonb_build_object('id', o.id, 'user_id', o.user_id, 'started_at', o.started_at, 'finished_at', o.finished_at, 'status', o.status, 'meta', o.meta, 'organization_id', o.organization_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_runs', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.user_id, o.started_at, o.finished_at, o.status, o.meta, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*';
   end if;
   return null;
 end;
@@ -8840,45 +8825,43 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_metric',
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_metric',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-     group by w.user_id, w.key_id, w.request_id, n.organization_id;
+      from new_rows n
+     group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_metric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'key', n.key, 'value_num', n.value_num, 'value_text', n.value_text, 'value_json', n.value_json, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_metric', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.value_json is distinct from o.value_json then 'value_json' end, case when n.value_num is distinct from o.value_num then 'value_num' end, case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.key, n.value_num, n.value_text, n.value_json, n.occurred_at, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.key is distinct from o.key or n.value_num is distinct from o.value_num or n.value_text is distinct from o.value_text or n.value_json is distinct from o.value_json or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o
-     group by w.user_id, w.key_id, w.request_id, o.organization_id;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_metric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'key', o.key, 'value_num', o.value_num, 'value_text', o.value_text, 'value_json', o.value_json, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_metric', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*';
   end if;
   return null;
 end;
@@ -8898,45 +8881,43 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_node_result',
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_node_result',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-     group by w.user_id, w.key_id, w.request_id, n.organization_id;
+      from new_rows n
+     group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_node_result', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'node', n.node, 'status', n.status, 'score', n.score, 'details', n.details, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_node_result', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.details is distinct from o.details then 'details' end, case when n.id is distinct from o.id then 'id' end, case when n.node is distinct from o.node then 'node' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.node, n.status, n.score, n.details, n.occurred_at, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.node is distinct from o.node or n.status is distinct from o.status or n.score is distinct from o.score or n.details is distinct from o.details or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o
-     group by w.user_id, w.key_id, w.request_id, o.organization_id;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_node_result', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'node', o.node, 'status', o.status, 'score', o.score, 'details', o.details, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_node_result', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*';
   end if;
   return null;
 end;
@@ -8956,42 +8937,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analysis_run', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_run', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analysis_run', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'prompt_id', n.prompt_id, 'prompt_content', n.prompt_content, 'status', n.status, 'started_at', n.started_at, 'finished_at', n.finished_at, 'meta', n.meta, 'idempotency_key', n.idempotency_key, 'created_at', n.created_at, 'updated_at', n.updated_at, 'occurred_at', n.occurred_at, 'prompt_version_id', n.prompt_version_id),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_run', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.prompt_version_id is distinct from o.prompt_version_id;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analysis_run', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'prompt_id', o.prompt_id, 'prompt_content', o.prompt_content, 'status', o.status, 'started_at', o.started_at, 'finished_at', o.finished_at, 'meta', o.meta, 'idempotency_key', o.idempotency_key, 'created_at', o.created_at, 'updated_at', o.updated_at, 'occurred_at', o.occurred_at, 'prompt_version_id', o.prompt_version_id)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_run', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*';
   end if;
   return null;
 end;
@@ -9011,42 +8991,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.organization_id, n.role_name, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.analyst_grant', n.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at), jsonb_build_object('organization_id', n.organization_id, 'role_name', n.role_name, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analyst_grant', n.role_name, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role_name is distinct from o.role_name then 'role_name' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id,
+           lateral (select o.organization_id, o.role_name, o.created_at) o_state,
+           lateral (select n.organization_id, n.role_name, n.created_at) n_state
      where n.organization_id is distinct from o.organization_id or n.role_name is distinct from o.role_name or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, jsonb_build_object('organization_id', o.organization_id, 'role_name', o.role_name, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.organization_id, o.role_name, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*';
   end if;
   return null;
 end;
@@ -9066,42 +9045,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.api_key', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.api_key', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.api_key', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'name', n.name, 'scopes', n.scopes, 'expires_at', n.expires_at, 'is_revoked', n.is_revoked, 'by_operator', n.by_operator, 'parent_key_id', n.parent_key_id, 'revoked_at', n.revoked_at, 'last_used_at', n.last_used_at, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.api_key', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.by_operator is distinct from o.by_operator then 'by_operator' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.is_revoked is distinct from o.is_revoked then 'is_revoked' end, case when n.key_hash is distinct from o.key_hash then 'key_hash' end, case when n.last_used_at is distinct from o.last_used_at then 'last_used_at' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.parent_key_id is distinct from o.parent_key_id then 'parent_key_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.scopes is distinct from o.scopes then 'scopes' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.name is distinct from o.name or n.key_hash is distinct from o.key_hash or n.scopes is distinct from o.scopes or n.expires_at is distinct from o.expires_at or n.is_revoked is distinct from o.is_revoked or n.by_operator is distinct from o.by_operator or n.parent_key_id is distinct from o.parent_key_id or n.revoked_at is distinct from o.revoked_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.api_key', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'name', o.name, 'scopes', o.scopes, 'expires_at', o.expires_at, 'is_revoked', o.is_revoked, 'by_operator', o.by_operator, 'parent_key_id', o.parent_key_id, 'revoked_at', o.revoked_at, 'last_used_at', o.last_used_at, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.api_key', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*';
   end if;
   return null;
 end;
@@ -9121,45 +9099,43 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.feature_event',
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.feature_event',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-     group by w.user_id, w.key_id, w.request_id, n.organization_id;
+      from new_rows n
+     group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.feature_event', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'feature_key', n.feature_key, 'occurred_at', n.occurred_at, 'event_count', n.event_count, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.feature_event', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.event_count is distinct from o.event_count then 'event_count' end, case when n.feature_key is distinct from o.feature_key then 'feature_key' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.feature_key, n.occurred_at, n.event_count, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.feature_key is distinct from o.feature_key or n.occurred_at is distinct from o.occurred_at or n.event_count is distinct from o.event_count or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o
-     group by w.user_id, w.key_id, w.request_id, o.organization_id;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.feature_event', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'feature_key', o.feature_key, 'occurred_at', o.occurred_at, 'event_count', o.event_count, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.feature_event', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*';
   end if;
   return null;
 end;
@@ -9179,42 +9155,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.invitation', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.invitation', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.invitation', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'organization_user_id', n.organization_user_id, 'invited_by_user_id', n.invited_by_user_id, 'expires_at', n.expires_at, 'accepted_at', n.accepted_at, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.invitation', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.accepted_at is distinct from o.accepted_at then 'accepted_at' end, case when n.code_hash is distinct from o.code_hash then 'code_hash' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.invited_by_user_id is distinct from o.invited_by_user_id then 'invited_by_user_id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.organization_user_id is distinct from o.organization_user_id or n.code_hash is distinct from o.code_hash or n.invited_by_user_id is distinct from o.invited_by_user_id or n.expires_at is distinct from o.expires_at or n.accepted_at is distinct from o.accepted_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.invitation', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'organization_user_id', o.organization_user_id, 'invited_by_user_id', o.invited_by_user_id, 'expires_at', o.expires_at, 'accepted_at', o.accepted_at, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.invitation', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*';
   end if;
   return null;
 end;
@@ -9234,42 +9209,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_criterion', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_criterion', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.rubric_id, n.key, n.title, n.description, n.weight, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_criterion', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'rubric_id', n.rubric_id, 'key', n.key, 'title', n.title, 'description', n.description, 'weight', n.weight, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_criterion', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.rubric_id is distinct from o.rubric_id then 'rubric_id' end, case when n.title is distinct from o.title then 'title' end, case when n.weight is distinct from o.weight then 'weight' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.rubric_id, o.key, o.title, o.description, o.weight, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.rubric_id, n.key, n.title, n.description, n.weight, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.rubric_id is distinct from o.rubric_id or n.key is distinct from o.key or n.title is distinct from o.title or n.description is distinct from o.description or n.weight is distinct from o.weight or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_criterion', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'rubric_id', o.rubric_id, 'key', o.key, 'title', o.title, 'description', o.description, 'weight', o.weight, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_criterion', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.rubric_id, o.key, o.title, o.description, o.weight, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*';
   end if;
   return null;
 end;
@@ -9289,42 +9263,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_rubric', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_rubric', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.name, n.version, n.description, n.meta, n.created_at, n.updated_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_rubric', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'name', n.name, 'version', n.version, 'description', n.description, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_rubric', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.name, o.version, o.description, o.meta, o.created_at, o.updated_at) o_state,
+           lateral (select n.id, n.organization_id, n.name, n.version, n.description, n.meta, n.created_at, n.updated_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.name is distinct from o.name or n.version is distinct from o.version or n.description is distinct from o.description or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_rubric', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'name', o.name, 'version', o.version, 'description', o.description, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_rubric', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.name, o.version, o.description, o.meta, o.created_at, o.updated_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*';
   end if;
   return null;
 end;
@@ -9344,42 +9317,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.judge_score', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_score', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.criterion_id, n.score, n.comment, n.evidence, n.occurred_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.judge_score', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'analysis_run_id', n.analysis_run_id, 'criterion_id', n.criterion_id, 'score', n.score, 'comment', n.comment, 'evidence', n.evidence, 'occurred_at', n.occurred_at, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_score', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.comment is distinct from o.comment then 'comment' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.criterion_id is distinct from o.criterion_id then 'criterion_id' end, case when n.evidence is distinct from o.evidence then 'evidence' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.criterion_id, o.score, o.comment, o.evidence, o.occurred_at, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.criterion_id, n.score, n.comment, n.evidence, n.occurred_at, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.criterion_id is distinct from o.criterion_id or n.score is distinct from o.score or n.comment is distinct from o.comment or n.evidence is distinct from o.evidence or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.judge_score', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'analysis_run_id', o.analysis_run_id, 'criterion_id', o.criterion_id, 'score', o.score, 'comment', o.comment, 'evidence', o.evidence, 'occurred_at', o.occurred_at, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_score', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.criterion_id, o.score, o.comment, o.evidence, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*';
   end if;
   return null;
 end;
@@ -9399,42 +9371,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.id, 'insert', 'ops.organization', n.id, jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.id, 'insert', 'ops.organization', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.name, n.slug, n.personal_user_id, n.created_at, n.updated_at, n.audit_retention_months, n.raw_retention_days, n.time_zone) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.id, 'update', 'ops.organization', n.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone), jsonb_build_object('id', n.id, 'name', n.name, 'slug', n.slug, 'personal_user_id', n.personal_user_id, 'created_at', n.created_at, 'updated_at', n.updated_at, 'audit_retention_months', n.audit_retention_months, 'raw_retention_days', n.raw_retention_days, 'time_zone', n.time_zone),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.id, 'update', 'ops.organization', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.time_zone is distinct from o.time_zone then 'time_zone' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id
+      from new_rows n
+      join old_rows o on o.id = n.id,
+           lateral (select o.id, o.name, o.slug, o.personal_user_id, o.created_at, o.updated_at, o.audit_retention_months, o.raw_retention_days, o.time_zone) o_state,
+           lateral (select n.id, n.name, n.slug, n.personal_user_id, n.created_at, n.updated_at, n.audit_retention_months, n.raw_retention_days, n.time_zone) n_state
      where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days or n.time_zone is distinct from o.time_zone;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.id, 'delete', 'ops.organization', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.id, 'delete', 'ops.organization', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.id, 'delete', 'ops.organization', o.id, jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'personal_user_id', o.personal_user_id, 'created_at', o.created_at, 'updated_at', o.updated_at, 'audit_retention_months', o.audit_retention_months, 'raw_retention_days', o.raw_retention_days, 'time_zone', o.time_zone)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.id, 'delete', 'ops.organization', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.name, o.slug, o.personal_user_id, o.created_at, o.updated_at, o.audit_retention_months, o.raw_retention_days, o.time_zone) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*';
   end if;
   return null;
 end;
@@ -9454,42 +9425,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.organization_user', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.organization_user', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.user_id, n.role, n.status, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.organization_user', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'user_id', n.user_id, 'role', n.role, 'status', n.status, 'created_at', n.created_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.organization_user', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role is distinct from o.role then 'role' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.user_id, o.role, o.status, o.created_at) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.role, n.status, n.created_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.role is distinct from o.role or n.status is distinct from o.status or n.created_at is distinct from o.created_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.organization_user', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'user_id', o.user_id, 'role', o.role, 'status', o.status, 'created_at', o.created_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.organization_user', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.user_id, o.role, o.status, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*';
   end if;
   return null;
 end;
@@ -9509,42 +9479,41 @@ AS $function$
 begin
   if TG_OP = 'INSERT' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'insert', 'ops.provider_credential', n.id, jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.provider_credential', n.id, to_jsonb(n_state)
+      from new_rows n,
+           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
                                before_state, after_state, changed_columns)
-    select w.user_id, w.key_id, w.request_id, n.organization_id, 'update', 'ops.provider_credential', n.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at), jsonb_build_object('id', n.id, 'organization_id', n.organization_id, 'provider', n.provider, 'name', n.name, 'encryption_key_id', n.encryption_key_id, 'meta', n.meta, 'created_at', n.created_at, 'updated_at', n.updated_at),
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.provider_credential', n.id, to_jsonb(o_state), to_jsonb(n_state),
            array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.credential_ref is distinct from o.credential_ref then 'credential_ref' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           new_rows n
-      join old_rows o on o.id = n.id and o.organization_id = n.organization_id
+      from new_rows n
+      join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
+           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state,
+           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state
      where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.provider is distinct from o.provider or n.name is distinct from o.name or n.credential_ref is distinct from o.credential_ref or n.encryption_key_id is distinct from o.encryption_key_id or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
   elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
+      from old_rows o;
   elsif TG_OP = 'DELETE' then
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select w.user_id, w.key_id, w.request_id, o.organization_id, 'delete', 'ops.provider_credential', o.id, jsonb_build_object('id', o.id, 'organization_id', o.organization_id, 'provider', o.provider, 'name', o.name, 'encryption_key_id', o.encryption_key_id, 'meta', o.meta, 'created_at', o.created_at, 'updated_at', o.updated_at)
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id),
-           old_rows o;
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.provider_credential', o.id, to_jsonb(o_state)
+      from old_rows o,
+           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select w.user_id, w.key_id, w.request_id, '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*'
-      from (select nullif(current_setting('curestry.user_id', true), '')::integer,
-              nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-              nullif(current_setting('curestry.request_id', true), '') offset 0) w (user_id, key_id, request_id);
+    select nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*';
   end if;
   return null;
 end;
