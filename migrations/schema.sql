@@ -2455,7 +2455,7 @@ create table ops.audit_log (
   xid bigint default ((pg_current_xact_id())::text)::bigint not null,
   seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
   erasure_id uuid,
-  constraint pk_audit_log PRIMARY KEY (organization_id, ts, seq)
+  constraint pk_audit_log PRIMARY KEY (organization_id, ts, id)
 ) partition by RANGE (ts);
 
 CREATE INDEX idx_audit_log_actor_user_id ON ONLY ops.audit_log USING btree (organization_id, actor_user_id, ts) WHERE (actor_user_id IS NOT NULL);
@@ -2481,8 +2481,7 @@ grant select on table ops.audit_log to curestry_member;
 grant update (before_state, after_state, erasure_id) on table ops.audit_log to curestry_definer;
 comment on table ops.audit_log is '@unique id
 Who changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
-comment on column ops.audit_log.id is '@behavior +filterBy +orderBy
-Identifies the row; unique across organizations.';
+comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is '@behavior +filterBy
 Which user, if a request to the API changed it.';
@@ -2505,7 +2504,7 @@ The transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is '@behavior -*
 The order of the rows within a transaction.';
 comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and place in the order of all rows.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 comment on policy definer_all on ops.audit_log is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_own on ops.audit_log is 'Members read the rows of their request''s organization, with audit:read.';
 

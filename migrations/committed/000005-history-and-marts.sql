@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:526c535caa3635aa60f8b34af116a02d7601c5fa
+--! Hash: sha1:8302bb0373a88f395394223bb82bb777c083e1a9
 --! Message: History and marts: partitions, versions, erasure, sources, retention, and who works
 
 /*
@@ -49,8 +49,7 @@ create table ops.audit_log (
     xid bigint not null default pg_current_xact_id()::text::bigint,
     seq bigint not null default nextval('ops.audit_log_seq'),
     erasure_id uuid,
-    -- In the order of time; ids, which are random, would land all over the index
-    constraint pk_audit_log primary key (organization_id, ts, seq)
+    constraint pk_audit_log primary key (organization_id, ts, id)
 ) partition by range (ts);
 alter sequence ops.audit_log_seq owned by ops.audit_log.seq;
 -- A hash of the id and nothing else: half the cost for writers of a B-tree with organization, type and time in it.
@@ -5107,7 +5106,7 @@ select app.audit_table('ops.analysis_run', secret_columns => '{request_digest}')
 --! EndIncluded ops/tables/analysis_run.sql
 --! Included ops/tables/audit_log.sql
 comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
-comment on column ops.audit_log.id is E'@behavior +filterBy +orderBy\nIdentifies the row; unique across organizations.';
+comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is E'@behavior +filterBy\nWhich user, if a request to the API changed it.';
 comment on column ops.audit_log.actor_api_key_id is E'@behavior +filterBy\nWith which API key.';
@@ -5123,7 +5122,7 @@ comment on column ops.audit_log.changed_columns is 'Which columns an update chan
 comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and place in the order of all rows.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 
 alter table ops.audit_log enable row level security;
 alter table ops.audit_log force row level security;

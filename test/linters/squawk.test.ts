@@ -51,6 +51,7 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
   },
   {
     rules: [
+      "adding-field-with-default",
       "adding-foreign-key-constraint",
       "adding-required-field",
       "adding-serial-primary-key-field",

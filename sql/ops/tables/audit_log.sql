@@ -1,5 +1,5 @@
 comment on table ops.audit_log is E'@unique id\nWho changed what, when: one row for each change of a row of core and ops, written by triggers. Append-only, partitioned by month.';
-comment on column ops.audit_log.id is E'@behavior +filterBy +orderBy\nIdentifies the row; unique across organizations.';
+comment on column ops.audit_log.id is 'Identifies the row; unique across organizations.';
 comment on column ops.audit_log.ts is 'When.';
 comment on column ops.audit_log.actor_user_id is E'@behavior +filterBy\nWhich user, if a request to the API changed it.';
 comment on column ops.audit_log.actor_api_key_id is E'@behavior +filterBy\nWith which API key.';
@@ -15,7 +15,7 @@ comment on column ops.audit_log.changed_columns is 'Which columns an update chan
 comment on column ops.audit_log.erasure_id is 'By which erasure its states lost what they had of a person or organization; null: they are whole.';
 comment on column ops.audit_log.xid is E'@behavior -*\nThe transaction that made the change; the order of sealing.';
 comment on column ops.audit_log.seq is E'@behavior -*\nThe order of the rows within a transaction.';
-comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and place in the order of all rows.';
+comment on constraint pk_audit_log on ops.audit_log is 'One row per organization, time and id; in the order of time, which random ids alone would not be.';
 
 alter table ops.audit_log enable row level security;
 alter table ops.audit_log force row level security;
