@@ -96,9 +96,43 @@ export const auditBenchmark: Benchmark = {
           ),
         );
       }
+      comparisons.push(await prompts(pool));
     } finally {
       await pool.end();
     }
     return comparisons;
   },
 };
+
+/** A table as it is: with its constraints, indexes, versions and all other triggers. */
+async function prompts(pool: pg.Pool): Promise<Comparison> {
+  for (const [n, organization] of ORGANIZATIONS.entries()) {
+    await pool.query("insert into ops.organization (id, name, slug) values ($1, 'Bench', $2)", [
+      organization,
+      `bench-${n}`,
+    ]);
+  }
+  const switchAudit = (to: "enable" | "disable") =>
+    pool.query(`do $$ declare t record; begin
+      for t in select tgrelid::regclass as name, tgname from pg_trigger
+                where tgname ~ '^_900_audit_' and tgrelid in ('core.prompts'::regclass, 'core.prompt_versions'::regclass) loop
+        execute format('alter table %s ${to} trigger %I', t.name, t.tgname);
+      end loop; end $$`);
+  const work = () =>
+    Promise.all(ORGANIZATIONS.map(async (organization) => {
+      for (let n = 0; n < SINGLE; n++) {
+        await pool.query({
+          name: "prompts",
+          text:
+            "insert into core.prompts (organization_id, name, content) values ($1, 'name', repeat('c', 300))",
+          values: [organization],
+        });
+      }
+    }));
+  return await compare(
+    `${CLIENTS * SINGLE} prompts, each in a transaction, of ${CLIENTS} clients`,
+    { name: "audited", work, prepare: () => switchAudit("enable") },
+    { name: "not audited", work, prepare: () => switchAudit("disable") },
+    { rounds: 30, limit: 1 / 0.65 },
+  );
+}
