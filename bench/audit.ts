@@ -96,7 +96,7 @@ export const auditBenchmark: Benchmark = {
           ),
         );
       }
-      comparisons.push(await prompts(pool));
+      comparisons.push(...await prompts(pool));
     } finally {
       await pool.end();
     }
@@ -105,7 +105,7 @@ export const auditBenchmark: Benchmark = {
 };
 
 /** A table as it is: with its constraints, indexes, versions and all other triggers. */
-async function prompts(pool: pg.Pool): Promise<Comparison> {
+async function prompts(pool: pg.Pool): Promise<Comparison[]> {
   for (const [n, organization] of ORGANIZATIONS.entries()) {
     await pool.query("insert into ops.organization (id, name, slug) values ($1, 'Bench', $2)", [
       organization,
@@ -118,7 +118,22 @@ async function prompts(pool: pg.Pool): Promise<Comparison> {
                 where tgname ~ '^_900_audit_' and tgrelid in ('core.prompts'::regclass, 'core.prompt_versions'::regclass) loop
         execute format('alter table %s ${to} trigger %I', t.name, t.tgname);
       end loop; end $$`);
-  const work = () =>
+  const audited = (work: () => Promise<unknown>) => ({
+    name: "audited",
+    work,
+    prepare: () => switchAudit("enable"),
+  });
+  const notAudited = (work: () => Promise<unknown>) => ({
+    name: "not audited",
+    work,
+    prepare: () => switchAudit("disable"),
+  });
+  const bulk = () =>
+    pool.query(
+      `insert into core.prompts (organization_id, name, content) select $1, 'name ' || n, repeat('c', 300) from generate_series(1, ${BULK}) as n`,
+      [ORGANIZATIONS[0]],
+    );
+  const single = () =>
     Promise.all(ORGANIZATIONS.map(async (organization) => {
       for (let n = 0; n < SINGLE; n++) {
         await pool.query({
@@ -129,10 +144,16 @@ async function prompts(pool: pg.Pool): Promise<Comparison> {
         });
       }
     }));
-  return await compare(
-    `${CLIENTS * SINGLE} prompts, each in a transaction, of ${CLIENTS} clients`,
-    { name: "audited", work, prepare: () => switchAudit("enable") },
-    { name: "not audited", work, prepare: () => switchAudit("disable") },
-    { rounds: 30, limit: 1 / 0.65 },
-  );
+  return [
+    await compare(`${BULK} prompts in one statement`, audited(bulk), notAudited(bulk), {
+      rounds: 10,
+      limit: 3,
+    }),
+    await compare(
+      `${CLIENTS * SINGLE} prompts, each in a transaction, of ${CLIENTS} clients`,
+      audited(single),
+      notAudited(single),
+      { rounds: 30, limit: 1 / 0.65 },
+    ),
+  ];
 }
