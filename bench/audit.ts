@@ -1,6 +1,7 @@
 import pg from "pg";
 import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare, type Comparison } from "./compare.ts";
+import { switchTriggers } from "./switch_triggers.ts";
 
 const CLIENTS = 8;
 /** One for each client. */
@@ -62,19 +63,7 @@ export const auditBenchmark: Benchmark = {
       });
       const single = (table: string) => ({
         name: table,
-        work: () =>
-          Promise.all(
-            ORGANIZATIONS.map(async (organization) => {
-              for (let n = 0; n < SINGLE; n++) {
-                await pool.query({
-                  name: table,
-                  text:
-                    `insert into bench.${table} (organization_id, name, content) values ($1, 'name', repeat('c', 300))`,
-                  values: [organization],
-                });
-              }
-            }),
-          ),
+        work: () => writeSingly(pool, `bench.${table}`),
       });
       for (const table of ["ours", "facts", "generic"]) {
         const limits = { ours: 3, facts: 1.15, generic: undefined };
@@ -104,6 +93,20 @@ export const auditBenchmark: Benchmark = {
   },
 };
 
+/** Rows of so many clients, each in a transaction of its own. */
+async function writeSingly(pool: pg.Pool, table: string): Promise<void> {
+  await Promise.all(ORGANIZATIONS.map(async (organization) => {
+    for (let n = 0; n < SINGLE; n++) {
+      await pool.query({
+        name: table,
+        text:
+          `insert into ${table} (organization_id, name, content) values ($1, 'name', repeat('c', 300))`,
+        values: [organization],
+      });
+    }
+  }));
+}
+
 /** A table as it is: with its constraints, indexes, versions and all other triggers. */
 async function prompts(pool: pg.Pool): Promise<Comparison[]> {
   for (const [n, organization] of ORGANIZATIONS.entries()) {
@@ -112,47 +115,30 @@ async function prompts(pool: pg.Pool): Promise<Comparison[]> {
       `bench-${n}`,
     ]);
   }
-  const switchAudit = (to: "enable" | "disable") =>
-    pool.query(`do $$ declare t record; begin
-      for t in select tgrelid::regclass as name, tgname from pg_trigger
-                where tgname ~ '^_900_audit_' and tgrelid in ('core.prompts'::regclass, 'core.prompt_versions'::regclass) loop
-        execute format('alter table %s ${to} trigger %I', t.name, t.tgname);
-      end loop; end $$`);
-  const audited = (work: () => Promise<unknown>) => ({
-    name: "audited",
+  const audited = (work: () => Promise<unknown>, is = true) => ({
+    name: is ? "audited" : "not audited",
     work,
-    prepare: () => switchAudit("enable"),
-  });
-  const notAudited = (work: () => Promise<unknown>) => ({
-    name: "not audited",
-    work,
-    prepare: () => switchAudit("disable"),
+    prepare: () =>
+      switchTriggers(pool, is ? "enable" : "disable", "_900_audit_", [
+        "core.prompts",
+        "core.prompt_versions",
+      ]),
   });
   const bulk = () =>
     pool.query(
       `insert into core.prompts (organization_id, name, content) select $1, 'name ' || n, repeat('c', 300) from generate_series(1, ${BULK}) as n`,
       [ORGANIZATIONS[0]],
     );
-  const single = () =>
-    Promise.all(ORGANIZATIONS.map(async (organization) => {
-      for (let n = 0; n < SINGLE; n++) {
-        await pool.query({
-          name: "prompts",
-          text:
-            "insert into core.prompts (organization_id, name, content) values ($1, 'name', repeat('c', 300))",
-          values: [organization],
-        });
-      }
-    }));
+  const single = () => writeSingly(pool, "core.prompts");
   return [
-    await compare(`${BULK} prompts in one statement`, audited(bulk), notAudited(bulk), {
+    await compare(`${BULK} prompts in one statement`, audited(bulk), audited(bulk, false), {
       rounds: 10,
       limit: 3,
     }),
     await compare(
       `${CLIENTS * SINGLE} prompts, each in a transaction, of ${CLIENTS} clients`,
       audited(single),
-      notAudited(single),
+      audited(single, false),
       { rounds: 30, limit: 1 / 0.65 },
     ),
   ];

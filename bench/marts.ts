@@ -3,6 +3,7 @@ import pg from "pg";
 import { createHash } from "node:crypto";
 import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare, type Comparison, median } from "./compare.ts";
+import { switchTriggers } from "./switch_triggers.ts";
 
 const SIZES = [2_000_000, 10_000_000] as const;
 const KEYS = 20;
@@ -14,6 +15,8 @@ const START = Date.now();
 const NEW = 1000;
 const ROUNDS = 5;
 const WRITERS = 8;
+/** The triggers that note changes for the marts. */
+const MARKS = "_800_mart_marks_";
 
 /** What a refresh of the marts costs, when little changes and much is there; and what noting changes costs writers. */
 export const martsBenchmark: Benchmark = {
@@ -229,11 +232,6 @@ async function contention(adminUrl: string): Promise<Comparison> {
     return { organization, hash: createHash("sha256").update(key?.key ?? "").digest("hex") };
   });
   const pool = new pg.Pool({ connectionString: adminUrl, max: WRITERS });
-  const switchTriggers = (to: "enable" | "disable") =>
-    pool.query(`do $$ declare t record; begin
-      for t in select tgrelid::regclass as name, tgname from pg_trigger where tgname like '\\_800\\_mart\\_marks\\_%' and tgparentid = 0 loop
-        execute format('alter table %s ${to} trigger %I', t.name, t.tgname);
-      end loop; end $$`);
   const write = async () => {
     await Promise.all(Array.from({ length: WRITERS }, async () => {
       for (let n = 0; n < 40; n++) {
@@ -260,11 +258,11 @@ async function contention(adminUrl: string): Promise<Comparison> {
       {
         name: "with marks",
         work: write,
-        prepare: () => switchTriggers("enable"),
+        prepare: () => switchTriggers(pool, "enable", MARKS),
         after: () =>
           pool.query("delete from app.mart_mark where organization_id = $1", [organization]),
       },
-      { name: "without", work: write, prepare: () => switchTriggers("disable") },
+      { name: "without", work: write, prepare: () => switchTriggers(pool, "disable", MARKS) },
       { rounds: 10, limit: 1 / 0.8 },
     );
   } finally {

@@ -4257,7 +4257,7 @@ AS $function$
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = (select organization) and k.rubric_id = b.id)
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
      cross join lateral (select s.criterion_id, s.score from ops.judge_score s
@@ -6453,7 +6453,7 @@ AS $function$
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = (select organization) and m.day = any (days)
+     where m.organization_id = organization and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by

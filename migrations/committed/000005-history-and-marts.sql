@@ -1,5 +1,5 @@
 --! Previous: sha1:936f6742a26ed3739042d17a94a71bdbddef5b79
---! Hash: sha1:8302bb0373a88f395394223bb82bb777c083e1a9
+--! Hash: sha1:88b1a18bcd0aa4acaf3a09f84452948bf0c558ad
 --! Message: History and marts: partitions, versions, erasure, sources, retention, and who works
 
 /*
@@ -587,8 +587,9 @@ comment on function app.tg_erasure__append_only() is 'Trigger: a receipt gets it
 --! Included app/functions/audit_source.sql
 /*
  * Writes the body of a table's audit trigger, with the columns spelled out that may be seen: to_jsonb of a row of those costs
- * a third less than jsonb_build_object with each name. The body is a function of the catalogue and of app.audited_table; app.security_findings compares the
- * one that is deployed with the one that would be made now, so a new column cannot be forgotten.
+ * a third less than jsonb_build_object with each name. The body is a function of the catalogue and of app.audited_table;
+ * app.security_findings compares the one that is deployed with the one that would be made now, so a new column cannot be
+ * forgotten.
  */
 create or replace function app.audit_source(audited app.audited_table) returns text
 language plpgsql stable set search_path = '' as $$
@@ -1527,7 +1528,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = (select organization) and k.rubric_id = b.id)
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
      cross join lateral (select s.criterion_id, s.score from ops.judge_score s
@@ -1652,7 +1653,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = (select organization) and m.day = any (days)
+     where m.organization_id = organization and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by

@@ -1,7 +1,8 @@
 /*
  * Writes the body of a table's audit trigger, with the columns spelled out that may be seen: to_jsonb of a row of those costs
- * a third less than jsonb_build_object with each name. The body is a function of the catalogue and of app.audited_table; app.security_findings compares the
- * one that is deployed with the one that would be made now, so a new column cannot be forgotten.
+ * a third less than jsonb_build_object with each name. The body is a function of the catalogue and of app.audited_table;
+ * app.security_findings compares the one that is deployed with the one that would be made now, so a new column cannot be
+ * forgotten.
  */
 create or replace function app.audit_source(audited app.audited_table) returns text
 language plpgsql stable set search_path = '' as $$

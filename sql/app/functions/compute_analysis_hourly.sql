@@ -22,7 +22,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
   ), verdict as (
     select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
            case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = (select organization) and k.rubric_id = b.id)
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
                 then sum(c.weight * s.score) / sum(c.weight) end as score
       from run r
      cross join lateral (select s.criterion_id, s.score from ops.judge_score s

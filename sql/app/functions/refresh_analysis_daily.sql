@@ -12,7 +12,7 @@ language sql volatile security definer set search_path = '' set enable_seqscan =
      group by b.day, h.dimension, h.value
   ), gone as (
     delete from mart.analysis_daily m
-     where m.organization_id = (select organization) and m.day = any (days)
+     where m.organization_id = organization and m.day = any (days)
        and m.day not in (select c.day from merged c where c.dimension = 'all')
   ), gone_by as (
     delete from mart.analysis_daily_by
