@@ -113,7 +113,7 @@ create type mart.series_fill as enum (
 grant usage on type mart.series_fill to curestry_definer;
 grant usage on type mart.series_fill to curestry_member;
 revoke all on type mart.series_fill from public;
-comment on type mart.series_fill is 'What stands where nothing was measured. NONE: no point. ZERO: zeros. NULL: a point with count 0 and nothing else. PREVIOUS: count and sum 0, and the mean, bounds and quantiles of the last point that has any, back to the begin of the previous period.';
+comment on type mart.series_fill is 'What a bucket without values becomes. NONE: no point. ZERO: zeros. NULL: a point with count 0 and nothing else. PREVIOUS: count and sum 0, and the mean, bounds and quantiles of the last point that has any, back to the start of the previous period.';
 
 create type mart.series_point as (
   bucket_start timestamp with time zone,
@@ -215,7 +215,7 @@ create type ops.analysis_result_item as (
 grant usage on type ops.analysis_result_item to curestry_definer;
 grant usage on type ops.analysis_result_item to curestry_member;
 revoke all on type ops.analysis_result_item from public;
-comment on type ops.analysis_result_item is 'The document of an analysis. Its numbers stand as metrics of the run too.';
+comment on type ops.analysis_result_item is 'The document of an analysis. Its numbers are metrics of the run too.';
 
 create type ops.column_change as (
   "column" text,
@@ -225,7 +225,7 @@ create type ops.column_change as (
 grant usage on type ops.column_change to curestry_definer;
 grant usage on type ops.column_change to curestry_member;
 revoke all on type ops.column_change from public;
-comment on type ops.column_change is 'What became of a column.';
+comment on type ops.column_change is 'The change of a column.';
 
 create type ops.entity_change as (
   at timestamp with time zone,
@@ -257,7 +257,7 @@ create type ops.failed_job as (
 grant usage on type ops.failed_job to curestry_definer;
 grant usage on type ops.failed_job to curestry_member;
 revoke all on type ops.failed_job from public;
-comment on type ops.failed_job is 'A job of the worker that failed for good. What it is about is not in the API.';
+comment on type ops.failed_job is 'A job of the worker that failed permanently. Its payload is not in the API.';
 
 create type ops.feature_event_item as (
   feature_key text,
@@ -292,7 +292,7 @@ create type ops.new_api_key as (
 grant usage on type ops.new_api_key to curestry_definer;
 grant usage on type ops.new_api_key to curestry_member;
 revoke all on type ops.new_api_key from public;
-comment on type ops.new_api_key is 'An API key that was just made, with its text, which is shown this once.';
+comment on type ops.new_api_key is 'An API key that was just created, with its text, which is shown this once.';
 
 create type ops.new_invitation as (
   organization_user_id uuid,
@@ -305,7 +305,7 @@ create type ops.new_invitation as (
 grant usage on type ops.new_invitation to curestry_definer;
 grant usage on type ops.new_invitation to curestry_member;
 revoke all on type ops.new_invitation from public;
-comment on type ops.new_invitation is 'An invitation that was just made, with its code, which is shown this once.';
+comment on type ops.new_invitation is 'An invitation that was just created, with its code, which is shown this once.';
 
 create type ops.record_outcome as (
   outcome text,
@@ -315,7 +315,7 @@ create type ops.record_outcome as (
 grant usage on type ops.record_outcome to curestry_definer;
 grant usage on type ops.record_outcome to curestry_member;
 revoke all on type ops.record_outcome from public;
-comment on type ops.record_outcome is 'What became of an item of recordAnalyses.';
+comment on type ops.record_outcome is 'The outcome of an item of recordAnalyses.';
 
 create type ops.task_run as (
   task text,
@@ -331,7 +331,7 @@ create type ops.task_run as (
 grant usage on type ops.task_run to curestry_definer;
 grant usage on type ops.task_run to curestry_member;
 revoke all on type ops.task_run from public;
-comment on type ops.task_run is 'A task of the worker that runs by itself, and when it last did.';
+comment on type ops.task_run is 'A scheduled or polling task of the worker, and when it last ran.';
 
 create type ops.viewer as (
   user_id integer,
@@ -407,7 +407,7 @@ CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON app.audit
 grant select on table app.audit_detachment to curestry_definer;
 comment on table app.audit_detachment is 'Which rows of a seal left the audit log by retention: whatever else is missing was removed.';
 comment on column app.audit_detachment.organization_id is 'Whose rows they were.';
-comment on column app.audit_detachment.seq is 'The seal in which they stand.';
+comment on column app.audit_detachment.seq is 'The seal that covers them.';
 comment on column app.audit_detachment.retention_id is 'The act by which they left.';
 comment on column app.audit_detachment.entry_id is 'The row of the log about that act.';
 comment on column app.audit_detachment.positions is 'Their places in the seal, from 1.';
@@ -435,7 +435,7 @@ create policy definer_all on app.audit_retention for all to curestry_definer
   with check (true);
 grant select on table app.audit_retention to curestry_definer;
 comment on table app.audit_retention is 'What left the audit log by the retention policies of organizations: one row for each month and time.';
-comment on column app.audit_retention.id is 'Identifies the row; stands in the log''s row about it.';
+comment on column app.audit_retention.id is 'Identifies the act; the log''s row about it names it.';
 comment on column app.audit_retention.partition_name is 'The partition of the log that it was in.';
 comment on column app.audit_retention.from_ts is 'The month that left: from here';
 comment on column app.audit_retention.to_ts is 'to before here.';
@@ -534,7 +534,7 @@ create policy owner_all on app.audited_table for all to curestry_owner
 grant select on table app.audited_table to curestry_definer;
 comment on table app.audited_table is 'Which tables are audited, and how; written by app.audit_table, read by the generator of the audit triggers.';
 comment on column app.audited_table.table_name is 'The table, with its schema.';
-comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which stand under the nil one.';
+comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which are logged under the nil UUID.';
 comment on column app.audited_table.id_column is 'The column that identifies a row.';
 comment on column app.audited_table.secret_columns is 'Columns that are left out of the log.';
 comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
@@ -569,7 +569,7 @@ CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE ON app.erasure FOR EACH 
 CREATE TRIGGER _200_no_truncate BEFORE TRUNCATE ON app.erasure FOR EACH STATEMENT EXECUTE FUNCTION app.tg_erasure__append_only();
 grant insert, select on table app.erasure to curestry_definer;
 grant update (counts) on table app.erasure to curestry_definer;
-comment on table app.erasure is 'The receipts of erasures: that a user or an organization was erased, when, and how much it was; not who it was.';
+comment on table app.erasure is 'Erasure records: that a user or an organization was erased, when, and how much it was; not who it was.';
 comment on column app.erasure.id is 'Identifies the erasure; rows of the audit log that it took values from bear it.';
 comment on column app.erasure.kind is 'user or organization.';
 comment on column app.erasure.subject_id is 'The id of the user or organization, which is a pseudonym from then on.';
@@ -664,6 +664,34 @@ comment on constraint pk_legal_hold on app.legal_hold is 'One row per hold.';
 comment on policy definer_all on app.legal_hold is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.mart_change
+create table app.mart_change (
+  id bigint generated always as identity not null,
+  organization_id uuid not null,
+  hour timestamp with time zone not null,
+  created_at timestamp with time zone default now() not null,
+  source character varying(20) not null,
+  constraint pk_mart_change PRIMARY KEY (organization_id, id),
+  constraint chk_mart_change_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying, 'analysis'::character varying, 'feature'::character varying, 'zone'::character varying]::text[]))
+);
+
+alter table app.mart_change enable row level security, force row level security;
+
+create policy definer_all on app.mart_change for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select on table app.mart_change to curestry_definer;
+comment on table app.mart_change is 'What the worker has to bring up to date: an hour of an organization whose facts changed. Append-only and without a unique key, so that no writer waits for another and no change of a writer that has not committed yet is lost.';
+comment on column app.mart_change.id is 'Identifies the change.';
+comment on column app.mart_change.organization_id is 'Whose facts changed.';
+comment on column app.mart_change.hour is 'Start of the hour that the facts count for, UTC; -infinity: all hours.';
+comment on column app.mart_change.created_at is 'When the facts changed; the age of the oldest row is how far the marts are behind.';
+comment on column app.mart_change.source is 'Which facts: metric, node, judge, evaluation, analysis (runs, documents and their judgements), feature; zone: the time zone of the organization.';
+comment on constraint chk_mart_change_source on app.mart_change is 'source must be metric, node, judge, evaluation, analysis, feature or zone';
+comment on constraint pk_mart_change on app.mart_change is 'One row per organization and id.';
+comment on policy definer_all on app.mart_change is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.mart_check
 create table app.mart_check (
   id bigint generated always as identity not null,
@@ -694,34 +722,6 @@ comment on constraint chk_mart_check_details on app.mart_check is 'details must 
 comment on constraint chk_mart_check_differences on app.mart_check is 'differences must be at least 0';
 comment on constraint pk_mart_check on app.mart_check is 'One row per check.';
 comment on policy definer_all on app.mart_check is 'The functions that look past row level security; the grants say what they may.';
-
-
--- app.mart_mark
-create table app.mart_mark (
-  id bigint generated always as identity not null,
-  organization_id uuid not null,
-  hour timestamp with time zone not null,
-  created_at timestamp with time zone default now() not null,
-  source character varying(20) not null,
-  constraint pk_mart_mark PRIMARY KEY (organization_id, id),
-  constraint chk_mart_mark_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying, 'analysis'::character varying, 'feature'::character varying, 'zone'::character varying]::text[]))
-);
-
-alter table app.mart_mark enable row level security, force row level security;
-
-create policy definer_all on app.mart_mark for all to curestry_definer
-  using (true)
-  with check (true);
-grant delete, insert, select on table app.mart_mark to curestry_definer;
-comment on table app.mart_mark is 'What the worker has to bring up to date: an hour of an organization whose facts changed. Append-only and without a unique key, so that no writer waits for another and no mark of a writer that has not committed yet is lost.';
-comment on column app.mart_mark.id is 'Tells marks apart.';
-comment on column app.mart_mark.organization_id is 'Whose facts changed.';
-comment on column app.mart_mark.hour is 'Start of the hour that the facts count for, UTC; -infinity: all hours.';
-comment on column app.mart_mark.created_at is 'When the facts changed; the age of the oldest mark is how far the marts are behind.';
-comment on column app.mart_mark.source is 'Which facts: metric, node, judge, evaluation, analysis (runs, documents and their judgements), feature; zone: the time zone of the organization.';
-comment on constraint chk_mart_mark_source on app.mart_mark is 'source must be metric, node, judge, evaluation, analysis, feature or zone';
-comment on constraint pk_mart_mark on app.mart_mark is 'One row per organization and id.';
-comment on policy definer_all on app.mart_mark is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.mart_rebuild
@@ -758,9 +758,9 @@ comment on policy definer_all on app.mart_rebuild is 'The functions that look pa
 create table app.mart_state (
   organization_id uuid not null,
   time_zone text not null,
-  frozen_before timestamp with time zone default '-infinity'::timestamp with time zone not null,
-  closing_before timestamp with time zone,
-  closing_xid bigint,
+  marts_immutable_before timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  facts_immutable_before timestamp with time zone,
+  facts_immutable_xid bigint,
   constraint pk_mart_state PRIMARY KEY (organization_id),
   constraint fk_mart_state_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
 );
@@ -771,45 +771,15 @@ create policy definer_all on app.mart_state for all to curestry_definer
   using (true)
   with check (true);
 grant insert, select, update on table app.mart_state to curestry_definer;
-comment on table app.mart_state is 'What the marts of an organization are made by. No row: UTC, and nothing is frozen.';
+comment on table app.mart_state is 'What the marts of an organization are made by. No row: UTC, and nothing is immutable.';
 comment on column app.mart_state.organization_id is 'Whose marts.';
 comment on column app.mart_state.time_zone is 'The zone of their hours and days: that of the organization, once they have been rebuilt for it.';
-comment on column app.mart_state.frozen_before is 'Facts before this time may have been removed: what the marts say of it stays as it is.';
-comment on column app.mart_state.closing_before is 'Facts before this time are not accepted any more: what is there of them is about to be taken up for good and removed.';
-comment on column app.mart_state.closing_xid is 'When all transactions before this one have ended, nothing before closing_before can come any more; null: that is not decided yet.';
+comment on column app.mart_state.marts_immutable_before is 'Facts before this time may have been removed: what the marts say of it stays as it is.';
+comment on column app.mart_state.facts_immutable_before is 'Facts before this time are not accepted any more: the marts process what is there of them for the last time, and then it is removed.';
+comment on column app.mart_state.facts_immutable_xid is 'When all transactions before this one have ended, nothing before facts_immutable_before can come any more; null: that is not decided yet.';
 comment on constraint fk_mart_state_organization_id on app.mart_state is 'The organization must exist.';
 comment on constraint pk_mart_state on app.mart_state is 'One row per organization.';
 comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
-
-
--- app.operator
-create table app.operator (
-  user_id integer not null,
-  granted_at timestamp with time zone default now() not null,
-  constraint pk_operator PRIMARY KEY (user_id),
-  constraint fk_operator_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE CASCADE
-);
-
-alter table app.operator enable row level security, force row level security;
-
-create policy definer_all on app.operator for all to curestry_definer
-  using (true)
-  with check (true);
-
-CREATE TRIGGER _900_audit_delete AFTER DELETE ON app.operator REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
-
-CREATE TRIGGER _900_audit_insert AFTER INSERT ON app.operator REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
-
-CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON app.operator FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
-
-CREATE TRIGGER _900_audit_update AFTER UPDATE ON app.operator REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_operator__audit();
-grant delete, insert, select on table app.operator to curestry_definer;
-comment on table app.operator is 'Users who operate the installation: they see failed jobs and scheduled tasks through the API. Made and unmade by "curestry operator".';
-comment on column app.operator.user_id is 'Who.';
-comment on column app.operator.granted_at is 'Since when.';
-comment on constraint fk_operator_user_id on app.operator is 'The user must exist.';
-comment on constraint pk_operator on app.operator is 'A user is an operator once.';
-comment on policy definer_all on app.operator is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.partitioned_table
@@ -826,7 +796,7 @@ alter table app.partitioned_table enable row level security, force row level sec
 create policy owner_all on app.partitioned_table for all to curestry_owner
   using (true)
   with check (true);
-comment on table app.partitioned_table is 'Which tables are partitioned by month, for app.make_partitions.';
+comment on table app.partitioned_table is 'Which tables are partitioned by month, for app.partition_make_all.';
 comment on column app.partitioned_table.table_name is 'The table, with its schema. Its partitions are in app.';
 comment on column app.partitioned_table.time_column is 'The column that decides in which month a row is, UTC.';
 comment on column app.partitioned_table.months_ahead is 'For how many months after this one partitions are kept ready.';
@@ -863,6 +833,36 @@ comment on constraint chk_personal_data_treatment on app.personal_data is 'treat
 comment on constraint pk_personal_data on app.personal_data is 'One row per table.';
 comment on policy definer_read on app.personal_data is 'The erasure of a user reads what to take out.';
 comment on policy owner_all on app.personal_data is 'Migrations say which columns are personal.';
+
+
+-- app.platform_admin
+create table app.platform_admin (
+  user_id integer not null,
+  granted_at timestamp with time zone default now() not null,
+  constraint pk_platform_admin PRIMARY KEY (user_id),
+  constraint fk_platform_admin_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE CASCADE
+);
+
+alter table app.platform_admin enable row level security, force row level security;
+
+create policy definer_all on app.platform_admin for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON app.platform_admin REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_platform_admin__audit();
+
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON app.platform_admin REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_platform_admin__audit();
+
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON app.platform_admin FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_platform_admin__audit();
+
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON app.platform_admin REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_app_platform_admin__audit();
+grant delete, insert, select on table app.platform_admin to curestry_definer;
+comment on table app.platform_admin is 'Platform admins: users who see failed jobs and scheduled tasks of the whole installation through the API. Granted and revoked by "curestry platform-admin".';
+comment on column app.platform_admin.user_id is 'Who.';
+comment on column app.platform_admin.granted_at is 'Since when.';
+comment on constraint fk_platform_admin_user_id on app.platform_admin is 'The user must exist.';
+comment on constraint pk_platform_admin on app.platform_admin is 'A user is a platform admin once.';
+comment on policy definer_all on app.platform_admin is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.task_run
@@ -907,7 +907,7 @@ comment on policy definer_all on app.task_run is 'The functions that look past r
 create table app.worker_heartbeat (
   worker_id text not null,
   started_at timestamp with time zone default clock_timestamp() not null,
-  beat_at timestamp with time zone default clock_timestamp() not null,
+  heartbeat_at timestamp with time zone default clock_timestamp() not null,
   constraint pk_worker_heartbeat PRIMARY KEY (worker_id)
 );
 
@@ -920,7 +920,7 @@ grant delete, insert, select, update on table app.worker_heartbeat to curestry_d
 comment on table app.worker_heartbeat is 'The workers that are alive. The jobs of one that dies go back to the queue.';
 comment on column app.worker_heartbeat.worker_id is 'The name under which it locks jobs (graphile_worker.jobs.locked_by).';
 comment on column app.worker_heartbeat.started_at is 'When it started.';
-comment on column app.worker_heartbeat.beat_at is 'When it last said that it is alive.';
+comment on column app.worker_heartbeat.heartbeat_at is 'When it last said that it is alive.';
 comment on constraint pk_worker_heartbeat on app.worker_heartbeat is 'One row a worker.';
 comment on policy definer_all on app.worker_heartbeat is 'The functions that look past row level security; the grants say what they may.';
 
@@ -998,13 +998,13 @@ CREATE TRIGGER _500_metrics_insert AFTER INSERT ON core.analysis_results REFEREN
 
 CREATE TRIGGER _500_metrics_update AFTER UPDATE ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_analysis_results__metrics();
 
-CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_insert AFTER INSERT ON core.analysis_results REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_truncate AFTER TRUNCATE ON core.analysis_results FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_update AFTER UPDATE ON core.analysis_results REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.analysis_results REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_analysis_results__audit();
 
@@ -1161,13 +1161,13 @@ create policy select_granted on core.evaluation_metrics for select to curestry_a
 create policy select_own on core.evaluation_metrics for select to curestry_member
   using ((organization_id = app.organization_if('workflows:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON core.evaluation_metrics REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('evaluation', 'created_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON core.evaluation_metrics FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('evaluation', 'created_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('evaluation', 'created_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('evaluation', 'created_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.evaluation_metrics REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_evaluation_metrics__audit();
 
@@ -1352,7 +1352,7 @@ comment on constraint fk_prompt_versions_api_key_id on core.prompt_versions is '
 comment on constraint fk_prompt_versions_prompt_id on core.prompt_versions is 'prompt_id must name a prompt of the same organization.';
 comment on constraint fk_prompt_versions_user_id on core.prompt_versions is 'The user must exist.';
 comment on constraint pk_prompt_versions on core.prompt_versions is 'One row per organization and id.';
-comment on constraint unq_prompt_versions_prompt_id_version on core.prompt_versions is 'A version of a prompt stands once.';
+comment on constraint unq_prompt_versions_prompt_id_version on core.prompt_versions is 'A prompt has each version once.';
 comment on policy definer_all on core.prompt_versions is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on core.prompt_versions is 'Analysts read the organizations granted to them.';
 comment on policy select_own on core.prompt_versions is 'Members read the rows of their request''s organization, with prompts:read.';
@@ -1493,7 +1493,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON core.sessions REFERENCING OLD T
 grant delete, insert, select on table core.sessions to curestry_definer;
 grant select (id, user_id, created_at, expires_at, revoked_at) on table core.sessions to curestry_member;
 grant update (revoked_at) on table core.sessions to curestry_definer;
-comment on table core.sessions is 'A session of a user: a token is accepted as long as its session stands here, unexpired and not revoked.';
+comment on table core.sessions is 'A session of a user: a token is accepted as long as its session is here, not expired and not revoked.';
 comment on column core.sessions.id is 'Identifies the session.';
 comment on column core.sessions.user_id is 'Whose session it is.';
 comment on column core.sessions.jwt_id is '@behavior -*
@@ -1536,7 +1536,7 @@ create policy select_granted on core.users for select to curestry_analyst
   using ((id = ANY (app.analyst_user_ids())));
 
 create policy select_own on core.users for select to curestry_member
-  using ((id = ANY (app.visible_user_ids())));
+  using ((id = ANY (app.member_visible_user_ids())));
 
 create policy update_own on core.users for update to curestry_member
   using ((id = app.session_user_id()));
@@ -2073,13 +2073,13 @@ create policy select_granted on ops.analysis_metric for select to curestry_analy
 create policy select_own on ops.analysis_metric for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON ops.analysis_metric REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('metric', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON ops.analysis_metric FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('metric', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('metric', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('metric', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_metric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_metric__audit();
 
@@ -2097,7 +2097,7 @@ A measured value of an analysis run: a number, a text or JSON, under a key.';
 comment on column ops.analysis_metric.id is 'Identifies the row; unique across organizations.';
 comment on column ops.analysis_metric.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.analysis_metric.analysis_run_id is 'The run that it is of.';
-comment on column ops.analysis_metric.key is 'What was measured; once per run. The numbers of the document stand under their own names.';
+comment on column ops.analysis_metric.key is 'What was measured; once per run. The numbers of the document have their own names as keys.';
 comment on column ops.analysis_metric.value_num is 'The value, if it is a number.';
 comment on column ops.analysis_metric.value_text is 'The value, if it is a text.';
 comment on column ops.analysis_metric.value_json is 'The value, if it is JSON.';
@@ -2152,13 +2152,13 @@ create policy select_granted on ops.analysis_node_result for select to curestry_
 create policy select_own on ops.analysis_node_result for select to curestry_member
   using ((organization_id = app.organization_if('analyses:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON ops.analysis_node_result REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('node', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON ops.analysis_node_result FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('node', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('node', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('node', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_node_result REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_node_result__audit();
 
@@ -2259,13 +2259,13 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.analysis_run FOR EACH ROW EX
 
 CREATE TRIGGER _200_life BEFORE UPDATE OF status, started_at, finished_at ON ops.analysis_run FOR EACH ROW EXECUTE FUNCTION app.tg_analysis_run__life();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON ops.analysis_run REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON ops.analysis_run FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('analysis', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('analysis', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_analysis_run__audit();
 
@@ -2540,13 +2540,13 @@ create policy select_granted on ops.feature_event for select to curestry_analyst
 create policy select_own on ops.feature_event for select to curestry_member
   using ((organization_id = app.organization_if('marts:read'::text)));
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON ops.feature_event REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('feature', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON ops.feature_event FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('feature', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('feature', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON ops.feature_event REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('feature', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_feature_event__audit();
 
@@ -2681,7 +2681,7 @@ create policy select_own on ops.judge_criterion for select to curestry_member
 create policy update_own on ops.judge_criterion for update to curestry_member
   using ((organization_id = app.organization_if('rubrics:write'::text)));
 
-CREATE TRIGGER _200_frozen BEFORE INSERT OR DELETE OR UPDATE ON ops.judge_criterion FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__frozen();
+CREATE TRIGGER _200_immutable BEFORE INSERT OR DELETE OR UPDATE ON ops.judge_criterion FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__immutable();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_criterion REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_criterion__audit();
 
@@ -2763,7 +2763,7 @@ create policy update_own on ops.judge_rubric for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _200_frozen BEFORE DELETE OR UPDATE OF name, version, description ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__frozen();
+CREATE TRIGGER _200_immutable BEFORE DELETE OR UPDATE OF name, version, description ON ops.judge_rubric FOR EACH ROW EXECUTE FUNCTION app.tg_judge_rubric__immutable();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_rubric REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_rubric__audit();
 
@@ -2840,21 +2840,21 @@ create policy select_own on ops.judge_score for select to curestry_member
 
 CREATE TRIGGER _200_rubric AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_judge_score__rubric();
 
-CREATE TRIGGER _800_mart_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('judge', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('judge', 'occurred_at');
 
-CREATE TRIGGER _800_mart_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks('judge', 'occurred_at');
+CREATE TRIGGER _800_mart_changes_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('judge', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_insert AFTER INSERT ON ops.judge_score REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_all('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_truncate AFTER TRUNCATE ON ops.judge_score FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_truncate('analysis', 'occurred_at');
 
-CREATE TRIGGER _810_run_marks_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_marks_of_runs('analysis', 'occurred_at');
+CREATE TRIGGER _810_run_changes_update AFTER UPDATE ON ops.judge_score REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes_of_runs('analysis', 'occurred_at');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.judge_score REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_judge_score__audit();
 
@@ -2931,11 +2931,11 @@ create policy update_own on ops.organization for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
-CREATE TRIGGER _200_held BEFORE DELETE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__held();
+CREATE TRIGGER _200_held BEFORE DELETE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__legal_hold();
 
 CREATE TRIGGER _200_time_zone BEFORE INSERT OR UPDATE OF time_zone ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__time_zone();
 
-CREATE TRIGGER _800_mart_marks AFTER UPDATE OF time_zone ON ops.organization FOR EACH ROW WHEN (old.time_zone IS DISTINCT FROM new.time_zone) EXECUTE FUNCTION app.tg_organization__mart_marks();
+CREATE TRIGGER _800_mart_changes AFTER UPDATE OF time_zone ON ops.organization FOR EACH ROW WHEN (old.time_zone IS DISTINCT FROM new.time_zone) EXECUTE FUNCTION app.tg_organization__mart_changes();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization__audit();
 
@@ -3397,6 +3397,65 @@ comment on column report.prompts.created_at is 'When the prompt was written.';
 comment on column report.prompts.updated_at is 'When it was last changed.';
 
 
+-- app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer)
+CREATE OR REPLACE FUNCTION app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer)
+ RETURNS TABLE(key text, value numeric)
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT m.key,
+     m.value
+    FROM ( VALUES ('overall_score'::text,(analysis_document_metrics.overall_score)::numeric), ('judge_score'::text,(analysis_document_metrics.judge_score)::numeric), ('semantic_entropy'::text,(analysis_document_metrics.semantic_entropy)::numeric), ('complexity_score'::text,(analysis_document_metrics.complexity_score)::numeric), ('length_chars'::text,(analysis_document_metrics.length_chars)::numeric), ('length_words'::text,(analysis_document_metrics.length_words)::numeric)) m(key, value);
+END;
+grant execute on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) to curestry_definer;
+revoke all on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) from public;
+comment on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) is 'The numbers of an analysis document as metrics: key and value.';
+
+
+-- app.analysis_import(organization uuid, lines jsonb)
+CREATE OR REPLACE FUNCTION app.analysis_import(organization uuid, lines jsonb)
+ RETURNS TABLE(line integer, outcome text, analysis_run_id uuid, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_line jsonb;
+  v_item ops.analysis_item;
+  v_items ops.analysis_item[] := '{}';
+  v_lines integer[] := '{}';
+  v_answer ops.record_outcome[] := '{}';
+begin
+  for v_line in select * from jsonb_array_elements(lines) loop
+    begin
+      v_item := app.analysis_item_from_json(v_line -> 'record');
+      v_item.idempotency_key := coalesce(v_item.idempotency_key,
+        'import:' || encode(sha256(convert_to((v_line -> 'record')::text, 'UTF8')), 'hex'));
+      v_items := v_items || v_item;
+      v_lines := v_lines || (v_line ->> 'line')::integer;
+    exception when data_exception or sqlstate 'CU004' then
+      line := (v_line ->> 'line')::integer;
+      outcome := 'refused';
+      analysis_run_id := null;
+      reason := sqlerrm;
+      return next;
+    end;
+  end loop;
+  if cardinality(v_items) > 0 then
+    v_answer := app.analysis_record(organization, null, v_items);
+  end if;
+  return query
+    select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
+           a.analysis_run_id, a.message
+      from unnest(v_answer) with ordinality as a;
+end;
+$function$;
+alter function app.analysis_import(organization uuid, lines jsonb) owner to curestry_definer;
+grant execute on function app.analysis_import(organization uuid, lines jsonb) to curestry_owner;
+revoke all on function app.analysis_import(organization uuid, lines jsonb) from public;
+comment on function app.analysis_import(organization uuid, lines jsonb) is 'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
+
+
 -- app.analysis_item_from_json(record jsonb)
 CREATE OR REPLACE FUNCTION app.analysis_item_from_json(record jsonb)
  RETURNS ops.analysis_item
@@ -3412,7 +3471,8 @@ begin
     perform app.refuse('CU004', 'is not an object');
   end if;
   select f into v_field from jsonb_object_keys(record) as f
-   where f not in ('idempotencyKey', 'promptId', 'promptContent', 'status', 'startedAt', 'finishedAt', 'meta', 'result', 'metrics', 'nodeResults', 'scores')
+   where f not in ('idempotencyKey', 'promptId', 'promptContent', 'status', 'startedAt', 'finishedAt', 'meta',
+                   'result', 'metrics', 'nodeResults', 'scores')
    limit 1;
   if found then
     perform app.refuse('CU004', format('%s: is not a field of an analysis', v_field), v_field);
@@ -3429,8 +3489,9 @@ begin
   end if;
   if jsonb_typeof(v_result) = 'object' then
     select f into v_field from jsonb_object_keys(v_result) as f
-     where f not in ('detectedLanguage', 'translated', 'formatValid', 'overallScore', 'judgeScore', 'semanticEntropy', 'complexityScore',
-                     'lengthChars', 'lengthWords', 'contradictions', 'patches', 'clarifyQuestions', 'extraMetadata')
+     where f not in ('detectedLanguage', 'translated', 'formatValid', 'overallScore', 'judgeScore', 'semanticEntropy',
+                     'complexityScore', 'lengthChars', 'lengthWords', 'contradictions', 'patches', 'clarifyQuestions',
+                     'extraMetadata')
      limit 1;
     if found then
       perform app.refuse('CU004', format('result.%s: is not a field of a result', v_field), v_field);
@@ -3441,14 +3502,19 @@ begin
     (record ->> 'startedAt')::timestamptz, (record ->> 'finishedAt')::timestamptz, nullif(record -> 'meta', 'null'),
     case when jsonb_typeof(v_result) = 'object' then row(
       v_result ->> 'detectedLanguage', (v_result ->> 'translated')::boolean, (v_result ->> 'formatValid')::boolean,
-      (v_result ->> 'overallScore')::float8, (v_result ->> 'judgeScore')::float8, (v_result ->> 'semanticEntropy')::float8,
-      (v_result ->> 'complexityScore')::float8, (v_result ->> 'lengthChars')::integer, (v_result ->> 'lengthWords')::integer,
-      v_result -> 'contradictions', v_result -> 'patches', v_result -> 'clarifyQuestions', v_result -> 'extraMetadata')::ops.analysis_result_item end,
-    (select array_agg(row(m ->> 'key', (m ->> 'valueNum')::numeric, m ->> 'valueText', nullif(m -> 'valueJson', 'null'))::ops.analysis_metric_item order by n)
+      (v_result ->> 'overallScore')::float8, (v_result ->> 'judgeScore')::float8,
+      (v_result ->> 'semanticEntropy')::float8, (v_result ->> 'complexityScore')::float8,
+      (v_result ->> 'lengthChars')::integer, (v_result ->> 'lengthWords')::integer,
+      v_result -> 'contradictions', v_result -> 'patches', v_result -> 'clarifyQuestions',
+      v_result -> 'extraMetadata')::ops.analysis_result_item end,
+    (select array_agg(row(m ->> 'key', (m ->> 'valueNum')::numeric, m ->> 'valueText',
+                          nullif(m -> 'valueJson', 'null'))::ops.analysis_metric_item order by n)
        from jsonb_array_elements(nullif(record -> 'metrics', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'node', m ->> 'status', (m ->> 'score')::numeric, nullif(m -> 'details', 'null'))::ops.analysis_node_result_item order by n)
+    (select array_agg(row(m ->> 'node', m ->> 'status', (m ->> 'score')::numeric,
+                          nullif(m -> 'details', 'null'))::ops.analysis_node_result_item order by n)
        from jsonb_array_elements(nullif(record -> 'nodeResults', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', (m ->> 'score')::numeric, m ->> 'comment', nullif(m -> 'evidence', 'null'))::ops.judge_score_item order by n)
+    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', (m ->> 'score')::numeric, m ->> 'comment',
+                          nullif(m -> 'evidence', 'null'))::ops.judge_score_item order by n)
        from jsonb_array_elements(nullif(record -> 'scores', 'null')) with ordinality as e (m, n))
   )::ops.analysis_item;
 end;
@@ -3475,10 +3541,12 @@ AS $function$
     -- Of a text that is too long for its type, PostgreSQL does not say which it is.
     select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
       from item i, lateral (
-        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20), ('result.detectedLanguage', (i.result).detected_language, 10)
+        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20),
+               ('result.detectedLanguage', (i.result).detected_language, 10)
         union all select 'metrics: key', m.key, 100 from unnest(i.metrics) as m
         union all select 'nodeResults: node', r.node, 50 from unnest(i.node_results) as r
-        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r) as t (field, text, longest)
+        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r
+      ) as t (field, text, longest)
      where char_length(t.text) > t.longest
     union all
     select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
@@ -3486,47 +3554,409 @@ AS $function$
      where i.prompt_id is not null
        and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
     union all
-    select i.ordinality, format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
+    select i.ordinality,
+           format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
       from item i
      where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
     union all
-    select i.ordinality, format('finishedAt: lies before %s; this organization does not keep what is older (raw_retention_days)', s.closing_before)
+    select i.ordinality, app.retention_refusal('finishedAt', s.facts_immutable_before)
       from item i
       join app.mart_state s on s.organization_id = organization
-     where coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end) < s.closing_before
+     where coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end)
+           < s.facts_immutable_before
     union all
     select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
       from item i
      where i.status in ('queued', 'running') and i.result is distinct from null
     union all
-    select i.ordinality, format('metrics: %s must be %s, as result has it', m.key, r.value)
+    select i.ordinality, format('metrics: %s must be %s, as result has it', m.key, d.value)
       from item i, lateral unnest(i.metrics) as m,
-           lateral (select case m.key when 'overall_score' then (i.result).overall_score when 'judge_score' then (i.result).judge_score
-                      when 'semantic_entropy' then (i.result).semantic_entropy when 'complexity_score' then (i.result).complexity_score
-                      when 'length_chars' then (i.result).length_chars when 'length_words' then (i.result).length_words end::numeric) as r (value)
-     where m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')
-       and r.value is not null
-       and (m.value_num is distinct from r.value or m.value_text is not null or m.value_json is not null)
+           lateral app.analysis_document_metrics(
+             (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
+             (i.result).length_chars, (i.result).length_words) as d
+     where d.key = m.key and d.value is not null
+       and (m.value_num is distinct from d.value or m.value_text is not null or m.value_json is not null)
     union all
     select s.n,
            case
              when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
-             when not exists (select from ops.judge_rubric r where r.organization_id = organization and r.name = s.rubric)
+             when not exists (select from ops.judge_rubric r
+                               where r.organization_id = organization and r.name = s.rubric)
                then format('scores: there is no rubric %L in this organization', s.rubric)
              else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
            end
-      from app.resolve_scores(organization, items) as s
+      from app.analysis_resolve_scores(organization, items) as s
      where s.criterion_id is null
   )
   select array_agg(p.problem order by i.ordinality)
     from item i
     left join lateral (select min(p.problem) as problem from problem p where p.n = i.ordinality) p
       -- A known key is unchanged or in conflict, whatever has become of the prompt since.
-      on not exists (select from ops.analysis_run r where r.organization_id = organization and r.idempotency_key = i.idempotency_key);
+      on not exists (select from ops.analysis_run r
+                      where r.organization_id = organization and r.idempotency_key = i.idempotency_key);
 $function$;
 alter function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) owner to curestry_definer;
 revoke all on function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) from public;
 comment on function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) is 'What is wrong with each item of recordAnalyses, in words that name the field; null where nothing is.';
+
+
+-- app.analysis_key_conflict(idempotency_key text)
+CREATE OR REPLACE FUNCTION app.analysis_key_conflict(idempotency_key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('idempotencyKey %s was used before, for another content'::text, idempotency_key);
+grant execute on function app.analysis_key_conflict(idempotency_key text) to curestry_definer;
+revoke all on function app.analysis_key_conflict(idempotency_key text) from public;
+comment on function app.analysis_key_conflict(idempotency_key text) is 'What is said of a key that was used before for another content.';
+
+
+-- app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[])
+CREATE OR REPLACE FUNCTION app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[])
+ RETURNS ops.record_outcome[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_problems constant text[] := app.analysis_item_problems(organization, items);
+  v_answer ops.record_outcome[];
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  -- The whole batch at once, if it looks good: no known problem, no key twice.
+  if array_remove(v_problems, null) = '{}'
+     and not exists (select from unnest(items) as i where i.idempotency_key is not null
+                      group by i.idempotency_key having count(*) > 1) then
+    begin
+      return app.analysis_store(organization, analysis_record.user_id, items);
+    exception
+      when integrity_constraint_violation or data_exception then null; -- one of them is bad: find out which
+    end;
+  end if;
+
+  for n in 1 .. cardinality(items) loop
+    begin
+      if v_problems[n] is not null then
+        v_answer[n] := row('invalid', null, v_problems[n])::ops.record_outcome;
+      else
+        v_answer[n] := (app.analysis_store(organization, analysis_record.user_id, items[n:n]))[1];
+      end if;
+    exception when integrity_constraint_violation or data_exception then
+      get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+        v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+      v_answer[n] := row('invalid', null, app.constraint_violation_message(
+        v_state, v_message, v_schema, v_table, v_constraint, v_column))::ops.record_outcome;
+    end;
+  end loop;
+  return v_answer;
+end;
+$function$;
+alter function app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[]) owner to curestry_definer;
+revoke all on function app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[]) from public;
+comment on function app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records analyses of an organization; one bad item does not stop the others. Behind ops.record_analyses and the import.';
+
+
+-- app.analysis_resolve_scores(organization uuid, items ops.analysis_item[])
+CREATE OR REPLACE FUNCTION app.analysis_resolve_scores(organization uuid, items ops.analysis_item[])
+ RETURNS TABLE(n bigint, rubric text, criterion text, criterion_id uuid, score numeric, comment text, evidence jsonb)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select i.ordinality, s.rubric, s.criterion, c.id, s.score, s.comment, s.evidence
+    from unnest(items) with ordinality as i, lateral unnest(i.scores) as s
+    left join lateral (
+      select c.id
+        from ops.judge_rubric r
+        join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
+       where r.organization_id = organization and r.name = s.rubric and c.key = s.criterion
+       order by r.version desc
+       limit 1) c on true;
+$function$;
+alter function app.analysis_resolve_scores(organization uuid, items ops.analysis_item[]) owner to curestry_definer;
+revoke all on function app.analysis_resolve_scores(organization uuid, items ops.analysis_item[]) from public;
+comment on function app.analysis_resolve_scores(organization uuid, items ops.analysis_item[]) is 'The judge scores of items with the criterion that they mean: of the newest version of the rubric with that name.';
+
+
+-- app.analysis_run_end(run_id uuid, end_status text, note jsonb)
+CREATE OR REPLACE FUNCTION app.analysis_run_end(run_id uuid, end_status text, note jsonb)
+ RETURNS ops.analysis_run
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+  v_run ops.analysis_run;
+begin
+  update ops.analysis_run r
+     set status = end_status, finished_at = now(),
+         started_at = case when end_status = 'cancelled' then r.started_at else coalesce(r.started_at, now()) end,
+         meta = r.meta || coalesce(note, '{}')
+   where r.organization_id = v_organization and r.id = run_id
+  returning r.* into v_run;
+  if not found then
+    perform app.refuse('CU003', format('There is no analysis run %s in this organization', run_id), 'id');
+  end if;
+  return v_run;
+end;
+$function$;
+alter function app.analysis_run_end(run_id uuid, end_status text, note jsonb) owner to curestry_definer;
+revoke all on function app.analysis_run_end(run_id uuid, end_status text, note jsonb) from public;
+comment on function app.analysis_run_end(run_id uuid, end_status text, note jsonb) is 'Ends a run of the request''s organization; the life of a run decides whether it may.';
+
+
+-- app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[])
+CREATE OR REPLACE FUNCTION app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[])
+ RETURNS ops.record_outcome[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  v_ids uuid[];
+  v_digests bytea[];
+  v_contents text[];
+  v_versions uuid[];
+  v_new uuid[];
+  v_new_at integer[];
+  v_times timestamptz[];
+  v_answer ops.record_outcome[];
+begin
+  select array_agg(gen_random_uuid() order by i.ordinality),
+         array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8'))
+                   order by i.ordinality),
+         array_agg(coalesce(i.prompt_content, (select p.content from core.prompts p
+                                                where p.organization_id = organization and p.id = i.prompt_id))
+                   order by i.ordinality),
+         array_agg(case when i.prompt_id is not null
+                        then app.prompt_version_of(organization, i.prompt_id, i.prompt_content) end
+                   order by i.ordinality)
+    into v_ids, v_digests, v_contents, v_versions
+    from unnest(items) with ordinality as i;
+
+  with run as (
+    insert into ops.analysis_run
+      (id, organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, finished_at,
+       meta, idempotency_key, request_digest)
+    select v_ids[i.ordinality], organization, analysis_store.user_id, i.prompt_id, v_versions[i.ordinality],
+           -- The document holds the content; a run without one holds it itself.
+           case when i.result is not distinct from null then v_contents[i.ordinality] end,
+           s.status,
+           case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
+           case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now())
+                else i.finished_at end,
+           coalesce(i.meta, '{}'), i.idempotency_key, v_digests[i.ordinality]
+      from unnest(items) with ordinality as i,
+           lateral (select coalesce(i.status, 'succeeded')) as s (status)
+     order by i.idempotency_key -- one order of locks for all writers
+    on conflict (organization_id, idempotency_key) do nothing
+    returning id, occurred_at
+  )
+  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
+    into v_new, v_times, v_new_at
+    from run
+    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
+
+  if v_new is not null then
+    if cardinality(v_new) = cardinality(items) then
+      perform app.analysis_store_facts(organization, v_new, v_contents, v_versions, v_times, items);
+    else
+      perform app.analysis_store_facts(organization, v_new,
+        array(select v_contents[at] from unnest(v_new_at) as at),
+        array(select v_versions[at] from unnest(v_new_at) as at), v_times,
+        array(select items[at] from unnest(v_new_at) as at));
+    end if;
+    insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
+    values (organization, analysis_store.user_id, 'analyses.record', cardinality(v_new));
+  end if;
+
+  if cardinality(v_new) = cardinality(items) then
+    return array(select row('inserted', i.id, null)::ops.record_outcome
+                   from unnest(v_ids) with ordinality as i (id, n) order by i.n);
+  end if;
+  select array_agg(
+           case
+             when v_ids[i.ordinality] = any (v_new)
+               then row('inserted', v_ids[i.ordinality], null)::ops.record_outcome
+             when r.request_digest = v_digests[i.ordinality] then row('unchanged', r.id, null)::ops.record_outcome
+             else row('conflict', r.id, app.analysis_key_conflict(i.idempotency_key))::ops.record_outcome
+           end order by i.ordinality)
+    into v_answer
+    from unnest(items) with ordinality as i
+    left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
+  return v_answer;
+end;
+$function$;
+alter function app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[]) owner to curestry_definer;
+revoke all on function app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[]) from public;
+comment on function app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records a batch of analyses, all or nothing, and answers the outcome of each.';
+
+
+-- app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
+CREATE OR REPLACE FUNCTION app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into core.analysis_results
+    (organization_id, analysis_run_id, prompt_id, prompt_version_id, prompt_content, detected_language, translated,
+     format_valid, overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
+     contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
+  select organization, run_ids[i.ordinality], i.prompt_id, versions[i.ordinality], c.content,
+         (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
+         (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
+         coalesce((i.result).length_chars, char_length(c.content)),
+         coalesce((i.result).length_words, (select count(*) from regexp_matches(c.content, '\S+', 'g'))),
+         coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
+         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), times[i.ordinality]
+    from unnest(items) with ordinality as i,
+         lateral (select contents[i.ordinality] as content) as c
+   where i.result is distinct from null;
+
+  insert into ops.analysis_metric
+    (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
+  select organization, run_ids[i.ordinality], m.key, m.value_num, m.value_text, m.value_json, times[i.ordinality]
+    from unnest(items) with ordinality as i, lateral unnest(i.metrics) as m
+   where i.result is not distinct from null
+      -- The document's numbers are mirrored by its trigger.
+      or not exists (select from app.analysis_document_metrics(null, null, null, null, null, null) as d
+                      where d.key = m.key);
+
+  insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
+  select organization, run_ids[i.ordinality], r.node, r.status, r.score, coalesce(r.details, '{}'), times[i.ordinality]
+    from unnest(items) with ordinality as i, lateral unnest(i.node_results) as r;
+
+  insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
+  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
+    from app.analysis_resolve_scores(organization, items) as s;
+end;
+$function$;
+alter function app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) owner to curestry_definer;
+revoke all on function app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) from public;
+comment on function app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
+
+
+-- app.analyst_create(analyst name, analyst_password text, organization_slugs text[])
+CREATE OR REPLACE FUNCTION app.analyst_create(analyst name, analyst_password text, organization_slugs text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_organizations uuid[];
+begin
+  if analyst !~ '^[a-z][a-z0-9_]{0,62}$' then
+    perform app.refuse('CU004',
+      'name: lower-case letters, digits and underscores, starting with a letter, at most 63', 'name');
+  end if;
+  if analyst ~ '^(curestry|pg)_' then
+    perform app.refuse('CU004', 'name: must not start with curestry_ or pg_', 'name');
+  end if;
+  if coalesce(cardinality(organization_slugs), 0) = 0 then
+    perform app.refuse('CU004', 'organization: at least one is required', 'organization');
+  end if;
+  v_organizations := array(select app.organization_by_slug(s) from unnest(organization_slugs) as s);
+  if exists (select from pg_catalog.pg_roles where rolname = analyst) then
+    perform app.refuse('CU005', format('There is a role named %s already', analyst), 'name');
+  end if;
+  execute format('create role %I login connection limit 8 password %L in role curestry_analyst',
+    analyst, analyst_password);
+  execute format('alter role %I set default_transaction_read_only = on', analyst);
+  execute format('alter role %I set statement_timeout = %L', analyst, '60s');
+  execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
+  execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
+  -- Grants of an earlier login of this name, which was dropped by hand, do not apply to this one
+  perform app.analyst_revoke(analyst, app.organization_by_slug(o))
+     from app.analyst_list() a, unnest(a.organizations) as o
+    where a.name = analyst;
+  perform app.analyst_grant(analyst, o) from unnest(v_organizations) as o;
+end;
+$function$;
+revoke all on function app.analyst_create(analyst name, analyst_password text, organization_slugs text[]) from public;
+comment on function app.analyst_create(analyst name, analyst_password text, organization_slugs text[]) is 'Creates a read-only login for an analyst of these organizations. For operators who may create roles.';
+
+
+-- app.analyst_drop(analyst name)
+CREATE OR REPLACE FUNCTION app.analyst_drop(analyst name)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_connections bigint;
+begin
+  select a.connections into v_connections from app.analyst_list() a where a.name = analyst;
+  if not found then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  if v_connections > 0 then
+    perform app.refuse('CU005',
+      format('%s is connected (%s): wait until that ends, or end it with '
+             '"select pg_terminate_backend(pid) from pg_stat_activity where usename = %L", then drop it again',
+             analyst, v_connections, analyst), 'name');
+  end if;
+  perform app.analyst_revoke(analyst, app.organization_by_slug(o))
+     from app.analyst_list() a, unnest(a.organizations) as o
+    where a.name = analyst;
+  -- What the login left behind (default privileges, for one) must not prevent the drop. Acting for a role requires
+  -- membership in it.
+  if not pg_catalog.pg_has_role(current_user, analyst, 'usage') then
+    execute format('grant %I to %I', analyst, current_user);
+  end if;
+  execute format('drop owned by %I', analyst);
+  execute format('drop role %I', analyst);
+end;
+$function$;
+revoke all on function app.analyst_drop(analyst name) from public;
+comment on function app.analyst_drop(analyst name) is 'Removes an analyst''s login and what it was granted. For operators who may drop roles.';
+
+
+-- app.analyst_grant(analyst name, organization uuid)
+CREATE OR REPLACE FUNCTION app.analyst_grant(analyst name, organization uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from app.analyst_list() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
+end;
+$function$;
+alter function app.analyst_grant(analyst name, organization uuid) owner to curestry_definer;
+grant execute on function app.analyst_grant(analyst name, organization uuid) to curestry_owner;
+revoke all on function app.analyst_grant(analyst name, organization uuid) from public;
+comment on function app.analyst_grant(analyst name, organization uuid) is 'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is not an analyst. For operators.';
+
+
+-- app.analyst_list()
+CREATE OR REPLACE FUNCTION app.analyst_list()
+ RETURNS TABLE(name text, organizations text[], connections bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select r.rolname::text,
+         coalesce(array_agg(o.slug::text order by o.slug) filter (where o.id is not null), '{}'),
+         (select count(*) from pg_catalog.pg_stat_activity a where a.usename = r.rolname)
+    from pg_catalog.pg_roles r
+    join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
+    left join ops.analyst_grant g on g.role_name = r.rolname
+    left join ops.organization o on o.id = g.organization_id
+   where r.rolcanlogin
+   group by r.rolname
+   order by r.rolname;
+$function$;
+alter function app.analyst_list() owner to curestry_definer;
+grant execute on function app.analyst_list() to curestry_owner;
+revoke all on function app.analyst_list() from public;
+comment on function app.analyst_list() is 'The analysts'' logins of this server, what each may read in this database, and who is connected. For operators.';
 
 
 -- app.analyst_organizations()
@@ -3542,6 +3972,30 @@ alter function app.analyst_organizations() owner to curestry_definer;
 grant execute on function app.analyst_organizations() to curestry_analyst;
 revoke all on function app.analyst_organizations() from public;
 comment on function app.analyst_organizations() is 'The organizations that were granted to the analyst who has logged in.';
+
+
+-- app.analyst_revoke(analyst name, organization uuid)
+CREATE OR REPLACE FUNCTION app.analyst_revoke(analyst name, organization uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
+  if found then
+    return true;
+  end if;
+  if not exists (select from app.analyst_list() a where a.name = analyst) then
+    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
+  end if;
+  return false;
+end;
+$function$;
+alter function app.analyst_revoke(analyst name, organization uuid) owner to curestry_definer;
+grant execute on function app.analyst_revoke(analyst name, organization uuid) to curestry_owner;
+revoke all on function app.analyst_revoke(analyst name, organization uuid) from public;
+comment on function app.analyst_revoke(analyst name, organization uuid) is 'Revokes an analyst''s access to an organization, from the next statement on; returns whether it had been granted. For operators.';
 
 
 -- app.analyst_user_ids()
@@ -3562,6 +4016,190 @@ revoke all on function app.analyst_user_ids() from public;
 comment on function app.analyst_user_ids() is 'The members of the organizations that were granted to the analyst who has logged in.';
 
 
+-- app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid)
+CREATE OR REPLACE FUNCTION app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(id uuid, key text, name text, scopes jsonb, expires_at timestamp with time zone, created_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_id constant uuid := gen_random_uuid();
+  v_secret constant text := encode(
+    sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  v_start constant text := 'cur_' || replace(v_id::text, '-', '') || '_' || v_secret;
+  v_key constant text := v_start || left(encode(sha256(convert_to(v_start, 'UTF8')), 'hex'), 8);
+  v_unknown text;
+begin
+  select s into v_unknown from unnest(key_scopes) as s where s <> all (app.role_permissions('owner')) limit 1;
+  if found then
+    perform app.refuse('CU004', format('scopes: %L is not a permission; these are: %s', v_unknown,
+      array_to_string(app.role_permissions('owner'), ', ')), 'scopes', 'chk_api_key_scopes');
+  end if;
+  if valid_until <= now() then
+    perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
+  end if;
+  return query
+    insert into ops.api_key as k
+      (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)
+    values (v_id, organization, creator_user_id, creator_user_id is null, parent_key, key_name,
+            encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
+            (select coalesce(jsonb_agg(distinct s order by s), '[]') from unnest(key_scopes) as s), valid_until)
+    returning k.id, v_key, k.name::text, k.scopes, k.expires_at, k.created_at;
+end;
+$function$;
+alter function app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) owner to curestry_definer;
+grant execute on function app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) to curestry_owner;
+revoke all on function app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) from public;
+comment on function app.api_key_create(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) is 'Creates an API key of an organization and returns it, once: only its hash is stored. Without a creator it belongs to the operator.';
+
+
+-- app.api_key_list(organization uuid)
+CREATE OR REPLACE FUNCTION app.api_key_list(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(id uuid, organization text, name text, scopes jsonb, created_by text, created_at timestamp with time zone, expires_at timestamp with time zone, is_revoked boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select k.id, o.slug::text, k.name::text, k.scopes,
+         coalesce(u.email::text, case when k.by_operator then 'operator' end),
+         k.created_at, k.expires_at, k.is_revoked
+    from ops.api_key k
+    join ops.organization o on o.id = k.organization_id
+    left join core.users u on u.id = k.user_id
+   where api_key_list.organization is null or k.organization_id = api_key_list.organization
+   order by o.slug, k.created_at, k.id;
+$function$;
+alter function app.api_key_list(organization uuid) owner to curestry_definer;
+grant execute on function app.api_key_list(organization uuid) to curestry_owner;
+revoke all on function app.api_key_list(organization uuid) from public;
+comment on function app.api_key_list(organization uuid) is 'The API keys of one or all organizations, without their secrets. For operators.';
+
+
+-- app.api_key_own(key_id uuid)
+CREATE OR REPLACE FUNCTION app.api_key_own(key_id uuid)
+ RETURNS ops.api_key
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('keys:write');
+  v_key ops.api_key;
+begin
+  select k.* into v_key from ops.api_key k where k.organization_id = v_organization and k.id = key_id;
+  if not found then
+    perform app.refuse('CU003', format('There is no API key %s in this organization', key_id), 'id');
+  end if;
+  return v_key;
+end;
+$function$;
+alter function app.api_key_own(key_id uuid) owner to curestry_definer;
+revoke all on function app.api_key_own(key_id uuid) from public;
+comment on function app.api_key_own(key_id uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
+
+
+-- app.api_key_permissions(key ops.api_key)
+CREATE OR REPLACE FUNCTION app.api_key_permissions(key ops.api_key)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_scopes jsonb := key.scopes;
+  v_role text := 'owner';
+begin
+  if not key.by_operator then
+    select m.role into v_role
+      from ops.organization_user m
+     where m.organization_id = key.organization_id and m.user_id = key.user_id and m.status = 'active';
+  end if;
+  if key.parent_key_id is not null then
+    select jsonb_agg(s) into v_scopes
+      from ops.api_key p, jsonb_array_elements_text(p.scopes) as s
+     where p.organization_id = key.organization_id and p.id = key.parent_key_id
+       and not p.is_revoked and (p.expires_at is null or p.expires_at > now())
+       and key.scopes ? s;
+  end if;
+  return array(select p from unnest(app.role_permissions(v_role)) as p where v_scopes ? p);
+end;
+$function$;
+alter function app.api_key_permissions(key ops.api_key) owner to curestry_definer;
+revoke all on function app.api_key_permissions(key ops.api_key) from public;
+comment on function app.api_key_permissions(key ops.api_key) is 'The current permissions of an API key: those of its scopes that its creator has too.';
+
+
+-- app.api_key_revoke(key_id uuid)
+CREATE OR REPLACE FUNCTION app.api_key_revoke(key_id uuid)
+ RETURNS TABLE(id uuid, name text, revoked_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from ops.api_key k where k.id = key_id) then
+    perform app.refuse('CU003', format('There is no API key %s', key_id), 'id');
+  end if;
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.id = key_id and not k.is_revoked;
+  return query select k.id, k.name::text, k.revoked_at from ops.api_key k where k.id = key_id;
+end;
+$function$;
+alter function app.api_key_revoke(key_id uuid) owner to curestry_definer;
+grant execute on function app.api_key_revoke(key_id uuid) to curestry_owner;
+revoke all on function app.api_key_revoke(key_id uuid) from public;
+comment on function app.api_key_revoke(key_id uuid) is 'Revokes an API key permanently; it is refused from the next request on. For operators.';
+
+
+-- app.api_key_touch(api_key_hash text)
+CREATE OR REPLACE FUNCTION app.api_key_touch(api_key_hash text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update ops.api_key k set last_used_at = now()
+   where k.key_hash = api_key_hash and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+$function$;
+alter function app.api_key_touch(api_key_hash text) owner to curestry_definer;
+grant execute on function app.api_key_touch(api_key_hash text) to curestry_gateway;
+revoke all on function app.api_key_touch(api_key_hash text) from public;
+comment on function app.api_key_touch(api_key_hash text) is 'Records that an API key was used, at most once a minute. The gateway calls it outside the request''s transaction.';
+
+
+-- app.api_usage_record(uses jsonb)
+CREATE OR REPLACE FUNCTION app.api_usage_record(uses jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_count integer;
+begin
+  insert into ops.feature_event (organization_id, user_id, feature_key, occurred_at, event_count)
+  select o.id, coalesce(k.user_id, s.user_id), left('api.' || u.field, 100),
+         clock_timestamp() - least(greatest(u.age, 0), 86400) * interval '1 second', least(u.count, 1000000)
+    from jsonb_to_recordset(uses) as u
+           ("jwtId" text, "keyHash" text, organization text, field text, count integer, age double precision)
+    left join ops.api_key k on k.key_hash = u."keyHash"
+    left join core.sessions s on s.jwt_id = u."jwtId",
+         lateral (select coalesce(
+                    k.organization_id,
+                    case when u.organization is null
+                         then (select p.id from ops.organization p where p.personal_user_id = s.user_id)
+                         else (select n.id from ops.organization n where n.slug = u.organization) end) as id) o
+   where (k.id is not null or s.id is not null) and o.id is not null and u.count > 0;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$function$;
+alter function app.api_usage_record(uses jsonb) owner to curestry_definer;
+grant execute on function app.api_usage_record(uses jsonb) to curestry_gateway;
+revoke all on function app.api_usage_record(uses jsonb) from public;
+comment on function app.api_usage_record(uses jsonb) is 'Records API usage: which fields were used ({jwtId or keyHash, organization, field, count, age in seconds}), as the features api.<field>. The gateway calls it every few seconds, outside of requests.';
+
+
 -- app.audit_baseline()
 CREATE OR REPLACE FUNCTION app.audit_baseline()
  RETURNS void
@@ -3577,22 +4215,139 @@ begin
     v_of := v_table.table_name;
     execute format($query$
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-      select 'migration', o.id, 'baseline', %1$L, t.%3$I, to_jsonb(t) - %4$L::text[]
-        from %5$s t,
-             lateral (select (case when %7$L then t.%2$I::text else '00000000-0000-0000-0000-000000000000' end)::uuid as id) as o
+      select 'migration', o.id, 'baseline', $1, t.%I, to_jsonb(t) - $2
+        from %s t,
+             lateral (select (case when $4 then t.%I::text
+                                   else '00000000-0000-0000-0000-000000000000' end)::uuid as id) as o
        where not exists (select from ops.audit_log a
-                          where a.organization_id = o.id and a.entity_type = %1$L and a.entity_id = t.%3$I::text)
-         and not (%6$L and exists (select from ops.audit_log a where a.organization_id = o.id and a.entity_type = %1$L))
-    $query$, v_table.table_name,
-      coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_table.secret_columns, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null);
+                          where a.organization_id = o.id and a.entity_type = $1 and a.entity_id = t.%I::text)
+         and not ($3 and exists (select from ops.audit_log a where a.organization_id = o.id and a.entity_type = $1))
+    $query$, v_table.id_column, v_of, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column)
+      using v_table.table_name, v_table.secret_columns, v_table.summarize_inserts,
+            v_table.organization_column is not null;
   end loop;
 end;
 $function$;
 alter function app.audit_baseline() owner to curestry_definer;
 grant execute on function app.audit_baseline() to curestry_owner;
 revoke all on function app.audit_baseline() from public;
-comment on function app.audit_baseline() is 'Records, as the beginning of the audit, the rows that the audit log does not know yet. For migrations.';
+comment on function app.audit_baseline() is 'Records the rows that the audit log does not have yet, as its beginning. For migrations.';
+
+
+-- app.audit_compare_checkpoints(checkpoints jsonb)
+CREATE OR REPLACE FUNCTION app.audit_compare_checkpoints(checkpoints jsonb)
+ RETURNS TABLE(organization uuid, seq integer, at text, line integer, found text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select c.organization, c.seq, c.at, c.line, encode(s.hash, 'hex')
+    from jsonb_to_recordset(checkpoints) as c (organization uuid, seq integer, hash text, at text, line integer)
+    left join app.audit_seal s on s.organization_id = c.organization and s.seq = c.seq
+   where encode(s.hash, 'hex') is distinct from c.hash
+   order by c.line;
+$function$;
+alter function app.audit_compare_checkpoints(checkpoints jsonb) owner to curestry_definer;
+grant execute on function app.audit_compare_checkpoints(checkpoints jsonb) to curestry_owner;
+revoke all on function app.audit_compare_checkpoints(checkpoints jsonb) from public;
+comment on function app.audit_compare_checkpoints(checkpoints jsonb) is 'The checkpoints, as [{organization, seq, hash, at, line}], whose seal is missing or different. For operators.';
+
+
+-- app.audit_continue_xids()
+CREATE OR REPLACE FUNCTION app.audit_continue_xids()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_next constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+  v_known bigint;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0));
+  select greatest(s.through_xid, (select max(a.xid) + 1 from ops.audit_log a where a.xid >= s.through_xid))
+    into v_known
+    from app.audit_sealer s;
+  if v_next + (select s.xid_offset from app.audit_sealer s) >= v_known then
+    return false;
+  end if;
+  lock table ops.audit_log in share row exclusive mode;
+  update app.audit_sealer s set xid_offset = v_known - v_next;
+  execute format('alter table ops.audit_log alter column xid set default pg_current_xact_id()::text::bigint + %s',
+    v_known - v_next);
+  return true;
+end;
+$function$;
+revoke all on function app.audit_continue_xids() from public;
+comment on function app.audit_continue_xids() is 'If transaction ids have started again, as after a restore into another server: lets those of the audit log continue after the restore. Part of every migration.';
+
+
+-- app.audit_entity_entries(organization uuid, type text, id text)
+CREATE OR REPLACE FUNCTION app.audit_entity_entries(organization uuid, type text, id text)
+ RETURNS SETOF ops.audit_log
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with own as (
+    select * from ops.audit_log a
+     where a.organization_id = organization and a.entity_type = type and a.entity_id = audit_entity_entries.id
+       and a.action <> 'erase'
+  )
+  select * from own
+  union all
+  -- A truncate removed the rows before it
+  select t.* from ops.audit_log t
+   where t.organization_id = '00000000-0000-0000-0000-000000000000' and t.entity_type = type and t.entity_id = '*'
+     and t.action = 'truncate'
+     and (select o.action from own o where o.seq < t.seq order by o.seq desc limit 1) <> 'delete'
+     and not exists (select from ops.audit_log e
+                      where e.organization_id = t.organization_id and e.entity_type = type and e.entity_id = '*'
+                        and e.seq < t.seq
+                        and e.seq > (select max(o.seq) from own o where o.seq < t.seq))
+   order by seq;
+$function$;
+grant execute on function app.audit_entity_entries(organization uuid, type text, id text) to curestry_definer;
+revoke all on function app.audit_entity_entries(organization uuid, type text, id text) from public;
+comment on function app.audit_entity_entries(organization uuid, type text, id text) is 'What the audit log says of one row of an organization, oldest first.';
+
+
+-- app.audit_entity_table(type text)
+CREATE OR REPLACE FUNCTION app.audit_entity_table(type text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_name text;
+  v_reason text;
+  v_table app.audited_table;
+begin
+  select a.* into v_table
+    from app.audited_table a,
+         lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
+   where a.table_name = audit_entity_table.type
+      or audit_entity_table.type = replace(initcap(replace(
+           case t.schema when 'core' then regexp_replace(t.name, 's$', '') else t.name end, '_', ' ')), ' ', '')
+   limit 1;
+  if v_table.organization_column is not null and not v_table.summarize_inserts then
+    return v_table.table_name;
+  end if;
+  v_reason := case
+    when v_table.table_name is null then format('%s is not audited', quote_literal(audit_entity_table.type))
+    when v_table.summarize_inserts then
+      format('%s holds facts that are recorded many at a time and have no single history', v_table.table_name)
+    else format('%s belongs to no organization', v_table.table_name)
+  end;
+  select string_agg(a.table_name, ', ' order by a.table_name) into v_name
+    from app.audited_table a where a.organization_column is not null and not a.summarize_inserts;
+  perform app.refuse('CU004', format('type: %s. What has a history: %s', v_reason, v_name), 'type', 'audited_entity');
+  return null;
+end;
+$function$;
+alter function app.audit_entity_table(type text) owner to curestry_definer;
+revoke all on function app.audit_entity_table(type text) from public;
+comment on function app.audit_entity_table(type text) is 'The table with this name, which is the table''s (core.prompts) or the API''s (Prompt); refuses what has no history in an organization.';
 
 
 -- app.audit_entry_digest(entry ops.audit_log, state_digest bytea)
@@ -3604,16 +4359,6 @@ RETURN sha256((convert_to((jsonb_build_array((entry).id, EXTRACT(epoch FROM (ent
 grant execute on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) to curestry_definer;
 revoke all on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) from public;
 comment on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) is 'SHA-256 of a row of the audit log, its states by their digest.';
-
-
--- app.audit_function_name(table_name text)
-CREATE OR REPLACE FUNCTION app.audit_function_name(table_name text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE
-RETURN (((('tg_'::text || split_part(table_name, '.'::text, 1)) || '_'::text) || split_part(table_name, '.'::text, 2)) || '__audit'::text);
-revoke all on function app.audit_function_name(table_name text) from public;
-comment on function app.audit_function_name(table_name text) is 'The name of the generated audit function of a table, which is in app.';
 
 
 -- app.audit_heads()
@@ -3644,92 +4389,6 @@ revoke all on function app.audit_seal_hash(seal app.audit_seal) from public;
 comment on function app.audit_seal_hash(seal app.audit_seal) is 'SHA-256 of a seal and the one before it.';
 
 
--- app.audit_source(audited app.audited_table)
-CREATE OR REPLACE FUNCTION app.audit_source(audited app.audited_table)
- RETURNS text
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-declare
-  v_state text;
-  v_changed text;
-  v_differs text;
-  v_organization constant text := coalesce('%1$s.' || quote_ident(audited.organization_column), '''00000000-0000-0000-0000-000000000000''::uuid');
-  -- Part of the query, and not variables: these would be parameters, for which it is planned again and again. For each row,
-  -- which costs less than a join with a row that has them.
-  v_who constant text := $who$nullif(current_setting('curestry.user_id', true), '')::integer,
-           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), '')$who$;
-begin
-  select 'lateral (select ' || string_agg(format('%%1$s.%I', a.attname), ', ' order by a.attnum) || ') %1$s_state'
-    into v_state
-    from pg_catalog.pg_attribute a
-   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
-     and a.attname <> all (audited.secret_columns);
-  select string_agg(format('case when n.%1$I is distinct from o.%1$I then %1$L end', a.attname), ', ' order by a.attname),
-         string_agg(format('n.%1$I is distinct from o.%1$I', a.attname), ' or ' order by a.attnum)
-           filter (where a.attname <> all (audited.note_columns))
-    into v_changed, v_differs
-    from pg_catalog.pg_attribute a
-   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
-
-  return format($body$
-begin
-  if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
-    %1$s;
-  elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
-    select %12$s, %2$s, 'update', %3$L, n.%4$I, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[%7$s]::text[], null)
-      from new_rows n
-      join old_rows o on o.%4$I = n.%4$I%8$s,
-           %5$s,
-           %6$s
-     where %9$s;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    %11$s;
-  elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
-    select %12$s, %10$s, 'delete', %3$L, o.%4$I, to_jsonb(o_state)
-      from old_rows o,
-           %5$s;
-  else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
-    select %12$s, '00000000-0000-0000-0000-000000000000', 'truncate', %3$L, '*';
-  end if;
-  return null;
-end;
-$body$,
-    case
-      when audited.summarize_inserts then format(
-        'select %3$s, n.organization_id, ''insert'', %1$L,'
-        || E'\n           case when count(*) = 1 then min(n.%2$I::text) else count(*) || '' rows'' end, jsonb_build_object(''rows'', count(*))'
-        || E'\n      from new_rows n\n     group by n.organization_id',
-        audited.table_name, audited.id_column, v_who)
-      else format(E'select %s, %s, ''insert'', %L, n.%I, to_jsonb(n_state)\n      from new_rows n,\n           %s',
-                  v_who, format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'n'))
-    end,
-    format(v_organization, 'n'), audited.table_name, audited.id_column, format(v_state, 'o'), format(v_state, 'n'), v_changed,
-    case when audited.organization_column <> audited.id_column
-         then format(' and o.%1$I = n.%1$I', audited.organization_column) else '' end,
-    v_differs, format(v_organization, 'o'),
-    case
-      when audited.summarize_inserts then format(
-        'select %s, o.organization_id, ''delete'', %L, count(*) || '' rows'', jsonb_build_object(''rows'', count(*))'
-        || E'\n      from old_rows o\n     group by o.organization_id', v_who, audited.table_name)
-      else format(E'select %s, %s, ''delete'', %L, o.%I, null::jsonb\n      from old_rows o',
-                  v_who, format(v_organization, 'o'), audited.table_name, audited.id_column)
-    end, v_who);
-end;
-$function$;
-revoke all on function app.audit_source(audited app.audited_table) from public;
-comment on function app.audit_source(audited app.audited_table) is 'The body of the audit trigger of a table, as it would be made now.';
-
-
 -- app.audit_state_digest(entry ops.audit_log)
 CREATE OR REPLACE FUNCTION app.audit_state_digest(entry ops.audit_log)
  RETURNS bytea
@@ -3749,10 +4408,12 @@ CREATE OR REPLACE FUNCTION app.audit_table(audited regclass, organization_column
 AS $function$
 declare
   v_event text;
+  v_rows text;
   v_table app.audited_table;
   v_function text;
 begin
-  select n.nspname || '.' || c.relname, audit_table.organization_column, audit_table.id_column, audit_table.secret_columns,
+  select n.nspname || '.' || c.relname,
+         audit_table.organization_column, audit_table.id_column, audit_table.secret_columns,
          audit_table.note_columns, audit_table.summarize_inserts
     into v_table
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -3760,27 +4421,153 @@ begin
   insert into app.audited_table select v_table.*
   on conflict on constraint pk_audited_table do update
     set organization_column = excluded.organization_column, id_column = excluded.id_column,
-        secret_columns = excluded.secret_columns, note_columns = excluded.note_columns, summarize_inserts = excluded.summarize_inserts;
+        secret_columns = excluded.secret_columns, note_columns = excluded.note_columns,
+        summarize_inserts = excluded.summarize_inserts;
 
-  v_function := app.audit_function_name(v_table.table_name);
-  execute format('create or replace function app.%I() returns trigger language plpgsql security definer set search_path = '''' as %L',
-    v_function, app.audit_source(v_table));
+  v_function := app.audit_trigger_function_name(v_table.table_name);
+  execute format('create or replace function app.%I() returns trigger '
+                 'language plpgsql security definer set search_path = '''' as %L',
+    v_function, app.audit_trigger_source(v_table));
   execute format('alter function app.%I() owner to curestry_definer', v_function);
   execute format('revoke execute on function app.%I() from public', v_function);
   execute format('comment on function app.%I() is %L', v_function,
     'Trigger, generated by app.audit_table: records the changes of ' || v_table.table_name || ' in ops.audit_log.');
   foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
-    execute format('create or replace trigger %I after %I on %s %s for each statement execute function app.%I()',
-      '_900_audit_' || v_event, v_event, audited,
-      case v_event when 'insert' then 'referencing new table as new_rows'
-                   when 'update' then 'referencing old table as old_rows new table as new_rows'
-                   when 'delete' then 'referencing old table as old_rows' else '' end,
-      v_function);
+    v_rows := case v_event when 'insert' then 'referencing new table as new_rows'
+                           when 'update' then 'referencing old table as old_rows new table as new_rows'
+                           when 'delete' then 'referencing old table as old_rows' else '' end;
+    execute format('create or replace trigger %I after %s on %s ', '_900_audit_' || v_event, v_event, audited)
+            || v_rows || format(' for each statement execute function app.%I()', v_function);
   end loop;
 end;
 $function$;
 revoke all on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) from public;
 comment on function app.audit_table(audited regclass, organization_column text, id_column text, secret_columns text[], note_columns text[], summarize_inserts boolean) is 'Puts the audit triggers on a table, generated for its columns; called in the file of each table.';
+
+
+-- app.audit_trigger_function_name(table_name text)
+CREATE OR REPLACE FUNCTION app.audit_trigger_function_name(table_name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (((('tg_'::text || split_part(table_name, '.'::text, 1)) || '_'::text) || split_part(table_name, '.'::text, 2)) || '__audit'::text);
+revoke all on function app.audit_trigger_function_name(table_name text) from public;
+comment on function app.audit_trigger_function_name(table_name text) is 'The name of the generated audit function of a table, which is in app.';
+
+
+-- app.audit_trigger_source(audited app.audited_table)
+CREATE OR REPLACE FUNCTION app.audit_trigger_source(audited app.audited_table)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_into constant text :=
+    E'insert into ops.audit_log\n      (actor_user_id, actor_api_key_id, request_id, organization_id, action, '
+    'entity_type, entity_id';
+  -- The query itself reads the settings, for each row. Variables would be parameters, for which the query is planned
+  -- again and again; a join with a row that has them costs more.
+  v_who constant text := $who$nullif(current_setting('curestry.user_id', true), '')::integer,
+           nullif(current_setting('curestry.api_key_id', true), '')::uuid,
+           nullif(current_setting('curestry.request_id', true), '')$who$;
+  v_nil constant text := quote_literal('00000000-0000-0000-0000-000000000000');
+  v_organization_column constant text := quote_ident(audited.organization_column);
+  v_new_owner constant text := coalesce('n.' || v_organization_column, v_nil || '::uuid');
+  v_old_owner constant text := coalesce('o.' || v_organization_column, v_nil || '::uuid');
+  v_new_entity constant text := format('%L, n.%I', audited.table_name, audited.id_column);
+  v_old_entity constant text := format('%L, o.%I', audited.table_name, audited.id_column);
+  v_same_row text := format('o.%1$I = n.%1$I', audited.id_column);
+  v_new_state text;
+  v_old_state text;
+  v_changed text;
+  v_differs text;
+  v_insert text;
+  v_update text;
+  v_update_from text;
+  v_removal_by_age text;
+  v_delete text;
+  v_truncate text;
+begin
+  if audited.organization_column <> audited.id_column then
+    v_same_row := v_same_row || format(' and o.%1$I = n.%1$I', audited.organization_column);
+  end if;
+  select format('lateral (select %s) n_state', string_agg(format('n.%I', a.attname), ', ' order by a.attnum)),
+         format('lateral (select %s) o_state', string_agg(format('o.%I', a.attname), ', ' order by a.attnum))
+    into v_new_state, v_old_state
+    from pg_catalog.pg_attribute a
+   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
+     and a.attname <> all (audited.secret_columns);
+  select string_agg(format('case when n.%1$I is distinct from o.%1$I then %1$L end', a.attname),
+                    E',\n                              ' order by a.attname),
+         string_agg(format('n.%1$I is distinct from o.%1$I', a.attname), E'\n        or ' order by a.attnum)
+           filter (where a.attname <> all (audited.note_columns))
+    into v_changed, v_differs
+    from pg_catalog.pg_attribute a
+   where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
+
+  if audited.summarize_inserts then
+    v_insert := format($insert$
+    select %s,
+           n.organization_id, 'insert', %L,
+           case when count(*) = 1 then min(n.%I::text) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
+      from new_rows n
+     group by n.organization_id;$insert$, v_who, audited.table_name, audited.id_column);
+    v_removal_by_age := format($delete$
+    select %s,
+           o.organization_id, 'delete', %L, count(*) || ' rows', jsonb_build_object('rows', count(*))
+      from old_rows o
+     group by o.organization_id;$delete$, v_who, audited.table_name);
+  else
+    v_insert := format($insert$
+    select %s,
+           %s, 'insert', %s, to_jsonb(n_state)
+      from new_rows n,
+           %s;$insert$, v_who, v_new_owner, v_new_entity, v_new_state);
+    v_removal_by_age := format($delete$
+    select %s,
+           %s, 'delete', %s, null::jsonb
+      from old_rows o;$delete$, v_who, v_old_owner, v_old_entity);
+  end if;
+  v_update := format($update$
+    select %s,
+           %s, 'update', %s, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[%s]::text[], null)$update$, v_who, v_new_owner, v_new_entity, v_changed);
+  v_update_from := format($update$
+      from new_rows n
+      join old_rows o on %s,
+           %s,
+           %s
+     where %s;$update$, v_same_row, v_old_state, v_new_state, v_differs);
+  v_delete := format($delete$
+    select %s,
+           %s, 'delete', %s, to_jsonb(o_state)
+      from old_rows o,
+           %s;$delete$, v_who, v_old_owner, v_old_entity, v_old_state);
+  v_truncate := format($truncate$
+    select %s,
+           %s, 'truncate', %L, '*';$truncate$, v_who, v_nil, audited.table_name);
+
+  return concat(E'\nbegin',
+    E'\n  if TG_OP = ''INSERT'' then',
+    E'\n    ', v_into, ', after_state)', v_insert,
+    E'\n  elsif TG_OP = ''UPDATE'' then',
+    E'\n    ', v_into, E',\n       before_state, after_state, changed_columns)', v_update, v_update_from,
+    E'\n  elsif TG_OP = ''DELETE'' and coalesce(current_setting(''curestry.retention'', true), '''') = ''on'' then',
+    E'\n    -- removed by age: not to be kept here instead',
+    E'\n    ', v_into, ', before_state)', v_removal_by_age,
+    E'\n  elsif TG_OP = ''DELETE'' then',
+    E'\n    ', v_into, ', before_state)', v_delete,
+    E'\n  else -- truncate: no rows are given; the statement itself is the event',
+    E'\n    ', v_into, ')', v_truncate,
+    E'\n  end if;',
+    E'\n  return null;',
+    E'\nend;\n');
+end;
+$function$;
+revoke all on function app.audit_trigger_source(audited app.audited_table) from public;
+comment on function app.audit_trigger_source(audited app.audited_table) is 'The body of the audit trigger of a table, as it would be generated now.';
 
 
 -- app.audit_unsealed_seconds()
@@ -3799,88 +4586,336 @@ revoke all on function app.audit_unsealed_seconds() from public;
 comment on function app.audit_unsealed_seconds() is 'The age of the oldest row of the audit log that is not sealed; null if all are.';
 
 
--- app.audited_entity(type text)
-CREATE OR REPLACE FUNCTION app.audited_entity(type text)
- RETURNS text
+-- app.audit_verify_chain(organization uuid)
+CREATE OR REPLACE FUNCTION app.audit_verify_chain(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_name text;
-  v_reason text;
-  v_table app.audited_table;
+  v_seal app.audit_seal;
+  v_expected_seq integer;
+  v_previous bytea;
+  v_entry record;
+  v_sealed_through bigint;
 begin
-  select a.* into v_table
-    from app.audited_table a,
-         lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
-   where a.table_name = audited_entity.type
-      or replace(initcap(replace(case t.schema when 'core' then regexp_replace(t.name, 's$', '') else t.name end, '_', ' ')), ' ', '') = audited_entity.type
-   limit 1;
-  if v_table.organization_column is not null and not v_table.summarize_inserts then
-    return v_table.table_name;
-  end if;
-  v_reason := case
-    when v_table.table_name is null then format('%s is not audited', quote_literal(audited_entity.type))
-    when v_table.summarize_inserts then format('%s holds facts that are recorded many at a time and have no single history', v_table.table_name)
-    else format('%s belongs to no organization', v_table.table_name)
-  end;
-  select string_agg(a.table_name, ', ' order by a.table_name) into v_name
-    from app.audited_table a where a.organization_column is not null and not a.summarize_inserts;
-  perform app.refuse('CU004', format('type: %s. What has a history: %s', v_reason, v_name), 'type', 'audited_entity');
-  return null;
+  for v_seal in
+    select * from app.audit_seal s
+     where audit_verify_chain.organization is null or s.organization_id = audit_verify_chain.organization
+     order by s.organization_id, s.seq
+  loop
+    if organization_id is distinct from v_seal.organization_id then
+      organization_id := v_seal.organization_id;
+      v_expected_seq := 1;
+      v_previous := decode(repeat('00', 32), 'hex');
+    end if;
+    entry_id := null;
+    if v_seal.seq <> v_expected_seq then
+      problem := 'seal removed';
+      detail := format('seal %s follows %s', v_seal.seq, v_expected_seq - 1);
+      return next;
+    elsif v_seal.previous_hash <> v_previous then
+      problem := 'seal changed';
+      detail := format('seal %s does not go with the one before it', v_seal.seq);
+      return next;
+    end if;
+    if v_seal.hash <> app.audit_seal_hash(v_seal) then
+      problem := 'seal changed';
+      detail := format('seal %s', v_seal.seq);
+      return next;
+    end if;
+    v_expected_seq := v_seal.seq + 1;
+    v_previous := v_seal.hash;
+  end loop;
+
+  /*
+   * Each sealed row beside the row of the log, in one join of both: the cost grows with the rows, where a look-up for
+   * each seal or row grew with their square. A row that claims to be from before the last seal has to be in one.
+   */
+  select s.through_xid into v_sealed_through from app.audit_sealer s;
+  for v_entry in
+    select coalesce(s.organization_id, a.organization_id) as organization_id, coalesce(s.id, a.id) as id,
+           case when s.id is null then 'row added' when a.id is null then 'row removed' else 'row changed'
+             end as problem,
+           case when s.id is null then format('it says %s, but is in no seal', a.ts)
+                else format('sealed at %s, in seal %s', s.sealed_at, s.seq) end as detail
+      from (select s.organization_id, s.seq, s.sealed_at, e.id, e.state_digest, e.digest, e.n
+              from app.audit_seal s,
+                   unnest(s.entry_ids, s.state_digests, s.entry_digests) with ordinality
+                     as e (id, state_digest, digest, n)
+             where audit_verify_chain.organization is null
+                or s.organization_id = audit_verify_chain.organization) s
+      full join (select * from ops.audit_log a
+                  where a.xid < v_sealed_through
+                    and (audit_verify_chain.organization is null
+                         or a.organization_id = audit_verify_chain.organization)) a
+        on a.organization_id = s.organization_id and a.id = s.id
+     where case
+             when s.id is null then true
+             when a.id is null
+             then not exists (select from app.audit_detachment d
+                               where d.organization_id = s.organization_id and d.seq = s.seq
+                                 and d.positions @> s.n::integer)
+             -- Whether the row may be erased, app.audit_verify_erasures checks.
+             else (a.erasure_id is null and app.audit_state_digest(a::ops.audit_log) <> s.state_digest)
+                  or app.audit_entry_digest(a::ops.audit_log, s.state_digest) <> s.digest
+           end
+     order by 1, s.seq, s.n, a.ts, 2
+  loop
+    organization_id := v_entry.organization_id;
+    problem := v_entry.problem;
+    entry_id := v_entry.id;
+    detail := v_entry.detail;
+    return next;
+  end loop;
+
+  -- Rows are missing by retention only if the log says so, and only as many as it says.
+  for v_entry in
+    select d.organization_id, d.entry_id as id, r.partition_name, d.rows, (a.after_state ->> 'rows')::bigint as said
+      from (select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p)) as rows
+              from app.audit_detachment d, unnest(d.positions) as p
+             where audit_verify_chain.organization is null or d.organization_id = audit_verify_chain.organization
+             group by d.organization_id, d.entry_id, d.retention_id) d
+      join app.audit_retention r on r.id = d.retention_id
+      left join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
+                               and a.action = 'detach' and a.after_state ->> 'retention_id' = d.retention_id::text
+     where case when a.id is null
+                then not exists (select from app.audit_seal s
+                                  where s.organization_id = d.organization_id and s.entry_ids @> array[d.entry_id])
+                else d.rows <> (a.after_state ->> 'rows')::bigint end
+  loop
+    organization_id := v_entry.organization_id;
+    problem := 'row removed';
+    entry_id := v_entry.id;
+    detail := format('%s rows of %s are missing; by retention, says the log, %s',
+                     v_entry.rows, v_entry.partition_name, coalesce(v_entry.said, 0));
+    return next;
+  end loop;
+
+  return query select * from app.audit_verify_erasures(audit_verify_chain.organization);
 end;
 $function$;
-alter function app.audited_entity(type text) owner to curestry_definer;
-revoke all on function app.audited_entity(type text) from public;
-comment on function app.audited_entity(type text) is 'The table that a name means, which may be a table''s (core.prompts) or the API''s (Prompt); refuses what has no history in an organization.';
+alter function app.audit_verify_chain(organization uuid) owner to curestry_definer;
+grant execute on function app.audit_verify_chain(organization uuid) to curestry_owner;
+revoke all on function app.audit_verify_chain(organization uuid) from public;
+comment on function app.audit_verify_chain(organization uuid) is 'Recomputes the hash chain of the audit log, of one or all organizations, and lists every row and seal that has changed since it was sealed.';
 
 
--- app.begin_audit_era()
-CREATE OR REPLACE FUNCTION app.begin_audit_era()
- RETURNS boolean
+-- app.audit_verify_entities()
+CREATE OR REPLACE FUNCTION app.audit_verify_entities()
+ RETURNS TABLE(organization_id uuid, problem text, entity_type text, entity_id text, detail text)
  LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_next constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
-  v_known bigint;
+  v_table app.audited_table;
+  v_of regclass;
+  v_left_out text[];
+  v_blank jsonb;
+  v_truncated bigint;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0));
-  select greatest(s.through_xid, (select max(a.xid) + 1 from ops.audit_log a where a.xid >= s.through_xid))
-    into v_known
-    from app.audit_sealer s;
-  if v_next + (select s.xid_offset from app.audit_sealer s) >= v_known then
-    return false;
-  end if;
-  lock table ops.audit_log in share row exclusive mode;
-  update app.audit_sealer s set xid_offset = v_known - v_next;
-  execute format('alter table ops.audit_log alter column xid set default pg_current_xact_id()::text::bigint + %s', v_known - v_next);
-  return true;
+  for v_table in select * from app.audited_table order by table_name loop
+    v_of := v_table.table_name;
+    v_left_out := v_table.secret_columns || v_table.note_columns;
+    -- A column that was added later is null in rows that were not changed since.
+    select jsonb_object_agg(a.attname, null) into v_blank
+      from pg_catalog.pg_attribute a
+     where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
+    -- Rows before a truncate no longer exist, and the log says so
+    select coalesce(max(a.seq), 0) into v_truncated
+      from ops.audit_log a
+     where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name
+       and a.action = 'truncate';
+    return query execute format($query$
+      with last as (
+        select distinct on (a.organization_id, a.entity_id)
+               a.organization_id, a.entity_id, a.action, a.seq, $4 || a.after_state as after_state
+          from ops.audit_log a
+         where a.entity_type = $1 and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > $5
+         -- Changing a row locks it: its changes are in the order of seq, also between transactions
+         order by a.organization_id, a.entity_id, a.seq desc
+      ), present as (
+        select (case when $6 then t.%I::text else '00000000-0000-0000-0000-000000000000' end)::uuid
+                 as organization_id, t.%I::text as entity_id, to_jsonb(t) - $2 as state
+          from %s t
+      )
+      select coalesce(p.organization_id, l.organization_id),
+             case when p.entity_id is null then 'removed past the log'
+                  when l.entity_id is null then 'added past the log'
+                  when l.action = 'delete' then 'back although deleted'
+                  else 'changed past the log' end,
+             $1, coalesce(p.entity_id, l.entity_id),
+             case when l.action <> 'delete' then
+               (select string_agg(k, ', ' order by k) from jsonb_object_keys(p.state) as k
+                 where p.state -> k is distinct from l.after_state -> k) end
+        from present p
+        full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
+       where case
+               when p.entity_id is null
+               then l.action <> 'delete' and not ($3 and l.after_state ? 'rows')
+                    -- Facts removed by age are logged as a number only
+                    and not ($3 and exists (select from ops.audit_log a
+                                             where a.organization_id = l.organization_id and a.entity_type = $1
+                                               and a.action = 'delete' and a.before_state ? 'rows' and a.seq > l.seq))
+               when l.entity_id is null then not $3
+               when l.action = 'delete' then true
+               else p.state is distinct from l.after_state - $2 and not ($3 and l.after_state ? 'rows')
+             end
+    $query$, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_of)
+      using v_table.table_name, v_left_out, v_table.summarize_inserts, v_blank, v_truncated,
+            v_table.organization_column is not null;
+    if v_table.summarize_inserts then
+      return query execute format($query$
+        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
+               coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
+          from (select t.organization_id, count(*) as n from %1$s t group by 1) p
+          full join (select a.organization_id,
+                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint
+                                              when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1)
+                                              when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1)
+                                              else 0 end) as n
+                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
+            on l.organization_id = p.organization_id
+         where coalesce(p.n, 0) <> coalesce(l.n, 0)
+      $query$, v_of, v_table.table_name, v_truncated);
+    end if;
+  end loop;
 end;
 $function$;
-revoke all on function app.begin_audit_era() from public;
-comment on function app.begin_audit_era() is 'If the ids of transactions have begun anew, as in another server: lets those of the audit log go on. Part of every migration.';
+alter function app.audit_verify_entities() owner to curestry_definer;
+grant execute on function app.audit_verify_entities() to curestry_owner;
+revoke all on function app.audit_verify_entities() from public;
+comment on function app.audit_verify_entities() is 'Compares every audited row with its last entry in the audit log. For operators.';
 
 
--- app.begin_erasure(kind text, subject text)
-CREATE OR REPLACE FUNCTION app.begin_erasure(kind text, subject text)
- RETURNS app.erasure
+-- app.audit_verify_erasures(organization uuid)
+CREATE OR REPLACE FUNCTION app.audit_verify_erasures(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with act as (
+    select distinct on (a.organization_id, a.after_state ->> 'erasure') a.organization_id, a.id, a.after_state as state
+      from ops.audit_log a
+     where a.action = 'erase'
+       and (audit_verify_erasures.organization is null or a.organization_id = audit_verify_erasures.organization)
+     order by a.organization_id, a.after_state ->> 'erasure', a.seq desc
+  ), erased as (
+    select a.organization_id, a.erasure_id, min(a.id::text)::uuid as example
+      from ops.audit_log a
+     where a.erasure_id is not null
+       and (audit_verify_erasures.organization is null or a.organization_id = audit_verify_erasures.organization)
+     group by 1, 2
+  )
+  select e.organization_id, 'erased without a record', a.id, format('erasure %s', e.erasure_id)
+    from erased e
+    left join app.erasure r on r.id = e.erasure_id
+    left join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text
+    join ops.audit_log a on a.organization_id = e.organization_id and a.erasure_id = e.erasure_id
+   where r.id is null or act.id is null
+  union all
+  select e.organization_id, 'erased beyond the record', case when m.value ->> 'rows' = '1' then e.example end,
+         format('erasure %s, %s: %s rows lack their values, and by its record %s',
+                e.erasure_id, m.key, m.value ->> 'rows',
+                case when act.state -> 'entries' -> m.key -> 'rows' = m.value -> 'rows'
+                     then 'others, or with others left'
+                     else coalesce(act.state -> 'entries' -> m.key ->> 'rows', 'none') end)
+    from erased e
+    join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text,
+         lateral jsonb_each(app.erasure_log_entries(e.organization_id, e.erasure_id)) m
+   where act.state -> 'entries' -> m.key is distinct from m.value
+  union all
+  select act.organization_id, case when r.id is null then 'erasure record removed' else 'erasure record changed' end,
+         act.id, format('erasure %s', act.state ->> 'erasure')
+    from act
+    left join app.erasure r on r.id::text = act.state ->> 'erasure'
+   where (r.kind, r.counts) is distinct from (act.state ->> 'kind', act.state -> 'counts')
+  union all
+  select case r.kind when 'user' then '00000000-0000-0000-0000-000000000000' else r.subject_id end::uuid,
+         'erasure record added', null,
+         format('erasure %s is in no log', r.id)
+    from app.erasure r
+   where audit_verify_erasures.organization is null
+     and not exists (select from act where act.state ->> 'erasure' = r.id::text);
+$function$;
+alter function app.audit_verify_erasures(organization uuid) owner to curestry_definer;
+revoke all on function app.audit_verify_erasures(organization uuid) from public;
+comment on function app.audit_verify_erasures(organization uuid) is 'Lists every row of the audit log that lacks its values without an erasure record, and every erasure record that was changed.';
+
+
+-- app.audit_write_seals()
+CREATE OR REPLACE FUNCTION app.audit_write_seals()
+ RETURNS TABLE(organization_id uuid, seq integer, hash text, sealed_rows integer)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_erasure app.erasure;
+  v_from bigint;
+  v_through bigint;
+  v_next bigint;
+  v_batch record;
+  v_seal app.audit_seal;
 begin
-  insert into app.erasure (kind, subject_id) values (begin_erasure.kind, subject) returning * into v_erasure;
-  perform set_config('curestry.erasure_id', v_erasure.id::text, true);
-  return v_erasure;
+  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
+    return;
+  end if;
+  select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
+         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
+    into v_from, v_through, v_next
+    from app.audit_sealer s;
+  if v_next < v_from then
+    perform app.refuse('CU007',
+      'Transaction ids have started again, as after a restore into another server: run "deno task migrate", which '
+      'lets them continue');
+  end if;
+  if v_through <= v_from then
+    return;
+  end if;
+  for v_batch in
+    select b.organization_id,
+           array_agg(b.id order by b.xid, b.seq) as ids,
+           array_agg(b.state_digest order by b.xid, b.seq) as state_digests,
+           array_agg(b.digest order by b.xid, b.seq) as entry_digests
+      from (select a.organization_id, a.id, a.xid, a.seq, s.state_digest,
+                   app.audit_entry_digest(a, s.state_digest) as digest,
+                   (row_number() over (partition by a.organization_id order by a.xid, a.seq) - 1) / 1000 as part
+              from ops.audit_log a, lateral (select app.audit_state_digest(a) as state_digest) s
+             where a.xid >= v_from and a.xid < v_through) b
+     group by b.organization_id, b.part
+     order by b.organization_id, b.part
+  loop
+    select * into v_seal
+      from app.audit_seal s where s.organization_id = v_batch.organization_id
+     order by s.seq desc limit 1;
+    v_seal.previous_hash := coalesce(v_seal.hash, decode(repeat('00', 32), 'hex'));
+    v_seal.seq := coalesce(v_seal.seq, 0) + 1;
+    v_seal.organization_id := v_batch.organization_id;
+    v_seal.from_xid := v_from;
+    v_seal.through_xid := v_through;
+    v_seal.entry_ids := v_batch.ids;
+    v_seal.state_digests := v_batch.state_digests;
+    v_seal.entry_digests := v_batch.entry_digests;
+    v_seal.sealed_at := now();
+    v_seal.hash := app.audit_seal_hash(v_seal);
+    insert into app.audit_seal select v_seal.*;
+    organization_id := v_seal.organization_id;
+    seq := v_seal.seq;
+    hash := encode(v_seal.hash, 'hex');
+    sealed_rows := cardinality(v_batch.ids);
+    return next;
+  end loop;
+  update app.audit_sealer s set through_xid = v_through;
 end;
 $function$;
-alter function app.begin_erasure(kind text, subject text) owner to curestry_definer;
-revoke all on function app.begin_erasure(kind text, subject text) from public;
-comment on function app.begin_erasure(kind text, subject text) is 'Writes the receipt of an erasure, without which nothing in the audit log can lose values.';
+alter function app.audit_write_seals() owner to curestry_definer;
+grant execute on function app.audit_write_seals() to curestry_owner;
+grant execute on function app.audit_write_seals() to curestry_worker;
+revoke all on function app.audit_write_seals() from public;
+comment on function app.audit_write_seals() is 'Seals new rows of the audit log into the hash chain of their organization; returns the new seals, for checkpoints outside the database. A job of the worker.';
 
 
 -- app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text)
@@ -3898,7 +4933,7 @@ declare
   v_permissions text[] := '{}';
 begin
   if api_key_hash is not null then
-    select k.organization_id, k.id, k.user_id, app.key_permissions(k)
+    select k.organization_id, k.id, k.user_id, app.api_key_permissions(k)
       into v_organization, v_key, v_user, v_permissions
       from ops.api_key k
      where k.key_hash = api_key_hash and not k.is_revoked and (k.expires_at is null or k.expires_at > now());
@@ -3924,7 +4959,8 @@ begin
       join ops.organization_user m on m.organization_id = o.id and m.user_id = v_user and m.status = 'active'
      where case when organization_slug is null then o.personal_user_id = v_user else o.slug = organization_slug end;
     if not found and organization_slug is not null then
-      perform app.refuse('CU002', 'You are not an active member of the organization that X-Curestry-Organization names');
+      perform app.refuse('CU002',
+        'You are not an active member of the organization that X-Curestry-Organization names');
     end if;
   end if;
 
@@ -3942,429 +4978,182 @@ revoke all on function app.begin_request(session_jwt_id text, api_key_hash text,
 comment on function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) is 'Verifies the credential of a request and sets, for this transaction, its user, organization, permissions and request id.';
 
 
--- app.cancel_job(job_id bigint)
-CREATE OR REPLACE FUNCTION app.cancel_job(job_id bigint)
+-- app.bucket_day_start(zone text, day date)
+CREATE OR REPLACE FUNCTION app.bucket_day_start(zone text, day date)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(min(m.midnight - k.n * interval '15 minutes')
+                    filter (where ((m.midnight - k.n * interval '15 minutes') at time zone zone)::date >= day),
+                  min(m.midnight))
+    from (select day::timestamp at time zone zone as midnight) m, generate_series(0, 8) as k (n);
+$function$;
+grant execute on function app.bucket_day_start(zone text, day date) to curestry_definer;
+revoke all on function app.bucket_day_start(zone text, day date) from public;
+comment on function app.bucket_day_start(zone text, day date) is 'When a day begins in a time zone.';
+
+
+-- app.bucket_days(zone text, moments timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.bucket_days(zone text, moments timestamp with time zone[])
+ RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select d.day, d.low, d.high
+    from (select c.day, app.bucket_day_start(zone, c.day) as low, app.bucket_day_start(zone, c.day + 1) as high,
+                 c.first, c.last
+            from (select (m.moment at time zone zone)::date + k.n as day, min(m.moment) as first, max(m.moment) as last
+                    -- And the days beside it, because clocks may change at midnight
+                    from unnest(moments) as m (moment), generate_series(-1, 1) as k (n)
+                   group by 1) c) d
+   where d.last >= d.low and d.first < d.high and d.low < d.high
+     and exists (select from unnest(moments) as m (moment) where m.moment >= d.low and m.moment < d.high);
+$function$;
+grant execute on function app.bucket_days(zone text, moments timestamp with time zone[]) to curestry_definer;
+revoke all on function app.bucket_days(zone text, moments timestamp with time zone[]) from public;
+comment on function app.bucket_days(zone text, moments timestamp with time zone[]) is 'The days of a time zone that contain these moments: date, start and end.';
+
+
+-- app.bucket_hours(zone text, hours timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.bucket_hours(zone text, hours timestamp with time zone[])
+ RETURNS TABLE(low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with hour as (
+    select distinct h.hour,
+           date_trunc('hour', h.hour, zone) = h.hour
+             and date_trunc('hour', h.hour + interval '45 minutes', zone) = h.hour as is_whole
+      from unnest(hours) as h (hour)
+  ), part as (
+    select distinct (select min(p.quarter - k.n * interval '15 minutes')
+                       from generate_series(0, 3) as k (n)
+                      where date_trunc('hour', p.quarter - k.n * interval '15 minutes', zone)
+                            = date_trunc('hour', p.quarter, zone)) as low
+      from (select h.hour + k.n * interval '15 minutes' as quarter
+              from hour h, generate_series(0, 3) as k (n)
+             where not h.is_whole) p
+  )
+  select h.hour, h.hour + interval '1 hour' from hour h where h.is_whole
+  union
+  select p.low, (select max(p.low + k.n * interval '15 minutes') + interval '15 minutes'
+                   from generate_series(0, 3) as k (n)
+                  where date_trunc('hour', p.low + k.n * interval '15 minutes', zone) = date_trunc('hour', p.low, zone))
+    from part p;
+$function$;
+grant execute on function app.bucket_hours(zone text, hours timestamp with time zone[]) to curestry_definer;
+revoke all on function app.bucket_hours(zone text, hours timestamp with time zone[]) from public;
+comment on function app.bucket_hours(zone text, hours timestamp with time zone[]) is 'The hours of a time zone that overlap these hours of UTC: start and end.';
+
+
+-- app.bucket_metric_key(name text)
+CREATE OR REPLACE FUNCTION app.bucket_metric_key(name text)
  RETURNS text
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_task constant text := app.unlocked_job(job_id);
-begin
-  perform graphile_worker.complete_jobs(array[job_id]);
-  return v_task;
-end;
-$function$;
-alter function app.cancel_job(job_id bigint) owner to curestry_definer;
-grant execute on function app.cancel_job(job_id bigint) to curestry_owner;
-revoke all on function app.cancel_job(job_id bigint) from public;
-comment on function app.cancel_job(job_id bigint) is 'Takes a job out of the queue; answers its task. Refuses one that runs just now. For operators.';
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (char_length(name) <= 100) THEN name ELSE (("left"(name, 91) || '~'::text) || "left"(md5(name), 8)) END;
+grant execute on function app.bucket_metric_key(name text) to curestry_definer;
+revoke all on function app.bucket_metric_key(name text) from public;
+comment on function app.bucket_metric_key(name text) is 'A name as a key of mart.metric_timeseries, of at most 100 characters.';
 
 
--- app.carry_audit_forward(partition_name name, organizations uuid[])
-CREATE OR REPLACE FUNCTION app.carry_audit_forward(partition_name name, organizations uuid[])
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-begin
-  execute format($query$
-    with leaving as (
-      select a.*, t.summarize_inserts
-        from app.%I a
-        join app.audited_table t on t.table_name = a.entity_type
-       where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
-         -- What a truncate emptied is not there any more
-         and a.seq > coalesce((select max(e.seq) from ops.audit_log e
-                                where e.organization_id = '00000000-0000-0000-0000-000000000000' and e.entity_type = a.entity_type
-                                  and e.entity_id = '*' and e.action = 'truncate'), 0)
-    ), last as (
-      select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
-        from leaving l
-       where not (l.summarize_inserts and coalesce(l.before_state, l.after_state) ? 'rows')
-       order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
-    ), entity as (
-      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-      select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
-        from last l
-       where l.action <> 'delete'
-         and not exists (select from ops.audit_log a
-                          where a.organization_id = l.organization_id and a.entity_type = l.entity_type and a.entity_id = l.entity_id
-                            and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
-      returning organization_id, entity_type
-    ), number as (
-      select l.organization_id, l.entity_type,
-             sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
-                               when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
-                               when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
-             - (select count(*) from entity e where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
-        from leaving l
-       where l.summarize_inserts
-       group by l.organization_id, l.entity_type
-    )
-    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
-      from number n where n.n <> 0
-  $query$, partition_name) using organizations;
-
-  -- The receipt of an erasure has to stand in the log as long as there are rows without their values
-  execute format($query$
-    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-    select 'retention', l.organization_id, l.action, l.entity_type, l.entity_id, l.after_state
-      from app.%I l
-     where l.organization_id = any ($1) and l.action = 'erase'
-       and not exists (select from ops.audit_log a
-                        where a.organization_id = l.organization_id and a.action = 'erase' and a.seq > l.seq
-                          and a.after_state ->> 'erasure' = l.after_state ->> 'erasure')
-  $query$, partition_name) using organizations;
-end;
-$function$;
-revoke all on function app.carry_audit_forward(partition_name name, organizations uuid[]) from public;
-comment on function app.carry_audit_forward(partition_name name, organizations uuid[]) is 'Says again, at the end of the audit log, what a partition of it says last of rows that are still there. Part of app.retain_audit.';
-
-
--- app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
-CREATE OR REPLACE FUNCTION app.check_marts(from_ts timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, to_ts timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organization text, mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_organization record;
-  v_day record;
-  v_from timestamptz;
-begin
-  for v_organization in
-    select o.id, o.slug, coalesce(s.time_zone, 'UTC') as zone, coalesce(s.frozen_before, '-infinity') as frozen
-      from ops.organization o
-      left join app.mart_state s on s.organization_id = o.id
-     where only_organization is null or o.id = only_organization
-     order by o.slug
-  loop
-    v_from := greatest(from_ts, v_organization.frozen);
-    loop
-      select * into v_day from app.next_mart_day(v_organization.id, v_organization.zone, v_from, to_ts);
-      exit when not found;
-      return query
-        select v_organization.slug::text, c.mart, c.bucket, c.key, c.expected, c.actual, c.waiting
-          from app.compare_mart_day(v_organization.id, v_organization.zone, v_day.day, v_day.low, v_day.high) as c;
-      v_from := v_day.high;
-    end loop;
-  end loop;
-end;
-$function$;
-alter function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
-grant execute on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
-revoke all on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
-comment on function app.check_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Recomputes the marts of a span of days from their source, of one organization or of all, and lists every difference; none is what it should say. For operators.';
-
-
--- app.check_marts_sample(buckets integer)
-CREATE OR REPLACE FUNCTION app.check_marts_sample(buckets integer DEFAULT 25)
- RETURNS app.mart_check
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_checked integer := 0;
-  v_found jsonb[] := '{}';
-  v_pick record;
-  v_row app.mart_check;
-begin
-  for v_pick in
-    select o.id, o.slug, o.zone, o.first + random() * (o.last - o.first) as moment
-      from (select i.id, i.slug, coalesce(s.time_zone, 'UTC') as zone, e.first, e.last
-              from ops.organization i
-              left join app.mart_state s on s.organization_id = i.id,
-                   lateral app.mart_extent(i.id, coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity'), 'infinity') as e
-             where e.first is not null) o,
-           generate_series(1, buckets)
-     order by random()
-     limit buckets
-  loop
-    -- One statement: the day is left out if a refresh of it is due.
-    with day as (
-      select d.* from app.next_mart_day(v_pick.id, v_pick.zone, v_pick.moment, 'infinity') as d
-    ), whole as (
-      select d.* from day d
-       where not exists (select from app.mart_mark m
-                          where m.organization_id = v_pick.id
-                            and (m.hour = '-infinity' or (m.hour > d.low - interval '1 hour' and m.hour < d.high)))
-    )
-    select v_checked + (select count(*) from whole),
-           v_found || array(select to_jsonb(c) - 'waiting' || jsonb_build_object('organization', v_pick.slug)
-                              from whole w, lateral app.compare_mart_day(v_pick.id, v_pick.zone, w.day, w.low, w.high) as c)
-      into v_checked, v_found;
-  end loop;
-  insert into app.mart_check (buckets, differences, details)
-  values (v_checked, cardinality(v_found), to_jsonb(v_found[:20]))
-  returning * into v_row;
-  delete from app.mart_check c where c.checked_at < now() - interval '1 year';
-  return v_row;
-end;
-$function$;
-alter function app.check_marts_sample(buckets integer) owner to curestry_definer;
-grant execute on function app.check_marts_sample(buckets integer) to curestry_owner;
-grant execute on function app.check_marts_sample(buckets integer) to curestry_worker;
-revoke all on function app.check_marts_sample(buckets integer) from public;
-comment on function app.check_marts_sample(buckets integer) is 'Compares random days of random organizations with their source and writes down what it found. The job of the worker, every night.';
-
-
--- app.check_rank(VARIADIC roles text[])
-CREATE OR REPLACE FUNCTION app.check_rank(VARIADIC roles text[])
- RETURNS void
+-- app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ RETURNS TABLE(n bigint, points bigint, low timestamp with time zone, high timestamp with time zone)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
+declare
+  v_unit constant text := lower(size::text);
+  v_step constant interval := ('1 ' || v_unit)::interval;
+  v_first timestamp;
+  v_points bigint;
 begin
-  if ('admin' = any (roles) or 'owner' = any (roles)) and app.organization_if('organization:write') is null then
-    perform app.refuse('CU002', 'Only an owner manages admins and owners', 'role');
+  if from_ts >= to_ts then
+    perform app.refuse('CU004', 'to: must lie after from', 'to', 'series_to');
+  end if;
+  if not (isfinite(from_ts) and isfinite(to_ts)) or from_ts < '1970-01-01Z' or to_ts > '2200-01-01Z' then
+    perform app.refuse('CU004', 'from, to: must be times from 1970 to 2199', 'from', 'series_times');
+  end if;
+  if extract(epoch from to_ts - from_ts) / extract(epoch from v_step) > 10000 then
+    perform app.refuse('CU006', format(
+      'from, to: at most 10000 points, and these are about %s; take larger buckets or a shorter period',
+      ceil(extract(epoch from to_ts - from_ts) / extract(epoch from v_step))), 'to', 'series_points');
+  end if;
+  if v_unit = 'hour' then
+    return query
+      with hour as (
+        select h.low, h.high
+          from app.bucket_hours(zone, array(
+                 select generate_series(date_trunc('hour', from_ts - (to_ts - from_ts), 'UTC') - interval '4 hours',
+                                        to_ts - interval '1 microsecond', interval '1 hour'))) as h
+      ), span as (
+        select count(*) as points, min(h.low) as first from hour h where h.high > from_ts and h.low < to_ts
+      )
+      select row_number() over (order by l.low), l.points, l.low, l.high
+        from (select h.low, h.high, s.points
+                from hour h, span s
+               where h.low < to_ts
+               order by h.low desc
+               limit (select 2 * s.points from span s)) l;
+  else
+    v_first := date_trunc(v_unit, from_ts at time zone zone);
+    v_points := (select count(*)
+                   from generate_series(v_first, (to_ts - interval '1 microsecond') at time zone zone, v_step));
+    return query
+      select row_number() over (order by b.n), v_points, b.low, b.high
+        from (select k.n, app.bucket_day_start(zone, (v_first + k.n * v_step)::date) as low,
+                     app.bucket_day_start(zone, (v_first + (k.n + 1) * v_step)::date) as high
+                from generate_series(-v_points, v_points - 1) as k (n)) b;
   end if;
 end;
 $function$;
-grant execute on function app.check_rank(VARIADIC roles text[]) to curestry_definer;
-revoke all on function app.check_rank(VARIADIC roles text[]) from public;
-comment on function app.check_rank(VARIADIC roles text[]) is 'Refuses (CU002) who is no owner, if one of these roles is admin or owner.';
+grant execute on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_definer;
+revoke all on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
+comment on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The buckets of a time zone that overlap a period, preceded by as many of the previous period; refuses (CU006) more than 10000.';
 
 
--- app.compare_checkpoints(checkpoints jsonb)
-CREATE OR REPLACE FUNCTION app.compare_checkpoints(checkpoints jsonb)
- RETURNS TABLE(organization uuid, seq integer, at text, line integer, found text)
+-- app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
+CREATE OR REPLACE FUNCTION app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
+ RETURNS jsonb
  LANGUAGE sql
- STABLE SECURITY DEFINER
+ IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select c.organization, c.seq, c.at, c.line, encode(s.hash, 'hex')
-    from jsonb_to_recordset(checkpoints) as c (organization uuid, seq integer, hash text, at text, line integer)
-    left join app.audit_seal s on s.organization_id = c.organization and s.seq = c.seq
-   where encode(s.hash, 'hex') is distinct from c.hash
-   order by c.line;
+  select nullif(
+    coalesce((
+      select jsonb_build_object(
+               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)),
+                                     value_min), value_max),
+               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)),
+                                     value_min), value_max),
+               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)),
+                                     value_min), value_max),
+               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)),
+                                     value_min), value_max),
+               'sketch', jsonb_object_agg(c.slot::text, c.n))
+        from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
+                from unnest(slots, slot_counts) as u (slot, n)) c
+      having count(*) > 0), '{}')
+    || coalesce((
+      select jsonb_build_object('counts', jsonb_object_agg(w.word, w.n) filter (where w.place <= 100))
+             || case when coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0) > 0
+                     then jsonb_build_object('other', coalesce(sum(w.n) filter (where w.place > 100), 0)
+                                                      + coalesce(other_count, 0))
+                     else '{}' end
+        from (select u.word, u.n, row_number() over (order by md5(u.word), u.word collate "C") as place
+                from unnest(words, word_counts) as u (word, n)) w
+      having count(*) > 0), '{}'),
+    '{}');
 $function$;
-alter function app.compare_checkpoints(checkpoints jsonb) owner to curestry_definer;
-grant execute on function app.compare_checkpoints(checkpoints jsonb) to curestry_owner;
-revoke all on function app.compare_checkpoints(checkpoints jsonb) from public;
-comment on function app.compare_checkpoints(checkpoints jsonb) is 'The checkpoints, as [{organization, seq, hash, at, line}], whose seal is not there or is another. For operators.';
-
-
--- app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
- RETURNS TABLE(mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET jit TO 'off'
-AS $function$
-  with hour as materialized (
-    select array_agg(h.low) as lows, array_agg(h.high) as highs
-      from app.mart_hours(zone, array(select generate_series(date_trunc('hour', compare_mart_day.low, 'UTC'),
-                                                             compare_mart_day.high - interval '1 microsecond', interval '1 hour'))) as h
-     where h.low >= compare_mart_day.low and h.low < compare_mart_day.high
-  ), analysis as materialized (
-    select a.dimension, a.value,
-           jsonb_build_object('analyses', a.analyses, 'scored', a.scored,
-                              'avg_overall', a.sum_overall / nullif(a.overall_count, 0), 'sum_overall', a.sum_overall,
-                              'avg_entropy', a.sum_entropy / nullif(a.entropy_count, 0), 'sum_entropy', a.sum_entropy) as state,
-           jsonb_build_object('judged', a.judged, 'avg_judged', a.sum_judged / nullif(a.judged, 0), 'sum_judged', a.sum_judged) as judgement
-      from app.compute_analysis_hourly(organization, array[compare_mart_day.low], array[compare_mart_day.high]) as a
-  ), expected as (
-    select 'metric_timeseries' as mart, g.size || ' ' || to_char(c.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
-           s.source, case s.source when 'metric' then '' else s.source || ' ' end || c.metric_key as key,
-           jsonb_build_object('value_num', c.value_num, 'value_json', c.value_json, 'sample_count', c.sample_count, 'numeric_count', c.numeric_count,
-                              'value_sum', c.value_sum, 'value_min', c.value_min, 'value_max', c.value_max) as state
-      from hour h, unnest(array['metric', 'node', 'judge', 'evaluation']) as s (source), unnest(array['hour', 'day']) as g (size),
-           lateral app.compute_metric_timeseries(
-             organization, s.source,
-             case g.size when 'hour' then h.lows else array[compare_mart_day.low] end,
-             case g.size when 'hour' then h.highs else array[compare_mart_day.high] end) as c
-    union all
-    select 'analysis_hourly', to_char(a.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'analysis', btrim(a.dimension || ' ' || a.value),
-           to_jsonb(a) - '{ts_bucket,dimension,value}'::text[]
-      from hour h, lateral app.compute_analysis_hourly(organization, h.lows, h.highs) as a
-    union all
-    select 'analysis_daily', compare_mart_day.day::text, 'analysis', '', a.state from analysis a where a.dimension = 'all'
-    union all
-    select 'analysis_daily_by', compare_mart_day.day::text, 'analysis', a.dimension || ' ' || a.value, a.state || a.judgement
-      from analysis a where a.dimension <> 'all'
-    union all
-    select 'feature_daily', compare_mart_day.day::text, 'feature', c.feature_key, to_jsonb(c) - 'day' - 'feature_key'
-      from app.compute_feature_daily(organization, array[compare_mart_day.day], array[compare_mart_day.low], array[compare_mart_day.high]) as c
-  ), actual as (
-    select 'metric_timeseries' as mart, m.granularity || ' ' || to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
-           m.source::text, case m.source when 'metric' then '' else m.source || ' ' end || m.metric_key as key,
-           to_jsonb(m) - '{id,organization_id,source,metric_key,granularity,ts_bucket}'::text[] as state
-      from mart.metric_timeseries m
-     where m.organization_id = organization and m.granularity in ('hour', 'day') and m.ts_bucket >= compare_mart_day.low and m.ts_bucket < compare_mart_day.high
-    union all
-    select 'analysis_hourly', to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'), 'analysis', btrim(m.dimension || ' ' || m.value),
-           to_jsonb(m) - '{id,organization_id,ts_bucket,dimension,value}'::text[]
-      from mart.analysis_hourly m
-     where m.organization_id = organization and m.ts_bucket >= compare_mart_day.low and m.ts_bucket < compare_mart_day.high
-    union all
-    select 'analysis_daily', m.day::text, 'analysis', '', to_jsonb(m) - '{id,organization_id,day}'::text[]
-      from mart.analysis_daily m
-     where m.organization_id = organization and m.day = compare_mart_day.day
-    union all
-    select 'analysis_daily_by', m.day::text, 'analysis', m.dimension || ' ' || m.value, to_jsonb(m) - '{id,organization_id,day,dimension,value}'::text[]
-      from mart.analysis_daily_by m
-     where m.organization_id = organization and m.day = compare_mart_day.day
-    union all
-    select 'feature_daily', m.day::text, 'feature', m.feature_key, to_jsonb(m) - '{id,organization_id,day,feature_key}'::text[]
-      from mart.feature_daily m
-     where m.organization_id = organization and m.day = compare_mart_day.day
-  )
-  select mart, bucket, key, e.state, a.state,
-         exists (select from app.mart_mark m
-                  where m.organization_id = organization and m.source in (coalesce(e.source, a.source), 'zone')
-                    and (m.hour = '-infinity' or (m.hour > compare_mart_day.low - interval '1 hour' and m.hour < compare_mart_day.high)))
-    from expected e
-    full join actual a using (mart, bucket, source, key)
-   where e.state is distinct from a.state
-   order by 1, 2, 3;
-$function$;
-alter function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) owner to curestry_definer;
-revoke all on function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) from public;
-comment on function app.compare_mart_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) is 'Recomputes a day of an organization and its hours from what was recorded, and lists what is otherwise in the marts; waiting: a refresh is due that may mend it.';
-
-
--- app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS TABLE(ts_bucket timestamp with time zone, dimension text, value text, analyses bigint, scored bigint, overall_count bigint, sum_overall numeric, entropy_count bigint, sum_entropy numeric, judged bigint, sum_judged numeric)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with run as materialized (
-    select b.low, r.id, r.status, d.id as document, d.detected_language as language,
-           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity' then d.overall_score::numeric end as overall,
-           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity' then d.semantic_entropy::numeric end as entropy
-      from unnest(lows, highs) as b (low, high)
-     cross join lateral (select r.id, r.status from ops.analysis_run r
-                          where r.organization_id = (select organization) and r.occurred_at >= b.low and r.occurred_at < b.high
-                            and r.finished_at is not null
-                         offset 0) r
-      left join lateral (select d.* from core.analysis_results d
-                          where d.organization_id = (select organization) and d.analysis_run_id = r.id
-                         offset 0) d on true
-  ), verdict as (
-    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
-           case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
-                                                        where k.organization_id = organization and k.rubric_id = b.id)
-                then sum(c.weight * s.score) / sum(c.weight) end as score
-      from run r
-     cross join lateral (select s.criterion_id, s.score from ops.judge_score s
-                          where s.organization_id = (select organization) and s.analysis_run_id = r.id
-                         offset 0) s
-      join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
-      join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
-     group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
-  )
-  select r.low, k.dimension, k.value, count(*), count(r.document), count(r.overall), sum(r.overall), count(r.entropy), sum(r.entropy), 0::bigint, null::numeric
-    from run r, lateral (values ('all', ''), ('status', r.status), ('language', r.language)) as k (dimension, value)
-   where k.value is not null
-   group by r.low, k.dimension, k.value
-  union all
-  select v.low, 'rubric', v.rubric, count(*), count(v.document), count(v.overall), sum(v.overall), count(v.entropy), sum(v.entropy), count(v.score), sum(v.score)
-    from verdict v
-   group by v.low, v.rubric;
-$function$;
-alter function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.analysis_hourly for buckets with these begins and ends, computed from runs, documents and judge scores; of whole days for a check of the daily marts.';
-
-
--- app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS TABLE(day date, feature_key text, events bigint, unique_users bigint)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
-    from unnest(days, lows, highs) as b (day, low, high),
-         lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
-                   where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
-                  offset 0) e
-   group by 1, 2;
-$function$;
-alter function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.feature_daily of an organization for days with these begins and ends, computed from the feature events.';
-
-
--- app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with bucket as (
-    select b.low, b.high from unnest(lows, highs) as b (low, high)
-  ), sample as (
-    select m.key::text, b.low, m.value_num as num,
-           case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
-      from bucket b,
-           lateral (select m.* from ops.analysis_metric m
-                     where m.organization_id = (select organization) and m.occurred_at >= b.low and m.occurred_at < b.high
-                    offset 0) m
-     where source = 'metric'
-    union all
-    select n.node, b.low, n.score, n.status
-      from bucket b,
-           lateral (select n.* from ops.analysis_node_result n
-                     where n.organization_id = (select organization) and n.occurred_at >= b.low and n.occurred_at < b.high
-                    offset 0) n
-     where source = 'node'
-    union all
-    select app.mart_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
-      from bucket b
-     cross join lateral (select s.* from ops.judge_score s
-                          where s.organization_id = (select organization) and s.occurred_at >= b.low and s.occurred_at < b.high
-                         offset 0) s
-      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
-      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
-     where source = 'judge'
-    union all
-    select app.mart_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
-           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
-      from bucket b,
-           lateral (select e.* from core.evaluation_metrics e
-                     where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
-                    offset 0) e
-     where source = 'evaluation'
-  )
-  select t.key, t.low, t.sum / nullif(t.numbers, 0), app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
-         t.n, t.numbers, t.sum, t.min, t.max
-    from (select a.key, a.low, count(*) as n, count(a.num) as numbers, sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
-                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
-                 array_agg(a.word) filter (where a.word is not null) as words
-            from sample a
-           group by a.key, a.low) t,
-         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
-                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
-         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
-                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
-$function$;
-alter function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.metric_timeseries of an organization and a source for buckets with these begins and ends, computed from what was recorded.';
+grant execute on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) to curestry_definer;
+revoke all on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) from public;
+comment on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) is 'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
 
 
 -- app.constraint_message(schema_name text, table_name text, constraint_name text)
@@ -4387,401 +5176,23 @@ revoke all on function app.constraint_message(schema_name text, table_name text,
 comment on function app.constraint_message(schema_name text, table_name text, constraint_name text) is 'The rule of a constraint or unique index in plain words: its comment.';
 
 
--- app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
-CREATE OR REPLACE FUNCTION app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organization_id uuid, hours integer, seconds double precision)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_rebuild app.mart_rebuild;
-  v_zone text;
-  v_frozen timestamptz;
-  v_day record;
-begin
-  select r.* into v_rebuild
-    from app.mart_rebuild r
-   where r.from_ts = continue_rebuild.from_ts and r.to_ts = continue_rebuild.to_ts
-     and (only_organization is null or r.organization_id = only_organization)
-   order by r.organization_id
-   limit 1
-     for update skip locked;
-  if not found then
-    return;
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || v_rebuild.organization_id, 0));
-  select coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_frozen
-    from (values (1)) as one (row)
-    left join app.mart_state s on s.organization_id = v_rebuild.organization_id;
-  select * into v_day
-    from app.next_mart_day(v_rebuild.organization_id, v_zone, greatest(v_rebuild.next_ts, v_frozen), to_ts);
-  hours := 0;
-  if found and v_day.low <= v_rebuild.last_ts then
-    perform app.refresh_mart_day(v_rebuild.organization_id, v_zone, v_day.low, v_day.high);
-    hours := extract(epoch from v_day.high - v_day.low)::integer / 3600;
-    update app.mart_rebuild r set next_ts = v_day.high
-     where r.organization_id = v_rebuild.organization_id and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
-  else
-    delete from app.mart_rebuild r
-     where r.organization_id = v_rebuild.organization_id and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
-  end if;
-  organization_id := v_rebuild.organization_id;
-  select coalesce(sum(greatest(extract(epoch from r.last_ts - r.next_ts), 0)), 0) into seconds
-    from app.mart_rebuild r
-   where r.from_ts = continue_rebuild.from_ts and r.to_ts = continue_rebuild.to_ts
-     and (only_organization is null or r.organization_id = only_organization);
-  return next;
-end;
-$function$;
-alter function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
-grant execute on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
-revoke all on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
-comment on function app.continue_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Rebuilds one more day of the marts of one organization; answers which, how many hours, and how much time is still ahead. No row: the rebuild is finished. For operators.';
-
-
--- app.create_analyst(analyst name, analyst_password text, organization_slugs text[])
-CREATE OR REPLACE FUNCTION app.create_analyst(analyst name, analyst_password text, organization_slugs text[])
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_organizations uuid[];
-begin
-  if analyst !~ '^[a-z][a-z0-9_]{0,62}$' then
-    perform app.refuse('CU004', 'name: lower-case letters, digits and underscores, starting with a letter, at most 63', 'name');
-  end if;
-  if analyst ~ '^(curestry|pg)_' then
-    perform app.refuse('CU004', 'name: must not start with curestry_ or pg_', 'name');
-  end if;
-  if coalesce(cardinality(organization_slugs), 0) = 0 then
-    perform app.refuse('CU004', 'organization: at least one is required', 'organization');
-  end if;
-  v_organizations := array(select app.organization_by_slug(s) from unnest(organization_slugs) as s);
-  if exists (select from pg_catalog.pg_roles where rolname = analyst) then
-    perform app.refuse('CU005', format('There is a role named %s already', analyst), 'name');
-  end if;
-  execute format('create role %I login connection limit 8 password %L in role curestry_analyst', analyst, analyst_password);
-  execute format('alter role %I set default_transaction_read_only = on', analyst);
-  execute format('alter role %I set statement_timeout = %L', analyst, '60s');
-  execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
-  execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
-  -- What was granted to an earlier login of this name, one that somebody dropped by hand, is not this one's
-  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
-     from app.list_analysts() a, unnest(a.organizations) as o
-    where a.name = analyst;
-  perform app.grant_analyst(analyst, o) from unnest(v_organizations) as o;
-end;
-$function$;
-revoke all on function app.create_analyst(analyst name, analyst_password text, organization_slugs text[]) from public;
-comment on function app.create_analyst(analyst name, analyst_password text, organization_slugs text[]) is 'Makes an analyst''s login, read-only, on these organizations. For operators who may make roles.';
-
-
--- app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid)
-CREATE OR REPLACE FUNCTION app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid DEFAULT NULL::uuid)
- RETURNS TABLE(id uuid, key text, name text, scopes jsonb, expires_at timestamp with time zone, created_at timestamp with time zone)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_id constant uuid := gen_random_uuid();
-  v_secret constant text := encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
-  v_start constant text := 'cur_' || replace(v_id::text, '-', '') || '_' || v_secret;
-  v_key constant text := v_start || left(encode(sha256(convert_to(v_start, 'UTF8')), 'hex'), 8);
-  v_unknown text;
-begin
-  select s into v_unknown from unnest(key_scopes) as s where s <> all (app.role_permissions('owner')) limit 1;
-  if found then
-    perform app.refuse('CU004', format('scopes: %L is not a permission; these are: %s', v_unknown,
-      array_to_string(app.role_permissions('owner'), ', ')), 'scopes', 'chk_api_key_scopes');
-  end if;
-  if valid_until <= now() then
-    perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
-  end if;
-  return query
-    insert into ops.api_key as k (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)
-    values (v_id, organization, creator_user_id, creator_user_id is null, parent_key, key_name, encode(sha256(convert_to(v_key, 'UTF8')), 'hex'),
-            (select coalesce(jsonb_agg(distinct s order by s), '[]') from unnest(key_scopes) as s), valid_until)
-    returning k.id, v_key, k.name::text, k.scopes, k.expires_at, k.created_at;
-end;
-$function$;
-alter function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) owner to curestry_definer;
-grant execute on function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) to curestry_owner;
-revoke all on function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) from public;
-comment on function app.create_api_key(organization uuid, creator_user_id integer, key_name text, key_scopes text[], valid_until timestamp with time zone, parent_key uuid) is 'Makes an API key of an organization and answers it, once: only its hash is stored. Without a creator it is an operator''s.';
-
-
--- app.create_organization(organization_slug text, organization_name text, owner_email text)
-CREATE OR REPLACE FUNCTION app.create_organization(organization_slug text, organization_name text, owner_email text)
- RETURNS TABLE(id uuid, slug text, name text, owner_user_id integer)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_user integer;
-  v_organization ops.organization;
-begin
-  if exists (select from ops.organization o where o.slug = organization_slug) then
-    -- An organization that nobody owns (the one for ownerless rows of the old backends) can be taken over.
-    select o.* into v_organization from ops.organization o
-     where o.slug = organization_slug
-       and not exists (select from ops.organization_user m where m.organization_id = o.id and m.role = 'owner' and m.status = 'active')
-       for update;
-    if not found then
-      perform app.refuse('CU005', format('There is an organization with the slug %L already', organization_slug), 'slug', 'unq_organization_slug');
-    end if;
-    update ops.organization o set name = organization_name where o.id = v_organization.id returning o.* into v_organization;
-  else
-    insert into ops.organization (name, slug) values (organization_name, organization_slug) returning * into v_organization;
-  end if;
-  v_user := app.ensure_user(owner_email);
-  insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner')
-  on conflict on constraint unq_organization_user_user_id do update set role = 'owner', status = 'active';
-  return query select v_organization.id, v_organization.slug::text, v_organization.name::text, v_user;
-end;
-$function$;
-alter function app.create_organization(organization_slug text, organization_name text, owner_email text) owner to curestry_definer;
-grant execute on function app.create_organization(organization_slug text, organization_name text, owner_email text) to curestry_owner;
-revoke all on function app.create_organization(organization_slug text, organization_name text, owner_email text) from public;
-comment on function app.create_organization(organization_slug text, organization_name text, owner_email text) is 'Makes an organization and, if new, the account of its owner. For operators.';
-
-
--- app.dead_workers(suspects text[], silence interval)
-CREATE OR REPLACE FUNCTION app.dead_workers(suspects text[], silence interval)
- RETURNS text[]
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  with gone as (
-    delete from app.worker_heartbeat h
-     where greatest(h.beat_at, pg_postmaster_start_time()) < clock_timestamp() - silence
-       and pg_try_advisory_xact_lock(app.worker_lock(h.worker_id))
-    returning h.worker_id
-  ), strangers as (
-    select s.worker_id
-      from unnest(suspects) as s (worker_id)
-     where not exists (select from app.worker_heartbeat h where h.worker_id = s.worker_id)
-       and pg_try_advisory_xact_lock(app.worker_lock(s.worker_id))
-  )
-  select coalesce(array_agg(d.worker_id), '{}')
-    from (select g.worker_id from gone g union select s.worker_id from strangers s) d;
-$function$;
-alter function app.dead_workers(suspects text[], silence interval) owner to curestry_definer;
-grant execute on function app.dead_workers(suspects text[], silence interval) to curestry_worker;
-revoke all on function app.dead_workers(suspects text[], silence interval) from public;
-comment on function app.dead_workers(suspects text[], silence interval) is 'Forgets and answers the workers that died: known ones, and those of the suspects that never had a heartbeat.';
-
-
--- app.drop_analyst(analyst name)
-CREATE OR REPLACE FUNCTION app.drop_analyst(analyst name)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_connections bigint;
-begin
-  select a.connections into v_connections from app.list_analysts() a where a.name = analyst;
-  if not found then
-    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
-  end if;
-  if v_connections > 0 then
-    perform app.refuse('CU005',
-      format('%s is connected (%s): wait until that ends, or end it with "select pg_terminate_backend(pid) from pg_stat_activity where usename = %L", then drop it again',
-             analyst, v_connections, analyst), 'name');
-  end if;
-  perform app.revoke_analyst(analyst, app.organization_by_slug(o))
-     from app.list_analysts() a, unnest(a.organizations) as o
-    where a.name = analyst;
-  -- What the login may have left behind (default privileges, for one) must not keep it. Acting for a role takes being its member.
-  if not pg_catalog.pg_has_role(current_user, analyst, 'usage') then
-    execute format('grant %I to %I', analyst, current_user);
-  end if;
-  execute format('drop owned by %I', analyst);
-  execute format('drop role %I', analyst);
-end;
-$function$;
-revoke all on function app.drop_analyst(analyst name) from public;
-comment on function app.drop_analyst(analyst name) is 'Removes an analyst''s login and what it was granted. For operators who may drop roles.';
-
-
--- app.drop_detached_audit(older_than interval)
-CREATE OR REPLACE FUNCTION app.drop_detached_audit(older_than interval DEFAULT '30 days'::interval)
- RETURNS SETOF text
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET lock_timeout TO '5s'
-AS $function$
-declare
-  v_retention app.audit_retention;
-  v_held boolean;
-begin
-  for v_retention in
-    select * from app.audit_retention r where r.dropped_at is null and r.detached_at <= now() - older_than order by r.detached_at, r.from_ts
-  loop
-    if to_regclass(format('app.%I', v_retention.table_name)) is not null then
-      execute format('select exists (select from (select distinct a.organization_id from app.%I a) o where app.is_held(o.organization_id))',
-        v_retention.table_name) into v_held;
-      continue when v_held;
-      execute format('drop table app.%I', v_retention.table_name);
-    end if;
-    update app.audit_retention r set dropped_at = now() where r.id = v_retention.id;
-    return next v_retention.table_name;
-  end loop;
-end;
-$function$;
-grant execute on function app.drop_detached_audit(older_than interval) to curestry_worker;
-revoke all on function app.drop_detached_audit(older_than interval) from public;
-comment on function app.drop_detached_audit(older_than interval) is 'Drops the tables with rows that left the audit log so long ago, but for those with rows of an organization under legal hold; until then they can be kept elsewhere. A job of the worker.';
-
-
--- app.end_analysis_run(run_id uuid, end_status text, note jsonb)
-CREATE OR REPLACE FUNCTION app.end_analysis_run(run_id uuid, end_status text, note jsonb)
- RETURNS ops.analysis_run
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_organization constant uuid := app.require('analyses:write');
-  v_run ops.analysis_run;
-begin
-  update ops.analysis_run r
-     set status = end_status, finished_at = now(),
-         started_at = case when end_status = 'cancelled' then r.started_at else coalesce(r.started_at, now()) end,
-         meta = r.meta || coalesce(note, '{}')
-   where r.organization_id = v_organization and r.id = run_id
-  returning r.* into v_run;
-  if not found then
-    perform app.refuse('CU003', format('There is no analysis run %s in this organization', run_id), 'id');
-  end if;
-  return v_run;
-end;
-$function$;
-alter function app.end_analysis_run(run_id uuid, end_status text, note jsonb) owner to curestry_definer;
-revoke all on function app.end_analysis_run(run_id uuid, end_status text, note jsonb) from public;
-comment on function app.end_analysis_run(run_id uuid, end_status text, note jsonb) is 'Ends a run of the request''s organization; the life of a run decides whether it may.';
-
-
--- app.end_erasure(erasure app.erasure, counts jsonb)
-CREATE OR REPLACE FUNCTION app.end_erasure(erasure app.erasure, counts jsonb)
- RETURNS app.erasure
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_counts jsonb;
-  v_erasure app.erasure;
-begin
-  select end_erasure.counts || jsonb_build_object('ops.audit_log', count(*)) into v_counts
-    from ops.audit_log a where a.erasure_id = erasure.id;
-  update app.erasure e set counts = v_counts where e.id = erasure.id returning * into v_erasure;
-
-  insert into ops.audit_log (organization_id, action, entity_type, entity_id, after_state)
-  select o.organization_id, 'erase', case e.kind when 'user' then 'core.users' else 'ops.organization' end, e.subject_id,
-         jsonb_build_object('erasure', e.id, 'kind', e.kind, 'counts', e.counts, 'entries', app.erased_entries(o.organization_id, e.id))
-    from (select distinct a.organization_id from ops.audit_log a where a.erasure_id = erasure.id
-          union
-          select case erasure.kind when 'user' then '00000000-0000-0000-0000-000000000000' else erasure.subject_id end::uuid) o
-    join app.erasure e
-      on e.id = erasure.id
-      or app.erased_entries(o.organization_id, e.id) <> (
-           select a.after_state -> 'entries'
-             from ops.audit_log a
-            where a.organization_id = o.organization_id and a.action = 'erase' and a.after_state ->> 'erasure' = e.id::text
-              and a.entity_type = case e.kind when 'user' then 'core.users' else 'ops.organization' end and a.entity_id = e.subject_id
-            order by a.seq desc
-            limit 1);
-  perform set_config('curestry.erasure_id', '', true);
-  return v_erasure;
-end;
-$function$;
-alter function app.end_erasure(erasure app.erasure, counts jsonb) owner to curestry_definer;
-revoke all on function app.end_erasure(erasure app.erasure, counts jsonb) from public;
-comment on function app.end_erasure(erasure app.erasure, counts jsonb) is 'Completes the receipt of an erasure and records the act in the audit log of every organization that it concerns.';
-
-
--- app.end_worker(worker text)
-CREATE OR REPLACE FUNCTION app.end_worker(worker text)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  delete from app.worker_heartbeat h where h.worker_id = worker;
-$function$;
-alter function app.end_worker(worker text) owner to curestry_definer;
-grant execute on function app.end_worker(worker text) to curestry_worker;
-revoke all on function app.end_worker(worker text) from public;
-comment on function app.end_worker(worker text) is 'Says that a worker has stopped in good order: it holds no jobs.';
-
-
--- app.ensure_user(user_email text)
-CREATE OR REPLACE FUNCTION app.ensure_user(user_email text)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_user integer;
-  v_organization uuid;
-begin
-  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
-  if found then
-    return v_user;
-  end if;
-  insert into core.users (email) values (user_email)
-  on conflict do nothing
-  returning id into v_user;
-  if not found then -- made at the same moment by another connection
-    select u.id into strict v_user from core.users u where lower(u.email) = lower(user_email);
-    return v_user;
-  end if;
-  insert into ops.organization (name, slug, personal_user_id) values (user_email, 'user-' || v_user, v_user)
-  returning id into v_organization;
-  insert into ops.organization_user (organization_id, user_id, role) values (v_organization, v_user, 'owner');
-  return v_user;
-end;
-$function$;
-alter function app.ensure_user(user_email text) owner to curestry_definer;
-revoke all on function app.ensure_user(user_email text) from public;
-comment on function app.ensure_user(user_email text) is 'The user with this e-mail address; made, with a personal organization, if there is none.';
-
-
--- app.entity_entries(organization uuid, type text, id text)
-CREATE OR REPLACE FUNCTION app.entity_entries(organization uuid, type text, id text)
- RETURNS SETOF ops.audit_log
+-- app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
+CREATE OR REPLACE FUNCTION app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
+ RETURNS text
  LANGUAGE sql
  STABLE
  SET search_path TO ''
 AS $function$
-  with own as (
-    select * from ops.audit_log a
-     where a.organization_id = organization and a.entity_type = type and a.entity_id = entity_entries.id
-       and a.action <> 'erase'
-  )
-  select * from own
-  union all
-  -- A truncate ends what was there before it
-  select t.* from ops.audit_log t
-   where t.organization_id = '00000000-0000-0000-0000-000000000000' and t.entity_type = type and t.entity_id = '*'
-     and t.action = 'truncate'
-     and (select o.action from own o where o.seq < t.seq order by o.seq desc limit 1) <> 'delete'
-     and not exists (select from ops.audit_log e
-                      where e.organization_id = t.organization_id and e.entity_type = type and e.entity_id = '*' and e.seq < t.seq
-                        and e.seq > (select max(o.seq) from own o where o.seq < t.seq))
-   order by seq;
+  select coalesce(
+    case
+      when state = '23502' then column_name || ' is required'
+      when constraint_name <> '' then app.constraint_message(schema_name, table_name, constraint_name)
+    end,
+    message);
 $function$;
-grant execute on function app.entity_entries(organization uuid, type text, id text) to curestry_definer;
-revoke all on function app.entity_entries(organization uuid, type text, id text) from public;
-comment on function app.entity_entries(organization uuid, type text, id text) is 'What the audit log says of one row of an organization, oldest first.';
+grant execute on function app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) to curestry_definer;
+revoke all on function app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) from public;
+comment on function app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) is 'What the violation of a constraint means, in plain words.';
 
 
 -- app.erase_organization(organization uuid)
@@ -4795,28 +5206,29 @@ declare
   v_organization ops.organization;
   v_erasure app.erasure;
 begin
-  -- Who writes to it is waited for, and who comes later finds it gone.
+  -- Waits for those who write to it; later writers find it deleted.
   select o.* into v_organization from ops.organization o where o.id = organization for update;
   if not found then
     perform app.refuse('CU003', format('There is no organization %s', organization), 'organization');
   end if;
-  perform app.refuse_held(app.legal_hold_of(organization), 'The organization ' || v_organization.slug);
+  perform app.legal_hold_refuse(app.legal_hold_of(organization), 'The organization ' || v_organization.slug);
   if v_organization.personal_user_id is not null then
-    perform app.refuse('CU005', format('%s is the personal organization of user %s: it goes when the user is erased',
-                                       v_organization.slug, v_organization.personal_user_id), 'organization', 'personal_organization');
+    perform app.refuse('CU005', format('%s is the personal organization of user %s: it is erased with the user',
+                                       v_organization.slug, v_organization.personal_user_id),
+                       'organization', 'personal_organization');
   end if;
-  v_erasure := app.begin_erasure('organization', organization::text);
-  return app.end_erasure(v_erasure, app.erase_rows(organization, v_erasure.id));
+  v_erasure := app.erasure_begin('organization', organization::text);
+  return app.erasure_complete(v_erasure, app.erase_organization_rows(organization, v_erasure.id));
 end;
 $function$;
 alter function app.erase_organization(organization uuid) owner to curestry_definer;
 grant execute on function app.erase_organization(organization uuid) to curestry_owner;
 revoke all on function app.erase_organization(organization uuid) from public;
-comment on function app.erase_organization(organization uuid) is 'Erases an organization: all its rows, and the states in its audit log, whose chain stays whole. Answers the receipt. For operators.';
+comment on function app.erase_organization(organization uuid) is 'Erases an organization: all its rows, and the states in its audit log, whose chain stays intact. Returns the erasure record. For operators.';
 
 
--- app.erase_rows(organization uuid, erasure uuid)
-CREATE OR REPLACE FUNCTION app.erase_rows(organization uuid, erasure uuid)
+-- app.erase_organization_rows(organization uuid, erasure uuid)
+CREATE OR REPLACE FUNCTION app.erase_organization_rows(organization uuid, erasure uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -4832,7 +5244,8 @@ declare
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
-     where c.relkind in ('r', 'p') and not c.relispartition and c.oid not in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_detachment'::regclass)
+     where c.relkind in ('r', 'p') and not c.relispartition
+       and c.oid not in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_detachment'::regclass)
      order by n.nspname || '.' || c.relname);
 begin
   foreach v_table in array v_tables loop
@@ -4841,13 +5254,14 @@ begin
       v_counts := v_counts || jsonb_build_object(v_table, v_rows);
     end if;
   end loop;
-  -- What the nightly check found names organizations
+  -- The findings of the nightly check name organizations
   delete from app.mart_check c using ops.organization o
    where o.id = organization and c.details @> jsonb_build_array(jsonb_build_object('organization', o.slug));
   delete from ops.organization o where o.id = organization;
   v_counts := v_counts || jsonb_build_object('ops.organization', 1);
   foreach v_table in array v_tables loop
-    execute format('select exists (select from %s t where t.organization_id = $1)', v_table) into v_left using organization;
+    execute format('select exists (select from %s t where t.organization_id = $1)', v_table)
+       into v_left using organization;
     if v_left then
       execute format('delete from %s t where t.organization_id = $1', v_table) using organization;
     end if;
@@ -4860,9 +5274,9 @@ begin
   return v_counts;
 end;
 $function$;
-alter function app.erase_rows(organization uuid, erasure uuid) owner to curestry_definer;
-revoke all on function app.erase_rows(organization uuid, erasure uuid) from public;
-comment on function app.erase_rows(organization uuid, erasure uuid) is 'Removes an organization with every row of it, and takes the states out of its audit log; answers how many rows of each table there were.';
+alter function app.erase_organization_rows(organization uuid, erasure uuid) owner to curestry_definer;
+revoke all on function app.erase_organization_rows(organization uuid, erasure uuid) from public;
+comment on function app.erase_organization_rows(organization uuid, erasure uuid) is 'Deletes an organization with all its rows, and the states in its audit log; returns how many rows each table had.';
 
 
 -- app.erase_user(person integer)
@@ -4887,16 +5301,22 @@ begin
   if not found then
     perform app.refuse('CU003', format('There is no user %s', person), 'user');
   end if;
-  -- As everything that changes members: the organizations first, in one order.
+  -- Like everything that changes members: locks the organizations first, always in the same order.
   perform from ops.organization o
     where o.personal_user_id = person
-       or o.id in (select m.organization_id from ops.organization_user m where m.user_id = person and m.status <> 'removed')
+       or o.id in (select m.organization_id from ops.organization_user m
+                    where m.user_id = person and m.status <> 'removed')
     order by o.id for no key update;
   select o.id into v_personal from ops.organization o where o.personal_user_id = person;
 
-  perform app.refuse_held((select h from app.legal_hold h where h.held_user_id = person and h.released_at is null order by h.placed_at limit 1),
-                          coalesce(v_user.email, 'User ' || person));
-  perform app.refuse_held(app.legal_hold_of(o.id), format('The organization %s, of which %s is a member,', o.slug, coalesce(v_user.email, 'user ' || person)))
+  perform app.legal_hold_refuse(
+    (select h from app.legal_hold h
+      where h.held_user_id = person and h.released_at is null
+      order by h.placed_at limit 1),
+    coalesce(v_user.email, 'User ' || person));
+  perform app.legal_hold_refuse(
+            app.legal_hold_of(o.id),
+            format('The organization %s, of which %s is a member,', o.slug, coalesce(v_user.email, 'user ' || person)))
      from ops.organization_user m
      join ops.organization o on o.id = m.organization_id
     where m.user_id = person and m.status <> 'removed';
@@ -4905,27 +5325,32 @@ begin
     join ops.organization o on o.id = m.organization_id and o.personal_user_id is distinct from person
    where m.user_id = person and m.role = 'owner' and m.status = 'active'
      and not exists (select from ops.organization_user x
-                      where x.organization_id = m.organization_id and x.user_id <> person and x.role = 'owner' and x.status = 'active');
+                      where x.organization_id = m.organization_id and x.user_id <> person
+                        and x.role = 'owner' and x.status = 'active');
   if v_slugs is not null then
-    perform app.refuse('CU005', format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
-                                       coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
+    perform app.refuse('CU005',
+      format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
+             coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
   end if;
-  if exists (select from ops.organization_user m where m.organization_id = v_personal and m.user_id <> person and m.status = 'active') then
+  if exists (select from ops.organization_user m
+              where m.organization_id = v_personal and m.user_id <> person and m.status = 'active') then
     perform app.refuse('CU005', format('The personal organization of %s has other members: remove them first',
                                        coalesce(v_user.email, 'user ' || person)), 'user', 'personal_organization');
   end if;
 
-  v_erasure := app.begin_erasure('user', person::text);
+  v_erasure := app.erasure_begin('user', person::text);
   if v_personal is not null then
-    v_counts := app.erase_rows(v_personal, v_erasure.id);
+    v_counts := app.erase_organization_rows(v_personal, v_erasure.id);
   end if;
   delete from ops.invitation i using ops.organization_user m
    where m.user_id = person and i.organization_id = m.organization_id and i.organization_user_id = m.id;
   get diagnostics v_rows = row_count;
-  v_counts := v_counts || jsonb_build_object('ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
+  v_counts := v_counts || jsonb_build_object(
+    'ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
   update ops.organization_user m set status = 'removed' where m.user_id = person and m.status <> 'removed';
   get diagnostics v_rows = row_count;
-  v_counts := v_counts || jsonb_build_object('ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
+  v_counts := v_counts || jsonb_build_object(
+    'ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
   update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
   get diagnostics v_rows = row_count;
   v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
@@ -4936,20 +5361,23 @@ begin
       execute format('delete from %s t where t.%I = $1', v_of, v_table.person_column) using person;
     else
       execute format('update %s t set %s where t.%I = $1', v_of,
-        (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c), v_table.person_column) using person;
+        (select string_agg(format('%I = null', c), ', ') from unnest(v_table.personal_columns) as c),
+        v_table.person_column) using person;
     end if;
     get diagnostics v_rows = row_count;
-    v_counts := v_counts || jsonb_build_object(v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
+    v_counts := v_counts || jsonb_build_object(
+      v_table.table_name, v_rows + coalesce((v_counts ->> v_table.table_name)::bigint, 0));
   end loop;
-  delete from app.operator o where o.user_id = person;
+  delete from app.platform_admin o where o.user_id = person;
   get diagnostics v_rows = row_count;
-  v_counts := v_counts || jsonb_build_object('app.operator', v_rows);
+  v_counts := v_counts || jsonb_build_object('app.platform_admin', v_rows);
   update core.users u set erased_at = now() where u.id = person;
 
-  -- Last, so that what was recorded of all this is erased too
+  -- Last, so that the entries of this erasure itself are erased too
   update ops.audit_log a
      set before_state = e.before_state, after_state = e.after_state, erasure_id = v_erasure.id
-    from (select l.organization_id, l.ts, l.id, l.before_state || b.before as before_state, l.after_state || b.after as after_state
+    from (select l.organization_id, l.ts, l.id,
+                 l.before_state || b.before as before_state, l.after_state || b.after as after_state
             from app.personal_data p
             join app.audited_table t on t.table_name = p.table_name
             join ops.audit_log l
@@ -4959,11 +5387,14 @@ begin
                  lateral (select coalesce(jsonb_object_agg(c, null) filter (where l.before_state ? c), '{}') as before,
                                  coalesce(jsonb_object_agg(c, null) filter (where l.after_state ? c), '{}') as after
                             from unnest(p.personal_columns) as c) b
-           where exists (select from unnest(p.personal_columns) as c where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
+           where exists (select from unnest(p.personal_columns) as c
+                          where coalesce(l.before_state ->> c, l.after_state ->> c) is not null)) e
    where a.organization_id = e.organization_id and a.ts = e.ts and a.id = e.id;
-  -- And of what left the log by retention, but is still there
+  -- And in the tables that retention detached from the log, but that are not dropped yet
   for v_detached in
-    select c.relname from app.audit_retention r join pg_catalog.pg_class c on c.oid = to_regclass(format('app.%I', r.table_name))
+    select c.relname
+      from app.audit_retention r
+      join pg_catalog.pg_class c on c.oid = to_regclass(format('app.%I', r.table_name))
      where r.dropped_at is null
   loop
     execute format($query$
@@ -4972,17 +5403,82 @@ begin
        where l.entity_type = p.table_name and coalesce(l.after_state, l.before_state) ->> p.person_column = $1
     $query$, v_detached) using person::text;
   end loop;
-  return app.end_erasure(v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
+  return app.erasure_complete(
+    v_erasure, (select jsonb_object_agg(key, value) from jsonb_each(v_counts) where value <> '0'));
 end;
 $function$;
 alter function app.erase_user(person integer) owner to curestry_definer;
 grant execute on function app.erase_user(person integer) to curestry_owner;
 revoke all on function app.erase_user(person integer) from public;
-comment on function app.erase_user(person integer) is 'Erases a user: what says who they are, in all tables and in the states of the audit log, and their personal organization. Answers the receipt. For operators.';
+comment on function app.erase_user(person integer) is 'Erases a user: what identifies them, in all tables and in the states of the audit log, and their personal organization. Returns the erasure record. For operators.';
 
 
--- app.erased_entries(organization uuid, erasure uuid)
-CREATE OR REPLACE FUNCTION app.erased_entries(organization uuid, erasure uuid)
+-- app.erasure_begin(kind text, subject text)
+CREATE OR REPLACE FUNCTION app.erasure_begin(kind text, subject text)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_erasure app.erasure;
+begin
+  insert into app.erasure (kind, subject_id) values (erasure_begin.kind, subject) returning * into v_erasure;
+  perform set_config('curestry.erasure_id', v_erasure.id::text, true);
+  return v_erasure;
+end;
+$function$;
+alter function app.erasure_begin(kind text, subject text) owner to curestry_definer;
+revoke all on function app.erasure_begin(kind text, subject text) from public;
+comment on function app.erasure_begin(kind text, subject text) is 'Writes the erasure record, without which nothing in the audit log can lose values.';
+
+
+-- app.erasure_complete(erasure app.erasure, counts jsonb)
+CREATE OR REPLACE FUNCTION app.erasure_complete(erasure app.erasure, counts jsonb)
+ RETURNS app.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_counts jsonb;
+  v_erasure app.erasure;
+begin
+  select erasure_complete.counts || jsonb_build_object('ops.audit_log', count(*)) into v_counts
+    from ops.audit_log a where a.erasure_id = erasure.id;
+  update app.erasure e set counts = v_counts where e.id = erasure.id returning * into v_erasure;
+
+  insert into ops.audit_log (organization_id, action, entity_type, entity_id, after_state)
+  select o.organization_id, 'erase',
+         case e.kind when 'user' then 'core.users' else 'ops.organization' end, e.subject_id,
+         jsonb_build_object('erasure', e.id, 'kind', e.kind, 'counts', e.counts,
+                            'entries', app.erasure_log_entries(o.organization_id, e.id))
+    from (select distinct a.organization_id from ops.audit_log a where a.erasure_id = erasure.id
+          union
+          select case erasure.kind when 'user' then '00000000-0000-0000-0000-000000000000'
+                                   else erasure.subject_id end::uuid) o
+    join app.erasure e
+      on e.id = erasure.id
+      or app.erasure_log_entries(o.organization_id, e.id) <> (
+           select a.after_state -> 'entries'
+             from ops.audit_log a
+            where a.organization_id = o.organization_id and a.action = 'erase'
+              and a.after_state ->> 'erasure' = e.id::text
+              and a.entity_type = case e.kind when 'user' then 'core.users' else 'ops.organization' end
+              and a.entity_id = e.subject_id
+            order by a.seq desc
+            limit 1);
+  perform set_config('curestry.erasure_id', '', true);
+  return v_erasure;
+end;
+$function$;
+alter function app.erasure_complete(erasure app.erasure, counts jsonb) owner to curestry_definer;
+revoke all on function app.erasure_complete(erasure app.erasure, counts jsonb) from public;
+comment on function app.erasure_complete(erasure app.erasure, counts jsonb) is 'Completes the erasure record and logs the erasure in every organization that it concerns.';
+
+
+-- app.erasure_log_entries(organization uuid, erasure uuid)
+CREATE OR REPLACE FUNCTION app.erasure_log_entries(organization uuid, erasure uuid)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
@@ -4990,43 +5486,61 @@ CREATE OR REPLACE FUNCTION app.erased_entries(organization uuid, erasure uuid)
 AS $function$
   select coalesce(jsonb_object_agg(m.month, jsonb_build_object('rows', m.rows, 'digest', m.digest)), '{}')
     from (select to_char(a.ts at time zone 'UTC', 'YYYY-MM') as month, count(*) as rows,
-                 encode(sha256(string_agg(uuid_send(a.id) || app.audit_state_digest(a), ''::bytea order by a.id)), 'hex') as digest
+                 encode(sha256(string_agg(uuid_send(a.id) || app.audit_state_digest(a), ''::bytea order by a.id)),
+                        'hex') as digest
             from ops.audit_log a
            where a.organization_id = organization and a.erasure_id = erasure
            group by 1) m;
 $function$;
-grant execute on function app.erased_entries(organization uuid, erasure uuid) to curestry_definer;
-revoke all on function app.erased_entries(organization uuid, erasure uuid) from public;
-comment on function app.erased_entries(organization uuid, erasure uuid) is 'Which rows of an organization''s audit log bear an erasure, and what is left of their states: number and digest, by month.';
+grant execute on function app.erasure_log_entries(organization uuid, erasure uuid) to curestry_definer;
+revoke all on function app.erasure_log_entries(organization uuid, erasure uuid) from public;
+comment on function app.erasure_log_entries(organization uuid, erasure uuid) is 'Which rows of an organization''s audit log an erasure changed, and what is left of their states: number and digest, by month.';
 
 
--- app.expect_tasks(tasks jsonb)
-CREATE OR REPLACE FUNCTION app.expect_tasks(tasks jsonb)
- RETURNS void
+-- app.erasure_mentions(needle text)
+CREATE OR REPLACE FUNCTION app.erasure_mentions(needle text)
+ RETURNS TABLE(table_name text, mentions bigint)
  LANGUAGE plpgsql
- SECURITY DEFINER
+ STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_table regclass;
 begin
-  insert into app.task_run (kind, task, expected_seconds)
-  select t.kind, t.task, t.seconds
-    from jsonb_to_recordset(tasks) as t (kind text, task text, seconds integer)
-   order by 1, 2
-  on conflict on constraint pk_task_run do update
-    set expected_seconds = excluded.expected_seconds
-    where task_run.expected_seconds <> excluded.expected_seconds;
-  delete from app.task_run r
-   where not exists (select from jsonb_to_recordset(tasks) as t (kind text, task text) where t.kind = r.kind and t.task = r.task);
+  for v_table, table_name in
+    select c.oid, n.nspname || '.' || c.relname
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
+     order by 2
+  loop
+    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table)
+       into mentions using needle;
+    if mentions > 0 then
+      return next;
+    end if;
+  end loop;
 end;
 $function$;
-alter function app.expect_tasks(tasks jsonb) owner to curestry_definer;
-grant execute on function app.expect_tasks(tasks jsonb) to curestry_worker;
-revoke all on function app.expect_tasks(tasks jsonb) from public;
-comment on function app.expect_tasks(tasks jsonb) is 'Says which tasks run by themselves ({kind, task, seconds}: how often), so that one that does not run at all is missed. The worker does so when it starts.';
+alter function app.erasure_mentions(needle text) owner to curestry_definer;
+grant execute on function app.erasure_mentions(needle text) to curestry_owner;
+revoke all on function app.erasure_mentions(needle text) from public;
+comment on function app.erasure_mentions(needle text) is 'How many rows of which tables contain a text: an erasure does not know what others wrote about a person. For operators.';
 
 
--- app.export_tables(organization uuid, person integer)
-CREATE OR REPLACE FUNCTION app.export_tables(organization uuid, person integer)
+-- app.erasure_only_removes(before jsonb, after jsonb)
+CREATE OR REPLACE FUNCTION app.erasure_only_removes(before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((after IS NULL) OR ((before IS NOT NULL) AND (NOT (EXISTS (SELECT FROM jsonb_each(erasure_only_removes.after) n(key, value) WHERE ((n.value IS DISTINCT FROM (erasure_only_removes.before -> n.key)) AND ((n.value <> 'null'::jsonb) OR (NOT (erasure_only_removes.before ? n.key)))))))));
+grant execute on function app.erasure_only_removes(before jsonb, after jsonb) to curestry_definer;
+revoke all on function app.erasure_only_removes(before jsonb, after jsonb) from public;
+comment on function app.erasure_only_removes(before jsonb, after jsonb) is 'Whether a state equals another one except for removed values.';
+
+
+-- app.export_queries(organization uuid, person integer)
+CREATE OR REPLACE FUNCTION app.export_queries(organization uuid, person integer)
  RETURNS TABLE(table_name text, query text)
  LANGUAGE sql
  STABLE
@@ -5034,7 +5548,8 @@ CREATE OR REPLACE FUNCTION app.export_tables(organization uuid, person integer)
 AS $function$
   with recursive tables as (
     select c.oid, n.nspname || '.' || c.relname as name,
-           exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped) as is_tenants
+           exists (select from pg_catalog.pg_attribute a
+                    where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped) as is_tenants
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
      where c.relkind in ('r', 'p') and not c.relispartition
@@ -5049,24 +5564,30 @@ AS $function$
     union
     select r.oid, d.depth + 1 from depth d join reference r on r.target = d.oid and r.oid <> d.oid where d.depth < 20
   ), condition (oid, condition) as (
-    select t.oid, format('t.organization_id = %L', organization) from tables t where t.is_tenants and organization is not null
+    select t.oid, format('t.organization_id = %L', organization)
+      from tables t where t.is_tenants and organization is not null
     union all
     select 'ops.organization'::regclass, format('t.id = %L', organization) where organization is not null
     union all
     select 'core.users'::regclass, case when person is null
-             then format('t.id in (select m.user_id from ops.organization_user m where m.organization_id = %L)', organization)
+             then format('t.id in (select m.user_id from ops.organization_user m where m.organization_id = %L)',
+                         organization)
              else format('t.id = %L', person) end
     union all
-    select r.oid, format('t.%I = %L', r.column_name, person) from reference r where person is not null and r.target = 'core.users'::regclass
+    select r.oid, format('t.%I = %L', r.column_name, person)
+      from reference r where person is not null and r.target = 'core.users'::regclass
     union all
-    select 'ops.organization'::regclass, format('t.id in (select m.organization_id from ops.organization_user m where m.user_id = %L)', person)
+    select 'ops.organization'::regclass,
+           format('t.id in (select m.organization_id from ops.organization_user m where m.user_id = %L)', person)
      where person is not null
     union all
-    select 'core.prompts'::regclass, format('exists (select from core.prompt_versions v where v.organization_id = t.organization_id '
+    select 'core.prompts'::regclass,
+           format('exists (select from core.prompt_versions v where v.organization_id = t.organization_id '
              'and v.prompt_id = t.id and v.version = 1 and v.user_id = %L)', person)
      where person is not null
     union all
-    select r.oid, format('exists (select from ops.analysis_run r where r.organization_id = t.organization_id and r.id = t.%I and r.user_id = %L)',
+    select r.oid, format('exists (select from ops.analysis_run r where r.organization_id = t.organization_id '
+                         'and r.id = t.%I and r.user_id = %L)',
                          r.column_name, person)
       from reference r where person is not null and r.target = 'ops.analysis_run'::regclass
     union all
@@ -5074,18 +5595,23 @@ AS $function$
     union all
     select 'ops.audit_log'::regclass, o.theirs from own_entry o where person is not null
   ), own_entry (theirs) as (
-    select string_agg(format('t.entity_type = %L and coalesce(t.after_state, t.before_state) ->> %L = %L', p.table_name, p.person_column, person::text), ' or ')
+    select string_agg(format('t.entity_type = %L and coalesce(t.after_state, t.before_state) ->> %L = %L',
+                             p.table_name, p.person_column, person::text), ' or ')
       from app.personal_data p where p.table_name not like 'app.%'
   )
   select t.name,
          format('select %s as row from %s t where %s order by %s',
                 case when person is not null and t.oid = 'ops.audit_log'::regclass
-                  then format($f$case when t.organization_id is not distinct from %L or %s then to_jsonb(t) else to_jsonb(t) - '{before_state,after_state}'::text[] end$f$,
+                 then format('case when t.organization_id is not distinct from %L or %s then to_jsonb(t) '
+                             'else to_jsonb(t) - ''{before_state,after_state}''::text[] end',
                               organization, (select o.theirs from own_entry o))
                   else format('to_jsonb(t) - %L::text[]', coalesce(a.secret_columns, '{}')) end,
                 t.oid::regclass, string_agg('(' || c.condition || ')', ' or '),
-                coalesce((select string_agg(format('t.%I', k.attname), ', ' order by array_position(i.indkey::smallint[], k.attnum))
-                            from pg_catalog.pg_index i join pg_catalog.pg_attribute k on k.attrelid = i.indrelid and k.attnum = any (i.indkey)
+                coalesce((select string_agg(format('t.%I', k.attname), ', '
+                                            order by array_position(i.indkey::smallint[], k.attnum))
+                            from pg_catalog.pg_index i
+                            join pg_catalog.pg_attribute k
+                              on k.attrelid = i.indrelid and k.attnum = any (i.indkey)
                            where i.indrelid = t.oid and i.indisprimary), '1'))
     from tables t
     join condition c on c.oid = t.oid
@@ -5093,123 +5619,8 @@ AS $function$
    group by t.oid, t.name, a.secret_columns
    order by (select max(d.depth) from depth d where d.oid = t.oid), t.name;
 $function$;
-revoke all on function app.export_tables(organization uuid, person integer) from public;
-comment on function app.export_tables(organization uuid, person integer) is 'What an export of an organization, or of a user and their personal organization, reads: a query for each table, in dependency order, without secrets. For operators, whose rights the queries have.';
-
-
--- app.freeze_marts(organization uuid, before timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.freeze_marts(organization uuid, before timestamp with time zone)
- RETURNS timestamp with time zone
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_zone text;
-  v_frozen timestamptz;
-begin
-  perform app.refresh_organization(organization);
-  select coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_frozen
-    from ops.organization o
-    left join app.mart_state s on s.organization_id = o.id
-   where o.id = organization;
-  if v_zone is null then
-    return null;
-  end if;
-  v_frozen := greatest(v_frozen, (select d.low from app.mart_days(v_zone, array[before]) as d));
-  insert into app.mart_state as s (organization_id, time_zone, frozen_before) values (organization, v_zone, v_frozen)
-  on conflict (organization_id) do update set frozen_before = excluded.frozen_before;
-  return v_frozen;
-end;
-$function$;
-alter function app.freeze_marts(organization uuid, before timestamp with time zone) owner to curestry_definer;
-grant execute on function app.freeze_marts(organization uuid, before timestamp with time zone) to curestry_owner;
-grant execute on function app.freeze_marts(organization uuid, before timestamp with time zone) to curestry_worker;
-revoke all on function app.freeze_marts(organization uuid, before timestamp with time zone) from public;
-comment on function app.freeze_marts(organization uuid, before timestamp with time zone) is 'Takes up what is waiting, and keeps what the marts say of the days before this time, whatever becomes of the facts; answers the midnight before which it is so: facts from then on must stay. For retention.';
-
-
--- app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
-CREATE OR REPLACE FUNCTION app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organization text, before timestamp with time zone)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select o.slug::text, s.frozen_before
-    from app.mart_state s
-    join ops.organization o on o.id = s.organization_id
-   where s.frozen_before > from_ts and (only_organization is null or o.id = only_organization)
-     -- Only those that have something there
-     and exists (select from app.mart_extent(o.id, s.time_zone, from_ts, least(to_ts, s.frozen_before)) e where e.first is not null)
-   order by 1;
-$function$;
-alter function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
-grant execute on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
-revoke all on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
-comment on function app.frozen_marts(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Organizations of which in this span, up to a time, only the marts are left: their source was removed by age, so they can be neither rebuilt nor checked. For operators.';
-
-
--- app.grant_analyst(analyst name, organization uuid)
-CREATE OR REPLACE FUNCTION app.grant_analyst(analyst name, organization uuid)
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  if not exists (select from app.list_analysts() a where a.name = analyst) then
-    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
-  end if;
-  insert into ops.analyst_grant (organization_id, role_name) values (organization, analyst) on conflict do nothing;
-end;
-$function$;
-alter function app.grant_analyst(analyst name, organization uuid) owner to curestry_definer;
-grant execute on function app.grant_analyst(analyst name, organization uuid) to curestry_owner;
-revoke all on function app.grant_analyst(analyst name, organization uuid) from public;
-comment on function app.grant_analyst(analyst name, organization uuid) is 'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is no analyst. For operators.';
-
-
--- app.grant_operator(user_email text)
-CREATE OR REPLACE FUNCTION app.grant_operator(user_email text)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_user integer;
-begin
-  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
-  if not found then
-    perform app.refuse('CU003', format('There is no user with the e-mail address %s', user_email), 'email');
-  end if;
-  insert into app.operator (user_id) values (v_user) on conflict do nothing;
-  return v_user;
-end;
-$function$;
-alter function app.grant_operator(user_email text) owner to curestry_definer;
-grant execute on function app.grant_operator(user_email text) to curestry_owner;
-revoke all on function app.grant_operator(user_email text) from public;
-comment on function app.grant_operator(user_email text) is 'Lets a user see failed jobs and scheduled tasks of the whole installation through the API, and retry jobs; refuses an unknown one. For operators.';
-
-
--- app.guard_partition(partition regclass)
-CREATE OR REPLACE FUNCTION app.guard_partition(partition regclass)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
- SET client_min_messages TO 'warning'
-AS $function$
-begin
-  execute format('alter table %s enable row level security', partition);
-  execute format('alter table %s force row level security', partition);
-  execute format('drop policy if exists definer_all on %s', partition);
-  execute format('create policy definer_all on %s for all to curestry_definer using (true) with check (true)', partition);
-end;
-$function$;
-revoke all on function app.guard_partition(partition regclass) from public;
-comment on function app.guard_partition(partition regclass) is 'Closes a partition, or a table that was one, to everyone but whoever acts as curestry_definer and may move its rows.';
+revoke all on function app.export_queries(organization uuid, person integer) from public;
+comment on function app.export_queries(organization uuid, person integer) is 'What an export of an organization, or of a user and their personal organization, reads: a query for each table, in dependency order, without secrets. For operators, whose rights the queries have.';
 
 
 -- app.health()
@@ -5224,38 +5635,48 @@ declare
   v_problems text[] := '{}';
 begin
   v_report := jsonb_build_object(
-    'recent_analyses_24h',
-      (select coalesce(sum(r.n), 0)
-         from ops.organization o,
-              lateral (select count(*) as n from core.analysis_results r
-                        where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
+    'recent_analyses_24h', (
+      select coalesce(sum(r.n), 0)
+        from ops.organization o,
+             lateral (select count(*) as n from core.analysis_results r
+                       where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
     'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
-    'marts', (
-      select jsonb_build_object(
-               'oldest_change_seconds', round(max(f.oldest_change_seconds)::numeric, 1),
-               'waiting', max(f.waiting),
-               'freshness', jsonb_object_agg(f.mart, round(f.oldest_change_seconds::numeric, 1)))
-        from app.mart_freshness() f),
-    'workers', (select jsonb_build_object('alive', count(*)) from app.worker_heartbeat h where h.beat_at > clock_timestamp() - interval '40 seconds'),
-    'jobs', (select jsonb_build_object('waiting', c.waiting, 'running', c.running, 'failed', c.failed) from app.job_counts() c));
+    'workers', jsonb_build_object('alive', app.worker_count_alive()),
+    'jobs', (
+      select jsonb_build_object('waiting', c.waiting, 'running', c.running, 'failed', c.failed)
+        from app.job_counts() c));
 
-  with runs as (select * from app.task_runs())
+  with freshness as (select * from app.mart_freshness_all())
+  select v_report || jsonb_build_object('marts', jsonb_build_object(
+           'oldest_change_seconds', round(max(f.oldest_change_seconds)::numeric, 1),
+           'waiting', max(f.waiting),
+           'late', coalesce(bool_or(app.mart_is_late(f.oldest_change_seconds)), false),
+           'freshness', jsonb_object_agg(f.mart, round(f.oldest_change_seconds::numeric, 1)))),
+         v_problems || array(
+           select format('mart %s is %s s behind what was recorded', l.mart, round(l.oldest_change_seconds))
+             from freshness l where app.mart_is_late(l.oldest_change_seconds) order by 1)
+    into v_report, v_problems
+    from freshness f;
+
+  with runs as (select * from app.task_list())
   select v_report || jsonb_build_object('tasks', coalesce(jsonb_agg(jsonb_build_object(
            'task', r.task, 'kind', r.kind, 'late', r.is_late, 'expected_seconds', r.expected_seconds,
-           'seconds_since_success', round(extract(epoch from clock_timestamp() - r.succeeded_at), 1)) order by r.task, r.kind), '[]')),
-         v_problems || coalesce(array_agg(format('task %s (%s) is late', r.task, r.kind) order by r.task, r.kind) filter (where r.is_late), '{}')
+           'seconds_since_success', round(extract(epoch from clock_timestamp() - r.succeeded_at), 1))
+           order by r.task, r.kind), '[]')),
+         v_problems || array(
+           select format('task %s (%s) is late', l.task, l.kind) from runs l where l.is_late order by l.task, l.kind)
     into v_report, v_problems
     from runs r;
 
+  with last_check as (select * from app.mart_check c order by c.id desc limit 1)
   select v_report || jsonb_build_object('mart_check', (
            select jsonb_build_object('checked_at', c.checked_at, 'buckets', c.buckets, 'differences', c.differences)
-             from app.mart_check c order by c.id desc limit 1)),
-         v_problems || array(select format('the nightly check found %s differences in the marts', c.differences)
-                               from (select * from app.mart_check c order by c.id desc limit 1) c
-                              where c.differences > 0)
+             from last_check c)),
+         v_problems || array(
+           select format('the nightly check found %s differences in the marts', c.differences)
+             from last_check c where c.differences > 0)
     into v_report, v_problems;
-
 
   return jsonb_build_object(
     'status', case when v_problems = '{}' then 'healthy' else 'degraded' end,
@@ -5269,143 +5690,24 @@ revoke all on function app.health() from public;
 comment on function app.health() is 'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts are behind, which tasks are late, how many workers are alive, how many jobs wait and have failed.';
 
 
--- app.import_analyses(organization uuid, lines jsonb)
-CREATE OR REPLACE FUNCTION app.import_analyses(organization uuid, lines jsonb)
- RETURNS TABLE(line integer, outcome text, analysis_run_id uuid, reason text)
+-- app.job_cancel(job_id bigint)
+CREATE OR REPLACE FUNCTION app.job_cancel(job_id bigint)
+ RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_line jsonb;
-  v_item ops.analysis_item;
-  v_items ops.analysis_item[] := '{}';
-  v_lines integer[] := '{}';
-  v_answer ops.record_outcome[] := '{}';
+  v_task constant text := app.job_require_unlocked(job_id);
 begin
-  for v_line in select * from jsonb_array_elements(lines) loop
-    begin
-      v_item := app.analysis_item_from_json(v_line -> 'record');
-      v_item.idempotency_key := coalesce(v_item.idempotency_key,
-        'import:' || encode(sha256(convert_to((v_line -> 'record')::text, 'UTF8')), 'hex'));
-      v_items := v_items || v_item;
-      v_lines := v_lines || (v_line ->> 'line')::integer;
-    exception when data_exception or sqlstate 'CU004' then
-      line := (v_line ->> 'line')::integer;
-      outcome := 'refused';
-      analysis_run_id := null;
-      reason := sqlerrm;
-      return next;
-    end;
-  end loop;
-  if cardinality(v_items) > 0 then
-    v_answer := app.record_analyses(organization, null, v_items);
-  end if;
-  return query
-    select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
-           a.analysis_run_id, a.message
-      from unnest(v_answer) with ordinality as a;
+  perform graphile_worker.complete_jobs(array[job_id]);
+  return v_task;
 end;
 $function$;
-alter function app.import_analyses(organization uuid, lines jsonb) owner to curestry_definer;
-grant execute on function app.import_analyses(organization uuid, lines jsonb) to curestry_owner;
-revoke all on function app.import_analyses(organization uuid, lines jsonb) from public;
-comment on function app.import_analyses(organization uuid, lines jsonb) is 'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
-
-
--- app.import_prompts(organization uuid, lines jsonb)
-CREATE OR REPLACE FUNCTION app.import_prompts(organization uuid, lines jsonb)
- RETURNS TABLE(line integer, outcome text, prompt_id text, reason text)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_line jsonb;
-  v_record jsonb;
-  v_name text;
-  v_content text;
-  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
-begin
-  -- Two imports of the same file at once must not double it.
-  perform pg_advisory_xact_lock(hashtextextended('curestry import prompts ' || organization, 0));
-  for v_line in select * from jsonb_array_elements(lines) loop
-    line := (v_line ->> 'line')::integer;
-    v_record := v_line -> 'record';
-    outcome := 'refused';
-    prompt_id := null;
-    reason := null;
-    begin
-      v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
-      v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
-                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
-      if jsonb_typeof(v_record) <> 'object' then
-        reason := 'is not an object';
-      elsif v_content is null then
-        reason := 'content (or prompt, or text) is required';
-      elsif char_length(v_name) > 255 then
-        reason := 'name must be at most 255 characters';
-      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
-        reason := 'language must be at most 10 characters';
-      elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
-        reason := 'tags must be an array of strings';
-      else
-        select p.id into prompt_id from core.prompts p
-         where p.organization_id = organization and p.name = v_name and p.content = v_content limit 1;
-        if found then
-          outcome := 'unchanged';
-        else
-          insert into core.prompts (organization_id, name, description, content, format_type, language, tags, extra_metadata)
-          values (organization, v_name, v_record ->> 'description', v_content,
-                  coalesce(v_record ->> 'formatType', v_record ->> 'format_type', 'auto'), coalesce(v_record ->> 'language', 'auto'),
-                  coalesce(v_record -> 'tags', case when v_record ->> 'category' <> '' then jsonb_build_array(v_record ->> 'category') end, '[]'),
-                  coalesce(v_record -> 'extraMetadata', v_record -> 'extra_metadata', '{}')
-                    || v_record - '{name,act,title,content,prompt,text,description,formatType,format_type,language,tags,category,extraMetadata,extra_metadata}'::text[])
-          returning id into prompt_id;
-          outcome := 'inserted';
-        end if;
-      end if;
-    exception
-      when integrity_constraint_violation or data_exception then
-        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
-          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
-        outcome := 'refused';
-        prompt_id := null;
-        reason := app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column);
-    end;
-    return next;
-  end loop;
-end;
-$function$;
-alter function app.import_prompts(organization uuid, lines jsonb) owner to curestry_definer;
-grant execute on function app.import_prompts(organization uuid, lines jsonb) to curestry_owner;
-revoke all on function app.import_prompts(organization uuid, lines jsonb) from public;
-comment on function app.import_prompts(organization uuid, lines jsonb) is 'Imports prompts line by line and answers what became of each; a bad line does not stop the others. For operators.';
-
-
--- app.is_erased_from(before jsonb, after jsonb)
-CREATE OR REPLACE FUNCTION app.is_erased_from(before jsonb, after jsonb)
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE
-RETURN ((after IS NULL) OR ((before IS NOT NULL) AND (NOT (EXISTS (SELECT FROM jsonb_each(is_erased_from.after) n(key, value) WHERE ((n.value IS DISTINCT FROM (is_erased_from.before -> n.key)) AND ((n.value <> 'null'::jsonb) OR (NOT (is_erased_from.before ? n.key)))))))));
-grant execute on function app.is_erased_from(before jsonb, after jsonb) to curestry_definer;
-revoke all on function app.is_erased_from(before jsonb, after jsonb) from public;
-comment on function app.is_erased_from(before jsonb, after jsonb) is 'Whether a state is another one with nothing done to it but that values were taken out.';
-
-
--- app.is_held(organization uuid)
-CREATE OR REPLACE FUNCTION app.is_held(organization uuid)
- RETURNS boolean
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select (app.legal_hold_of(organization)).id is not null;
-$function$;
-alter function app.is_held(organization uuid) owner to curestry_definer;
-revoke all on function app.is_held(organization uuid) from public;
-comment on function app.is_held(organization uuid) is 'Whether an organization is under legal hold, so that nothing of it is erased, deleted or thrown away by age.';
+alter function app.job_cancel(job_id bigint) owner to curestry_definer;
+grant execute on function app.job_cancel(job_id bigint) to curestry_owner;
+revoke all on function app.job_cancel(job_id bigint) from public;
+comment on function app.job_cancel(job_id bigint) is 'Takes a job out of the queue; answers its task. Refuses one that runs just now. For operators.';
 
 
 -- app.job_counts()
@@ -5428,35 +5730,176 @@ revoke all on function app.job_counts() from public;
 comment on function app.job_counts() is 'How many jobs wait, run, and have failed for good.';
 
 
--- app.key_permissions(key ops.api_key)
-CREATE OR REPLACE FUNCTION app.key_permissions(key ops.api_key)
- RETURNS text[]
+-- app.job_grant_queue()
+CREATE OR REPLACE FUNCTION app.job_grant_queue()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_relation record;
+begin
+  if not has_schema_privilege('curestry_worker', 'graphile_worker', 'usage')
+     or not has_schema_privilege('curestry_definer', 'graphile_worker', 'usage') then
+    grant usage on schema graphile_worker to curestry_worker, curestry_definer;
+  end if;
+
+  -- The worker takes jobs, and nothing of our tables.
+  for v_relation in
+    select c.oid::regclass as name, c.relkind, c.relrowsecurity
+      from pg_catalog.pg_class c
+     where c.relnamespace = 'graphile_worker'::regnamespace and c.relkind in ('r', 'p', 'v', 'S')
+  loop
+    if v_relation.relkind = 'S' then
+      if not has_sequence_privilege('curestry_worker', v_relation.name, 'usage') then
+        execute format('grant usage, select on sequence %s to curestry_worker', v_relation.name);
+      end if;
+    elsif not has_table_privilege('curestry_worker', v_relation.name, 'delete') then
+      execute format('grant select, insert, update, delete on %s to curestry_worker', v_relation.name);
+    end if;
+    if v_relation.relrowsecurity
+       and not exists (select from pg_catalog.pg_policy p
+                        where p.polrelid = v_relation.name and p.polname = 'all_of_worker') then
+      execute format('create policy all_of_worker on %s to curestry_worker using (true) with check (true)',
+                     v_relation.name);
+    end if;
+  end loop;
+  if exists (select from pg_catalog.pg_proc p
+              where p.pronamespace = 'graphile_worker'::regnamespace
+                and not has_function_privilege('curestry_worker', p.oid, 'execute')) then
+    grant execute on all functions in schema graphile_worker to curestry_worker;
+  end if;
+
+  -- Functions for operators show jobs, retry and cancel them.
+  if not has_table_privilege('curestry_definer', 'graphile_worker.jobs', 'select') then
+    grant select on graphile_worker.jobs to curestry_definer;
+  end if;
+  if not has_table_privilege('curestry_definer', 'graphile_worker._private_tasks', 'select') then
+    grant select on graphile_worker._private_tasks to curestry_definer;
+  end if;
+  if not has_table_privilege('curestry_definer', 'graphile_worker._private_jobs', 'delete') then
+    grant select, update, delete on graphile_worker._private_jobs to curestry_definer;
+  end if;
+  for v_relation in
+    select t.name from unnest('{graphile_worker._private_tasks,graphile_worker._private_jobs}'::regclass[]) as t (name)
+     where not exists (select from pg_catalog.pg_policy p where p.polrelid = t.name and p.polname = 'all_of_definer')
+  loop
+    execute format('create policy all_of_definer on %s to curestry_definer using (true) with check (true)',
+                   v_relation.name);
+  end loop;
+  for v_relation in
+    select p.oid::regprocedure as name
+      from pg_catalog.pg_proc p
+     where p.pronamespace = 'graphile_worker'::regnamespace and p.proname in ('complete_jobs', 'reschedule_jobs')
+       and not has_function_privilege('curestry_definer', p.oid, 'execute')
+  loop
+    execute format('grant execute on function %s to curestry_definer', v_relation.name);
+  end loop;
+end;
+$function$;
+revoke all on function app.job_grant_queue() from public;
+comment on function app.job_grant_queue() is 'Lets curestry_worker use the queue of graphile-worker, and curestry_definer show, retry and cancel its jobs. Part of every migration.';
+
+
+-- app.job_list(only_failed boolean)
+CREATE OR REPLACE FUNCTION app.job_list(only_failed boolean DEFAULT false)
+ RETURNS TABLE(id bigint, task text, state text, attempts integer, max_attempts integer, error text, created_at timestamp with time zone, updated_at timestamp with time zone, run_at timestamp with time zone, worker text)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-declare
-  v_scopes jsonb := key.scopes;
-  v_role text := 'owner';
 begin
-  if not key.by_operator then
-    select m.role into v_role
-      from ops.organization_user m
-     where m.organization_id = key.organization_id and m.user_id = key.user_id and m.status = 'active';
-  end if;
-  if key.parent_key_id is not null then
-    select jsonb_agg(s) into v_scopes
-      from ops.api_key p, jsonb_array_elements_text(p.scopes) as s
-     where p.organization_id = key.organization_id and p.id = key.parent_key_id
-       and not p.is_revoked and (p.expires_at is null or p.expires_at > now())
-       and key.scopes ? s;
-  end if;
-  return array(select p from unnest(app.role_permissions(v_role)) as p where v_scopes ? p);
+  return query select j.id, j.task_identifier::text,
+         case when j.locked_at is not null then 'running'
+              when j.attempts >= j.max_attempts then 'failed'
+              when j.last_error is not null then 'retrying'
+              else 'waiting' end,
+         j.attempts::integer, j.max_attempts::integer, left(j.last_error, 2000),
+         j.created_at, j.updated_at, j.run_at, j.locked_by
+    from graphile_worker.jobs j
+   where not only_failed or (j.locked_at is null and j.attempts >= j.max_attempts)
+   order by j.id;
 end;
 $function$;
-alter function app.key_permissions(key ops.api_key) owner to curestry_definer;
-revoke all on function app.key_permissions(key ops.api_key) from public;
-comment on function app.key_permissions(key ops.api_key) is 'The permissions of an API key: those of its scopes that its maker has too, now.';
+alter function app.job_list(only_failed boolean) owner to curestry_definer;
+grant execute on function app.job_list(only_failed boolean) to curestry_owner;
+revoke all on function app.job_list(only_failed boolean) from public;
+comment on function app.job_list(only_failed boolean) is 'The jobs of the queue, or those of them that failed for good, with the last error; not what they are about. For operators.';
+
+
+-- app.job_require_unlocked(job_id bigint)
+CREATE OR REPLACE FUNCTION app.job_require_unlocked(job_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_task text;
+  v_locked timestamptz;
+begin
+  select t.identifier, j.locked_at
+    into v_task, v_locked
+    from graphile_worker._private_jobs j
+    join graphile_worker._private_tasks t on t.id = j.task_id
+   where j.id = job_id
+     for update of j;
+  if not found then
+    perform app.refuse('CU003', format('There is no job %s', job_id), 'id');
+  end if;
+  if v_locked is not null then
+    perform app.refuse('CU005', format('The job %s runs just now; wait for its end', job_id), 'id');
+  end if;
+  return v_task;
+end;
+$function$;
+alter function app.job_require_unlocked(job_id bigint) owner to curestry_definer;
+revoke all on function app.job_require_unlocked(job_id bigint) from public;
+comment on function app.job_require_unlocked(job_id bigint) is 'The task of a job that does not run, which until the end of the transaction no worker takes; refuses (CU003, CU005) another.';
+
+
+-- app.job_retry(job_id bigint)
+CREATE OR REPLACE FUNCTION app.job_retry(job_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_task constant text := app.job_require_unlocked(job_id);
+begin
+  perform graphile_worker.reschedule_jobs(array[job_id], run_at => now(), attempts => 0);
+  return v_task;
+end;
+$function$;
+alter function app.job_retry(job_id bigint) owner to curestry_definer;
+grant execute on function app.job_retry(job_id bigint) to curestry_owner;
+revoke all on function app.job_retry(job_id bigint) from public;
+comment on function app.job_retry(job_id bigint) is 'Lets a job run again at once, with all its attempts; answers its task. Refuses one that runs just now. For operators.';
+
+
+-- app.job_tidy(keep interval, newest integer)
+CREATE OR REPLACE FUNCTION app.job_tidy(keep interval DEFAULT '7 days'::interval, newest integer DEFAULT 20)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_removed integer;
+begin
+  -- Only what the schedule queues again anyway: other failed jobs wait for an operator
+  delete from graphile_worker._private_jobs j
+   using (select f.id, f.updated_at, row_number() over (partition by f.task_id order by f.id desc) as place
+            from graphile_worker._private_jobs f
+           where f.attempts >= f.max_attempts and f.locked_at is null and f.payload::jsonb ? '_cron') f
+   where j.id = f.id and j.locked_at is null and (f.place > newest or f.updated_at < now() - keep);
+  get diagnostics v_removed = row_count;
+  return v_removed;
+end;
+$function$;
+grant execute on function app.job_tidy(keep interval, newest integer) to curestry_worker;
+revoke all on function app.job_tidy(keep interval, newest integer) from public;
+comment on function app.job_tidy(keep interval, newest integer) is 'Removes scheduled jobs that failed for good: all but the newest of each task, and those too after some days. A job of the worker.';
 
 
 -- app.legacy_report()
@@ -5469,7 +5912,41 @@ AS $function$
   select a.source_table, a.rows_found, a.rows_kept, a.organizations, a.note from app.legacy_account a order by 1;
 $function$;
 revoke all on function app.legacy_report() from public;
-comment on function app.legacy_report() is 'What became of the rows of the old backends'' tables when they were taken over. For operators.';
+comment on function app.legacy_report() is 'What became of the rows of the old backends'' tables in the migration. For operators.';
+
+
+-- app.legal_hold_exists(organization uuid)
+CREATE OR REPLACE FUNCTION app.legal_hold_exists(organization uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select (app.legal_hold_of(organization)).id is not null;
+$function$;
+alter function app.legal_hold_exists(organization uuid) owner to curestry_definer;
+revoke all on function app.legal_hold_exists(organization uuid) from public;
+comment on function app.legal_hold_exists(organization uuid) is 'Whether an organization is under legal hold, so that nothing of it is erased, deleted or removed by age.';
+
+
+-- app.legal_hold_list()
+CREATE OR REPLACE FUNCTION app.legal_hold_list()
+ RETURNS TABLE(id uuid, organization text, user_id integer, email text, reason text, placed_by text, placed_at timestamp with time zone, released_by text, released_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select h.id, coalesce(o.slug, h.held_organization_id::text), h.held_user_id, u.email, h.reason,
+         h.placed_by, h.placed_at, h.released_by, h.released_at
+    from app.legal_hold h
+    left join ops.organization o on o.id = h.held_organization_id
+    left join core.users u on u.id = h.held_user_id
+   order by h.released_at is not null, h.placed_at;
+$function$;
+alter function app.legal_hold_list() owner to curestry_definer;
+grant execute on function app.legal_hold_list() to curestry_owner;
+revoke all on function app.legal_hold_list() from public;
+comment on function app.legal_hold_list() is 'The legal holds, those in force first. For operators.';
 
 
 -- app.legal_hold_of(organization uuid)
@@ -5492,268 +5969,442 @@ revoke all on function app.legal_hold_of(organization uuid) from public;
 comment on function app.legal_hold_of(organization uuid) is 'The oldest hold in force of an organization: its own, or that of the user whose personal organization it is.';
 
 
--- app.list_analysts()
-CREATE OR REPLACE FUNCTION app.list_analysts()
- RETURNS TABLE(name text, organizations text[], connections bigint)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select r.rolname::text,
-         coalesce(array_agg(o.slug::text order by o.slug) filter (where o.id is not null), '{}'),
-         (select count(*) from pg_catalog.pg_stat_activity a where a.usename = r.rolname)
-    from pg_catalog.pg_roles r
-    join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
-    left join ops.analyst_grant g on g.role_name = r.rolname
-    left join ops.organization o on o.id = g.organization_id
-   where r.rolcanlogin
-   group by r.rolname
-   order by r.rolname;
-$function$;
-alter function app.list_analysts() owner to curestry_definer;
-grant execute on function app.list_analysts() to curestry_owner;
-revoke all on function app.list_analysts() from public;
-comment on function app.list_analysts() is 'The analysts'' logins of this server, what each may read in this database, and who is connected. For operators.';
-
-
--- app.list_api_keys(organization uuid)
-CREATE OR REPLACE FUNCTION app.list_api_keys(organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(id uuid, organization text, name text, scopes jsonb, created_by text, created_at timestamp with time zone, expires_at timestamp with time zone, is_revoked boolean)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select k.id, o.slug::text, k.name::text, k.scopes, coalesce(u.email::text, case when k.by_operator then 'operator' end),
-         k.created_at, k.expires_at, k.is_revoked
-    from ops.api_key k
-    join ops.organization o on o.id = k.organization_id
-    left join core.users u on u.id = k.user_id
-   where list_api_keys.organization is null or k.organization_id = list_api_keys.organization
-   order by o.slug, k.created_at, k.id;
-$function$;
-alter function app.list_api_keys(organization uuid) owner to curestry_definer;
-grant execute on function app.list_api_keys(organization uuid) to curestry_owner;
-revoke all on function app.list_api_keys(organization uuid) from public;
-comment on function app.list_api_keys(organization uuid) is 'The API keys of one or all organizations, without what could be used. For operators.';
-
-
--- app.list_jobs(only_failed boolean)
-CREATE OR REPLACE FUNCTION app.list_jobs(only_failed boolean DEFAULT false)
- RETURNS TABLE(id bigint, task text, state text, attempts integer, max_attempts integer, error text, created_at timestamp with time zone, updated_at timestamp with time zone, run_at timestamp with time zone, worker text)
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  return query select j.id, j.task_identifier::text,
-         case when j.locked_at is not null then 'running'
-              when j.attempts >= j.max_attempts then 'failed'
-              when j.last_error is not null then 'retrying'
-              else 'waiting' end,
-         j.attempts::integer, j.max_attempts::integer, left(j.last_error, 2000), j.created_at, j.updated_at, j.run_at, j.locked_by
-    from graphile_worker.jobs j
-   where not only_failed or (j.locked_at is null and j.attempts >= j.max_attempts)
-   order by j.id;
-end;
-$function$;
-alter function app.list_jobs(only_failed boolean) owner to curestry_definer;
-grant execute on function app.list_jobs(only_failed boolean) to curestry_owner;
-revoke all on function app.list_jobs(only_failed boolean) from public;
-comment on function app.list_jobs(only_failed boolean) is 'The jobs of the queue, or those of them that failed for good, with the last error; not what they are about. For operators.';
-
-
--- app.list_legal_holds()
-CREATE OR REPLACE FUNCTION app.list_legal_holds()
- RETURNS TABLE(id uuid, organization text, user_id integer, email text, reason text, placed_by text, placed_at timestamp with time zone, released_by text, released_at timestamp with time zone)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select h.id, coalesce(o.slug, h.held_organization_id::text), h.held_user_id, u.email, h.reason, h.placed_by, h.placed_at, h.released_by, h.released_at
-    from app.legal_hold h
-    left join ops.organization o on o.id = h.held_organization_id
-    left join core.users u on u.id = h.held_user_id
-   order by h.released_at is not null, h.placed_at;
-$function$;
-alter function app.list_legal_holds() owner to curestry_definer;
-grant execute on function app.list_legal_holds() to curestry_owner;
-revoke all on function app.list_legal_holds() from public;
-comment on function app.list_legal_holds() is 'The legal holds, those in force first. For operators.';
-
-
--- app.list_operators()
-CREATE OR REPLACE FUNCTION app.list_operators()
- RETURNS TABLE(email text, granted_at timestamp with time zone)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select u.email::text, o.granted_at
-    from app.operator o join core.users u on u.id = o.user_id
-   order by 1;
-$function$;
-alter function app.list_operators() owner to curestry_definer;
-grant execute on function app.list_operators() to curestry_owner;
-revoke all on function app.list_operators() from public;
-comment on function app.list_operators() is 'The users who are operators. For operators.';
-
-
--- app.lock_member(organization uuid, member_user_id integer)
-CREATE OR REPLACE FUNCTION app.lock_member(organization uuid, member_user_id integer)
- RETURNS ops.organization_user
+-- app.legal_hold_place(organization uuid, person integer, hold_reason text)
+CREATE OR REPLACE FUNCTION app.legal_hold_place(organization uuid, person integer, hold_reason text)
+ RETURNS app.legal_hold
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_member ops.organization_user;
+  v_hold app.legal_hold;
 begin
-  perform from ops.organization o where o.id = organization for no key update;
-  select m.* into v_member from ops.organization_user m
-   where m.organization_id = organization and m.user_id = member_user_id and m.status <> 'removed';
-  if not found then
-    perform app.refuse('CU003', format('There is no member %s in this organization', member_user_id), 'userId');
+  perform from ops.organization o where o.id = organization for share;
+  if organization is not null and not found then
+    perform app.refuse('CU003', format('There is no organization %s', organization), 'organization');
   end if;
-  return v_member;
+  perform from core.users u where u.id = person and u.erased_at is null for share;
+  if person is not null and not found then
+    perform app.refuse('CU003', format('There is no user %s', person), 'user');
+  end if;
+  insert into app.legal_hold (held_organization_id, held_user_id, reason) values (organization, person, hold_reason)
+  returning * into v_hold;
+  return v_hold;
 end;
 $function$;
-alter function app.lock_member(organization uuid, member_user_id integer) owner to curestry_definer;
-revoke all on function app.lock_member(organization uuid, member_user_id integer) from public;
-comment on function app.lock_member(organization uuid, member_user_id integer) is 'A member, active or invited, of an organization whose members nobody else can change until the transaction ends.';
+alter function app.legal_hold_place(organization uuid, person integer, hold_reason text) owner to curestry_definer;
+grant execute on function app.legal_hold_place(organization uuid, person integer, hold_reason text) to curestry_owner;
+revoke all on function app.legal_hold_place(organization uuid, person integer, hold_reason text) from public;
+comment on function app.legal_hold_place(organization uuid, person integer, hold_reason text) is 'Places a legal hold on an organization or on a user: nothing of it is erased or deleted until it is released. For operators.';
 
 
--- app.make_partitions()
-CREATE OR REPLACE FUNCTION app.make_partitions()
- RETURNS SETOF text
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET "TimeZone" TO 'UTC'
- SET lock_timeout TO '5s'
-AS $function$
-declare
-  v_table app.partitioned_table;
-  v_parent name;
-  v_name name;
-  v_month timestamptz;
-  v_of regclass;
-begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
-  for v_table in select * from app.partitioned_table order by table_name loop
-    v_of := v_table.table_name;
-    v_parent := split_part(v_table.table_name, '.', 2);
-    for v_month in execute format($query$
-      select month from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month', interval '1 month') as month
-      union
-      select date_trunc('month', %I) from app.%I where %2$I < now() and %2$I >= now() - interval '5 years'
-      order by 1
-    $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
-      v_name := v_parent || to_char(v_month, '_YYYY_MM');
-      continue when to_regclass(format('app.%I', v_name)) is not null;
-      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
-      execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
-      perform app.guard_partition(format('app.%I', v_name)::regclass);
-      execute format('with moved as (delete from app.%I where %I >= %L and %2$I < %4$L returning *) insert into app.%5$I select * from moved',
-        v_parent || '_default', v_table.time_column, v_month, v_month + interval '1 month', v_name);
-      execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
-        v_of, v_name, v_month, v_month + interval '1 month');
-      if v_table.table_name = 'ops.audit_log' then
-        execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
-          || ' for each statement execute function app.tg_audit_log__append_only()', v_name);
-      end if;
-      return next v_name;
-    end loop;
-  end loop;
-end;
-$function$;
-grant execute on function app.make_partitions() to curestry_worker;
-revoke all on function app.make_partitions() from public;
-comment on function app.make_partitions() is 'Makes the partitions of the coming months, and of months that have rows but no partition; answers which. A job of the worker.';
-
-
--- app.mark_table(marked regclass, source text, time_field text, trigger_function text)
-CREATE OR REPLACE FUNCTION app.mark_table(marked regclass, source text, time_field text DEFAULT 'occurred_at'::text, trigger_function text DEFAULT 'tg__mart_marks'::text)
+-- app.legal_hold_refuse(hold app.legal_hold, subject text)
+CREATE OR REPLACE FUNCTION app.legal_hold_refuse(hold app.legal_hold, subject text)
  RETURNS void
  LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if hold.id is not null then
+    perform app.refuse('CU005',
+                       format('%s is under legal hold %s (%s): an operator has to release it first',
+                              subject, hold.id, hold.reason),
+                       null, 'legal_hold');
+  end if;
+end;
+$function$;
+grant execute on function app.legal_hold_refuse(hold app.legal_hold, subject text) to curestry_definer;
+revoke all on function app.legal_hold_refuse(hold app.legal_hold, subject text) from public;
+comment on function app.legal_hold_refuse(hold app.legal_hold, subject text) is 'Refuses (CU005) with the hold and its reason, if there is one.';
+
+
+-- app.legal_hold_release(hold_id uuid)
+CREATE OR REPLACE FUNCTION app.legal_hold_release(hold_id uuid)
+ RETURNS app.legal_hold
+ LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_event text;
+  v_hold app.legal_hold;
 begin
-  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
-    execute format('create or replace trigger %I after %s on %s %s for each statement execute function app.%I(%L, %L)',
-      case trigger_function when 'tg__mart_marks_of_runs' then '_810_run_marks_' else '_800_mart_marks_' end || v_event, v_event, marked,
-      case v_event when 'insert' then 'referencing new table as new_rows'
-                   when 'update' then 'referencing old table as old_rows new table as new_rows'
-                   when 'delete' then 'referencing old table as old_rows' else '' end,
-      case v_event when 'truncate' then 'tg__mart_marks_all' else trigger_function end, source, time_field);
-  end loop;
+  update app.legal_hold h set released_at = now(), released_by = session_user
+   where h.id = hold_id and h.released_at is null
+  returning * into v_hold;
+  if not found then
+    perform app.refuse('CU003', format('There is no legal hold %s in force', hold_id), 'id');
+  end if;
+  return v_hold;
 end;
 $function$;
-revoke all on function app.mark_table(marked regclass, source text, time_field text, trigger_function text) from public;
-comment on function app.mark_table(marked regclass, source text, time_field text, trigger_function text) is 'Puts the triggers on a table that mark what the marts have to take up, as facts of this source; called in the file of each table with facts.';
+alter function app.legal_hold_release(hold_id uuid) owner to curestry_definer;
+grant execute on function app.legal_hold_release(hold_id uuid) to curestry_owner;
+revoke all on function app.legal_hold_release(hold_id uuid) from public;
+comment on function app.legal_hold_release(hold_id uuid) is 'Releases a legal hold. For operators.';
 
 
--- app.marked_organizations()
-CREATE OR REPLACE FUNCTION app.marked_organizations()
+-- app.mart_changed_organizations()
+CREATE OR REPLACE FUNCTION app.mart_changed_organizations()
  RETURNS SETOF uuid
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with recursive marked as (
-    (select m.organization_id from app.mart_mark m order by m.organization_id limit 1)
+  with recursive changed as (
+    (select m.organization_id from app.mart_change m order by m.organization_id limit 1)
     union all
     select n.organization_id
-      from marked p,
-           lateral (select m.organization_id from app.mart_mark m
+      from changed p,
+           lateral (select m.organization_id from app.mart_change m
                      where m.organization_id > p.organization_id order by m.organization_id limit 1) n
   )
-  select organization_id from marked;
+  select organization_id from changed;
 $function$;
-alter function app.marked_organizations() owner to curestry_definer;
-grant execute on function app.marked_organizations() to curestry_owner;
-grant execute on function app.marked_organizations() to curestry_worker;
-revoke all on function app.marked_organizations() from public;
-comment on function app.marked_organizations() is 'The organizations whose marts are behind. The worker asks every two seconds; one look into an index if there are none.';
+alter function app.mart_changed_organizations() owner to curestry_definer;
+grant execute on function app.mart_changed_organizations() to curestry_owner;
+grant execute on function app.mart_changed_organizations() to curestry_worker;
+revoke all on function app.mart_changed_organizations() from public;
+comment on function app.mart_changed_organizations() is 'The organizations whose marts are behind. The worker polls it every two seconds; it reads one index entry if there are none.';
 
 
--- app.mart_day_start(zone text, day date)
-CREATE OR REPLACE FUNCTION app.mart_day_start(zone text, day date)
- RETURNS timestamp with time zone
- LANGUAGE sql
- STABLE
+-- app.mart_check_all(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_check_all(from_ts timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, to_ts timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization text, mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select coalesce(min(m.midnight - k.n * interval '15 minutes')
-                    filter (where ((m.midnight - k.n * interval '15 minutes') at time zone zone)::date >= day),
-                  min(m.midnight))
-    from (select day::timestamp at time zone zone as midnight) m, generate_series(0, 8) as k (n);
+declare
+  v_organization record;
+  v_day record;
+  v_from timestamptz;
+begin
+  for v_organization in
+    select o.id, o.slug, coalesce(s.time_zone, 'UTC') as zone,
+           coalesce(s.marts_immutable_before, '-infinity') as immutable_before
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id
+     where only_organization is null or o.id = only_organization
+     order by o.slug
+  loop
+    v_from := greatest(from_ts, v_organization.immutable_before);
+    loop
+      select * into v_day from app.mart_next_day(v_organization.id, v_organization.zone, v_from, to_ts);
+      exit when not found;
+      return query
+        select v_organization.slug::text, c.mart, c.bucket, c.key, c.expected, c.actual, c.waiting
+          from app.mart_compare_day(v_organization.id, v_organization.zone, v_day.day, v_day.low, v_day.high) as c;
+      v_from := v_day.high;
+    end loop;
+  end loop;
+end;
 $function$;
-grant execute on function app.mart_day_start(zone text, day date) to curestry_definer;
-revoke all on function app.mart_day_start(zone text, day date) from public;
-comment on function app.mart_day_start(zone text, day date) is 'When a day begins in a time zone.';
+alter function app.mart_check_all(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.mart_check_all(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.mart_check_all(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.mart_check_all(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Recomputes the marts of a span of days from their source, of one or all organizations, and lists every difference; there should be none. For operators.';
 
 
--- app.mart_days(zone text, moments timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.mart_days(zone text, moments timestamp with time zone[])
- RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
- LANGUAGE sql
- STABLE
+-- app.mart_check_sample(buckets integer)
+CREATE OR REPLACE FUNCTION app.mart_check_sample(buckets integer DEFAULT 25)
+ RETURNS app.mart_check
+ LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select d.day, d.low, d.high
-    from (select c.day, app.mart_day_start(zone, c.day) as low, app.mart_day_start(zone, c.day + 1) as high, c.first, c.last
-            from (select (m.moment at time zone zone)::date + k.n as day, min(m.moment) as first, max(m.moment) as last
-                    -- The days beside it, for where a clock is put at midnight
-                    from unnest(moments) as m (moment), generate_series(-1, 1) as k (n)
-                   group by 1) c) d
-   where d.last >= d.low and d.first < d.high and d.low < d.high
-     and exists (select from unnest(moments) as m (moment) where m.moment >= d.low and m.moment < d.high);
+declare
+  v_checked integer := 0;
+  v_found jsonb[] := '{}';
+  v_pick record;
+  v_row app.mart_check;
+begin
+  for v_pick in
+    select o.id, o.slug, o.zone, o.first + random() * (o.last - o.first) as moment
+      from (select i.id, i.slug, coalesce(s.time_zone, 'UTC') as zone, e.first, e.last
+              from ops.organization i
+              left join app.mart_state s on s.organization_id = i.id,
+                   lateral app.mart_extent(i.id, coalesce(s.time_zone, 'UTC'),
+                                           coalesce(s.marts_immutable_before, '-infinity'), 'infinity') as e
+             where e.first is not null) o,
+           generate_series(1, buckets)
+     order by random()
+     limit buckets
+  loop
+    -- One statement: the day is skipped if a refresh of it is due.
+    with day as (
+      select d.* from app.mart_next_day(v_pick.id, v_pick.zone, v_pick.moment, 'infinity') as d
+    ), whole as (
+      select d.* from day d
+       where not exists (select from app.mart_change m
+                          where m.organization_id = v_pick.id
+                            and (m.hour = '-infinity' or (m.hour > d.low - interval '1 hour' and m.hour < d.high)))
+    )
+    select v_checked + (select count(*) from whole),
+           v_found || array(select to_jsonb(c) - 'waiting' || jsonb_build_object('organization', v_pick.slug)
+                              from whole w,
+                                   lateral app.mart_compare_day(v_pick.id, v_pick.zone, w.day, w.low, w.high) as c)
+      into v_checked, v_found;
+  end loop;
+  insert into app.mart_check (buckets, differences, details)
+  values (v_checked, cardinality(v_found), to_jsonb(v_found[:20]))
+  returning * into v_row;
+  delete from app.mart_check c where c.checked_at < now() - interval '1 year';
+  return v_row;
+end;
 $function$;
-grant execute on function app.mart_days(zone text, moments timestamp with time zone[]) to curestry_definer;
-revoke all on function app.mart_days(zone text, moments timestamp with time zone[]) from public;
-comment on function app.mart_days(zone text, moments timestamp with time zone[]) is 'The days of a time zone that these moments lie in: date, begin and end.';
+alter function app.mart_check_sample(buckets integer) owner to curestry_definer;
+grant execute on function app.mart_check_sample(buckets integer) to curestry_owner;
+grant execute on function app.mart_check_sample(buckets integer) to curestry_worker;
+revoke all on function app.mart_check_sample(buckets integer) from public;
+comment on function app.mart_check_sample(buckets integer) is 'Compares random days of random organizations with their source and records what it found. The worker runs it every night.';
+
+
+-- app.mart_compare_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.mart_compare_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone)
+ RETURNS TABLE(mart text, bucket text, key text, expected jsonb, actual jsonb, waiting boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with hour as materialized (
+    select array_agg(h.low) as lows, array_agg(h.high) as highs
+      from app.bucket_hours(zone, array(
+             select generate_series(date_trunc('hour', mart_compare_day.low, 'UTC'),
+                                    mart_compare_day.high - interval '1 microsecond', interval '1 hour'))) as h
+     where h.low >= mart_compare_day.low and h.low < mart_compare_day.high
+  ), analysis as materialized (
+    select a.dimension, a.value,
+           jsonb_build_object('analyses', a.analyses, 'scored', a.scored,
+                              'avg_overall', a.sum_overall / nullif(a.overall_count, 0), 'sum_overall', a.sum_overall,
+                              'avg_entropy', a.sum_entropy / nullif(a.entropy_count, 0),
+                              'sum_entropy', a.sum_entropy) as state,
+           jsonb_build_object('judged', a.judged, 'avg_judged', a.sum_judged / nullif(a.judged, 0),
+                              'sum_judged', a.sum_judged) as judgement
+      from app.mart_compute_analysis_hourly(
+             organization, array[mart_compare_day.low], array[mart_compare_day.high]) as a
+  ), expected as (
+    select 'metric_timeseries' as mart,
+           g.size || ' ' || to_char(c.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
+           s.source, case s.source when 'metric' then '' else s.source || ' ' end || c.metric_key as key,
+           jsonb_build_object('value_num', c.value_num, 'value_json', c.value_json,
+                              'sample_count', c.sample_count, 'numeric_count', c.numeric_count,
+                              'value_sum', c.value_sum, 'value_min', c.value_min, 'value_max', c.value_max) as state
+      from hour h,
+           unnest(array['metric', 'node', 'judge', 'evaluation']) as s (source),
+           unnest(array['hour', 'day']) as g (size),
+           lateral app.mart_compute_metric_timeseries(
+             organization, s.source,
+             case g.size when 'hour' then h.lows else array[mart_compare_day.low] end,
+             case g.size when 'hour' then h.highs else array[mart_compare_day.high] end) as c
+    union all
+    select 'analysis_hourly', to_char(a.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+           'analysis', btrim(a.dimension || ' ' || a.value),
+           to_jsonb(a) - '{ts_bucket,dimension,value}'::text[]
+      from hour h, lateral app.mart_compute_analysis_hourly(organization, h.lows, h.highs) as a
+    union all
+    select 'analysis_daily', mart_compare_day.day::text, 'analysis', '', a.state
+      from analysis a where a.dimension = 'all'
+    union all
+    select 'analysis_daily_by', mart_compare_day.day::text, 'analysis', a.dimension || ' ' || a.value,
+           a.state || a.judgement
+      from analysis a where a.dimension <> 'all'
+    union all
+    select 'feature_daily', mart_compare_day.day::text, 'feature', c.feature_key, to_jsonb(c) - 'day' - 'feature_key'
+      from app.mart_compute_feature_daily(
+             organization, array[mart_compare_day.day], array[mart_compare_day.low], array[mart_compare_day.high]) as c
+  ), actual as (
+    select 'metric_timeseries' as mart,
+           m.granularity || ' ' || to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as bucket,
+           m.source::text, case m.source when 'metric' then '' else m.source || ' ' end || m.metric_key as key,
+           to_jsonb(m) - '{id,organization_id,source,metric_key,granularity,ts_bucket}'::text[] as state
+      from mart.metric_timeseries m
+     where m.organization_id = organization and m.granularity in ('hour', 'day')
+       and m.ts_bucket >= mart_compare_day.low and m.ts_bucket < mart_compare_day.high
+    union all
+    select 'analysis_hourly', to_char(m.ts_bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+           'analysis', btrim(m.dimension || ' ' || m.value),
+           to_jsonb(m) - '{id,organization_id,ts_bucket,dimension,value}'::text[]
+      from mart.analysis_hourly m
+     where m.organization_id = organization
+       and m.ts_bucket >= mart_compare_day.low and m.ts_bucket < mart_compare_day.high
+    union all
+    select 'analysis_daily', m.day::text, 'analysis', '', to_jsonb(m) - '{id,organization_id,day}'::text[]
+      from mart.analysis_daily m
+     where m.organization_id = organization and m.day = mart_compare_day.day
+    union all
+    select 'analysis_daily_by', m.day::text, 'analysis', m.dimension || ' ' || m.value,
+           to_jsonb(m) - '{id,organization_id,day,dimension,value}'::text[]
+      from mart.analysis_daily_by m
+     where m.organization_id = organization and m.day = mart_compare_day.day
+    union all
+    select 'feature_daily', m.day::text, 'feature', m.feature_key,
+           to_jsonb(m) - '{id,organization_id,day,feature_key}'::text[]
+      from mart.feature_daily m
+     where m.organization_id = organization and m.day = mart_compare_day.day
+  )
+  select mart, bucket, key, e.state, a.state,
+         exists (select from app.mart_change m
+                  where m.organization_id = organization and m.source in (coalesce(e.source, a.source), 'zone')
+                    and (m.hour = '-infinity'
+                         or (m.hour > mart_compare_day.low - interval '1 hour' and m.hour < mart_compare_day.high)))
+    from expected e
+    full join actual a using (mart, bucket, source, key)
+   where e.state is distinct from a.state
+   order by 1, 2, 3;
+$function$;
+alter function app.mart_compare_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) owner to curestry_definer;
+revoke all on function app.mart_compare_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) from public;
+comment on function app.mart_compare_day(organization uuid, zone text, day date, low timestamp with time zone, high timestamp with time zone) is 'Recomputes a day of an organization and its hours from what was recorded, and lists where the marts differ; waiting: a refresh is due that may correct it.';
+
+
+-- app.mart_compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS TABLE(ts_bucket timestamp with time zone, dimension text, value text, analyses bigint, scored bigint, overall_count bigint, sum_overall numeric, entropy_count bigint, sum_entropy numeric, judged bigint, sum_judged numeric)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with run as materialized (
+    select b.low, r.id, r.status, d.id as document, d.detected_language as language,
+           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity'
+                then d.overall_score::numeric end as overall,
+           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity'
+                then d.semantic_entropy::numeric end as entropy
+      from unnest(lows, highs) as b (low, high)
+     cross join lateral (select r.id, r.status from ops.analysis_run r
+                          where r.organization_id = (select organization)
+                            and r.occurred_at >= b.low and r.occurred_at < b.high
+                            and r.finished_at is not null
+                         offset 0) r
+      left join lateral (select d.* from core.analysis_results d
+                          where d.organization_id = (select organization) and d.analysis_run_id = r.id
+                         offset 0) d on true
+  ), verdict as (
+    select r.low, r.document, r.overall, r.entropy, b.name || ' v' || b.version as rubric,
+           case when sum(c.weight) > 0 and count(*) = (select count(*) from ops.judge_criterion k
+                                                        where k.organization_id = organization and k.rubric_id = b.id)
+                then sum(c.weight * s.score) / sum(c.weight) end as score
+      from run r
+     cross join lateral (select s.criterion_id, s.score from ops.judge_score s
+                          where s.organization_id = (select organization) and s.analysis_run_id = r.id
+                         offset 0) s
+      join ops.judge_criterion c on c.organization_id = organization and c.id = s.criterion_id
+      join ops.judge_rubric b on b.organization_id = c.organization_id and b.id = c.rubric_id
+     group by r.id, r.low, r.document, r.overall, r.entropy, b.id, b.name, b.version
+  )
+  select r.low, k.dimension, k.value, count(*), count(r.document), count(r.overall), sum(r.overall),
+         count(r.entropy), sum(r.entropy), 0::bigint, null::numeric
+    from run r, lateral (values ('all', ''), ('status', r.status), ('language', r.language)) as k (dimension, value)
+   where k.value is not null
+   group by r.low, k.dimension, k.value
+  union all
+  select v.low, 'rubric', v.rubric, count(*), count(v.document), count(v.overall), sum(v.overall),
+         count(v.entropy), sum(v.entropy), count(v.score), sum(v.score)
+    from verdict v
+   group by v.low, v.rubric;
+$function$;
+alter function app.mart_compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_compute_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.analysis_hourly for buckets with these starts and ends, computed from runs, documents and judge scores; for whole days, to check the daily marts.';
+
+
+-- app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS TABLE(day date, feature_key text, events bigint, unique_users bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  select b.day, e.feature_key, least(sum(e.event_count), 2147483647), count(distinct e.user_id)
+    from unnest(days, lows, highs) as b (day, low, high),
+         lateral (select e.feature_key, e.event_count, e.user_id from ops.feature_event e
+                   where e.organization_id = (select organization) and e.occurred_at >= b.low and e.occurred_at < b.high
+                  offset 0) e
+   group by 1, 2;
+$function$;
+alter function app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.feature_daily of an organization for days with these starts and ends, computed from the feature events.';
+
+
+-- app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with bucket as (
+    select b.low, b.high from unnest(lows, highs) as b (low, high)
+  ), sample as (
+    select m.key::text, b.low, m.value_num as num,
+           case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
+      from bucket b,
+           lateral (select m.* from ops.analysis_metric m
+                     where m.organization_id = (select organization)
+                       and m.occurred_at >= b.low and m.occurred_at < b.high
+                    offset 0) m
+     where source = 'metric'
+    union all
+    select n.node, b.low, n.score, n.status
+      from bucket b,
+           lateral (select n.* from ops.analysis_node_result n
+                     where n.organization_id = (select organization)
+                       and n.occurred_at >= b.low and n.occurred_at < b.high
+                    offset 0) n
+     where source = 'node'
+    union all
+    select app.bucket_metric_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
+      from bucket b
+     cross join lateral (select s.* from ops.judge_score s
+                          where s.organization_id = (select organization)
+                            and s.occurred_at >= b.low and s.occurred_at < b.high
+                         offset 0) s
+      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
+      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+     where source = 'judge'
+    union all
+    select app.bucket_metric_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
+           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
+      from bucket b,
+           lateral (select e.* from core.evaluation_metrics e
+                     where e.organization_id = (select organization)
+                       and e.occurred_at >= b.low and e.occurred_at < b.high
+                    offset 0) e
+     where source = 'evaluation'
+  )
+  select t.key, t.low, t.sum / nullif(t.numbers, 0),
+         app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
+         t.n, t.numbers, t.sum, t.min, t.max
+    from (select a.key, a.low, count(*) as n, count(a.num) as numbers,
+                 sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
+                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
+                 array_agg(a.word) filter (where a.word is not null) as words
+            from sample a
+           group by a.key, a.low) t,
+         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
+                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
+$function$;
+alter function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.metric_timeseries of an organization and a source for buckets with these starts and ends, computed from what was recorded.';
 
 
 -- app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
@@ -5785,157 +6436,145 @@ AS $function$
            where f.organization_id = organization and f.occurred_at >= from_ts and f.occurred_at < to_ts
           union all
           select min(t.ts_bucket), max(t.ts_bucket) from mart.metric_timeseries t
-           where t.organization_id = organization and t.granularity = 'hour' and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
+           where t.organization_id = organization and t.granularity = 'hour'
+             and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
           union all
           select min(t.ts_bucket), max(t.ts_bucket) from mart.metric_timeseries t
-           where t.organization_id = organization and t.granularity = 'day' and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
+           where t.organization_id = organization and t.granularity = 'day'
+             and t.ts_bucket >= from_ts and t.ts_bucket < to_ts
           union all
           select min(h.ts_bucket), max(h.ts_bucket) from mart.analysis_hourly h
            where h.organization_id = organization and h.ts_bucket >= from_ts and h.ts_bucket < to_ts
           union all
-          select greatest(app.mart_day_start(zone, d.first), from_ts), greatest(app.mart_day_start(zone, d.last), from_ts)
+          select greatest(app.bucket_day_start(zone, d.first), from_ts),
+                 greatest(app.bucket_day_start(zone, d.last), from_ts)
             from (select min(a.day) as first, max(a.day) as last from mart.analysis_daily a
                    where a.organization_id = organization
-                     and a.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date
+                     and a.day between (from_ts at time zone zone)::date
+                                   and ((to_ts - interval '1 microsecond') at time zone zone)::date
                   union all
                   select min(a.day), max(a.day) from mart.analysis_daily_by a
                    where a.organization_id = organization
-                     and a.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date
+                     and a.day between (from_ts at time zone zone)::date
+                                   and ((to_ts - interval '1 microsecond') at time zone zone)::date
                   union all
                   select min(f.day), max(f.day) from mart.feature_daily f
                    where f.organization_id = organization
-                     and f.day between (from_ts at time zone zone)::date and ((to_ts - interval '1 microsecond') at time zone zone)::date) d
+                     and f.day between (from_ts at time zone zone)::date
+                                   and ((to_ts - interval '1 microsecond') at time zone zone)::date) d
            where d.first is not null) t;
 $function$;
 alter function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
 revoke all on function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first and the last moment from one time to before another of which an organization has facts or the marts speak.';
+comment on function app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first and the last moment within a span of time of which an organization has facts or rows in the marts.';
 
 
--- app.mart_freshness()
-CREATE OR REPLACE FUNCTION app.mart_freshness()
+-- app.mart_freshness_all()
+CREATE OR REPLACE FUNCTION app.mart_freshness_all()
  RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select * from app.organization_mart_freshness(null);
+  select * from app.mart_freshness_of(null);
 $function$;
-alter function app.mart_freshness() owner to curestry_definer;
-grant execute on function app.mart_freshness() to curestry_gateway;
-grant execute on function app.mart_freshness() to curestry_owner;
-grant execute on function app.mart_freshness() to curestry_worker;
-revoke all on function app.mart_freshness() from public;
-comment on function app.mart_freshness() is 'How far each mart is behind, over all organizations: the age of the oldest change that it has not taken up yet (null: none), and how many are waiting.';
+alter function app.mart_freshness_all() owner to curestry_definer;
+grant execute on function app.mart_freshness_all() to curestry_gateway;
+grant execute on function app.mart_freshness_all() to curestry_owner;
+grant execute on function app.mart_freshness_all() to curestry_worker;
+revoke all on function app.mart_freshness_all() from public;
+comment on function app.mart_freshness_all() is 'How far each mart is behind, over all organizations: the age of the oldest change that it has not processed yet (null: none), and how many are waiting.';
 
 
--- app.mart_hours(zone text, hours timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.mart_hours(zone text, hours timestamp with time zone[])
- RETURNS TABLE(low timestamp with time zone, high timestamp with time zone)
+-- app.mart_freshness_of(organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_freshness_of(organization uuid)
+ RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
  LANGUAGE sql
- STABLE
- SET search_path TO ''
-AS $function$
-  with hour as (
-    select distinct h.hour,
-           date_trunc('hour', h.hour, zone) = h.hour and date_trunc('hour', h.hour + interval '45 minutes', zone) = h.hour as is_whole
-      from unnest(hours) as h (hour)
-  ), part as (
-    select distinct (select min(p.quarter - k.n * interval '15 minutes')
-                       from generate_series(0, 3) as k (n)
-                      where date_trunc('hour', p.quarter - k.n * interval '15 minutes', zone) = date_trunc('hour', p.quarter, zone)) as low
-      from (select h.hour + k.n * interval '15 minutes' as quarter
-              from hour h, generate_series(0, 3) as k (n)
-             where not h.is_whole) p
-  )
-  select h.hour, h.hour + interval '1 hour' from hour h where h.is_whole
-  union
-  select p.low, (select max(p.low + k.n * interval '15 minutes') + interval '15 minutes'
-                   from generate_series(0, 3) as k (n)
-                  where date_trunc('hour', p.low + k.n * interval '15 minutes', zone) = date_trunc('hour', p.low, zone))
-    from part p;
-$function$;
-grant execute on function app.mart_hours(zone text, hours timestamp with time zone[]) to curestry_definer;
-revoke all on function app.mart_hours(zone text, hours timestamp with time zone[]) from public;
-comment on function app.mart_hours(zone text, hours timestamp with time zone[]) is 'The hours of a time zone that lie in these hours of UTC, or partly: begin and end.';
-
-
--- app.mart_key(name text)
-CREATE OR REPLACE FUNCTION app.mart_key(name text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (char_length(name) <= 100) THEN name ELSE (("left"(name, 91) || '~'::text) || "left"(md5(name), 8)) END;
-grant execute on function app.mart_key(name text) to curestry_definer;
-revoke all on function app.mart_key(name text) from public;
-comment on function app.mart_key(name text) is 'A name as a key of mart.metric_timeseries, of at most 100 characters.';
-
-
--- app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
-CREATE OR REPLACE FUNCTION app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
- RETURNS jsonb
- LANGUAGE sql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-  select nullif(
-    coalesce((
-      select jsonb_build_object(
-               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)), value_min), value_max),
-               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)), value_min), value_max),
-               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)), value_min), value_max),
-               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)), value_min), value_max),
-               'sketch', jsonb_object_agg(c.slot::text, c.n))
-        from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
-                from unnest(slots, slot_counts) as u (slot, n)) c
-      having count(*) > 0), '{}')
-    || coalesce((
-      select jsonb_build_object('counts', jsonb_object_agg(w.word, w.n) filter (where w.place <= 100))
-             || case when coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0) > 0
-                     then jsonb_build_object('other', coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0))
-                     else '{}' end
-        from (select u.word, u.n, row_number() over (order by md5(u.word), u.word collate "C") as place
-                from unnest(words, word_counts) as u (word, n)) w
-      having count(*) > 0), '{}'),
-    '{}');
-$function$;
-grant execute on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) to curestry_definer;
-revoke all on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) from public;
-comment on function app.mart_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) is 'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
-
-
--- app.mentions_of(needle text)
-CREATE OR REPLACE FUNCTION app.mentions_of(needle text)
- RETURNS TABLE(table_name text, mentions bigint)
- LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+  select f.mart, extract(epoch from clock_timestamp() - min(m.created_at))::double precision, count(m.id)
+    from (values ('metric_timeseries', '{metric,node,judge,evaluation,zone}'::text[]),
+                 ('analysis_daily', '{analysis,zone}'),
+                 ('feature_daily', '{feature,zone}')) as f (mart, sources)
+    left join app.mart_change m
+      on m.source = any (f.sources) and (organization is null or m.organization_id = organization)
+   group by f.mart
+   order by f.mart;
+$function$;
+alter function app.mart_freshness_of(organization uuid) owner to curestry_definer;
+revoke all on function app.mart_freshness_of(organization uuid) from public;
+comment on function app.mart_freshness_of(organization uuid) is 'How far each mart is behind: the age of the oldest change that it has not processed yet (null: none), and how many are waiting. Of one organization; null: of all.';
+
+
+-- app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization text, before timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select o.slug::text, s.marts_immutable_before
+    from app.mart_state s
+    join ops.organization o on o.id = s.organization_id
+   where s.marts_immutable_before > from_ts and (only_organization is null or o.id = only_organization)
+     -- Only those with rows in the span
+     and exists (select from app.mart_extent(o.id, s.time_zone, from_ts, least(to_ts, s.marts_immutable_before)) e
+                  where e.first is not null)
+   order by 1;
+$function$;
+alter function app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Organizations whose facts of this span were removed by age, up to a time, so that its marts can be neither rebuilt nor checked. For operators.';
+
+
+-- app.mart_is_late(oldest_change_seconds double precision)
+CREATE OR REPLACE FUNCTION app.mart_is_late(oldest_change_seconds double precision)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN COALESCE((oldest_change_seconds > (180)::double precision), false);
+grant execute on function app.mart_is_late(oldest_change_seconds double precision) to curestry_definer;
+revoke all on function app.mart_is_late(oldest_change_seconds double precision) from public;
+comment on function app.mart_is_late(oldest_change_seconds double precision) is 'Whether a mart is further behind than a worker that runs lets it be: three minutes, where seconds are usual.';
+
+
+-- app.mart_make_immutable(organization uuid, before timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.mart_make_immutable(organization uuid, before timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
 declare
-  v_table regclass;
+  v_zone text;
+  v_immutable_before timestamptz;
 begin
-  for v_table, table_name in
-    select c.oid, n.nspname || '.' || c.relname
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
-     where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
-     order by 2
-  loop
-    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table) into mentions using needle;
-    if mentions > 0 then
-      return next;
-    end if;
-  end loop;
+  perform app.mart_refresh_organization(organization);
+  select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
+    from ops.organization o
+    left join app.mart_state s on s.organization_id = o.id
+   where o.id = organization;
+  if v_zone is null then
+    return null;
+  end if;
+  v_immutable_before := greatest(v_immutable_before, (select d.low from app.bucket_days(v_zone, array[before]) as d));
+  insert into app.mart_state as s (organization_id, time_zone, marts_immutable_before)
+  values (organization, v_zone, v_immutable_before)
+  on conflict (organization_id) do update set marts_immutable_before = excluded.marts_immutable_before;
+  return v_immutable_before;
 end;
 $function$;
-alter function app.mentions_of(needle text) owner to curestry_definer;
-grant execute on function app.mentions_of(needle text) to curestry_owner;
-revoke all on function app.mentions_of(needle text) from public;
-comment on function app.mentions_of(needle text) is 'In how many rows of which tables a text stands: what somebody wrote about a person elsewhere is not known to their erasure. For operators.';
+alter function app.mart_make_immutable(organization uuid, before timestamp with time zone) owner to curestry_definer;
+grant execute on function app.mart_make_immutable(organization uuid, before timestamp with time zone) to curestry_owner;
+grant execute on function app.mart_make_immutable(organization uuid, before timestamp with time zone) to curestry_worker;
+revoke all on function app.mart_make_immutable(organization uuid, before timestamp with time zone) from public;
+comment on function app.mart_make_immutable(organization uuid, before timestamp with time zone) is 'Processes waiting changes and makes the marts of the days before this time immutable; returns the midnight before which they are: later facts must be kept. For retention.';
 
 
--- app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
+-- app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
  LANGUAGE sql
  STABLE SECURITY DEFINER
@@ -5946,27 +6585,32 @@ CREATE OR REPLACE FUNCTION app.merge_metric_timeseries(organization uuid, source
  SET jit TO 'off'
 AS $function$
   with part as (
-    select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
+    select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count,
+           m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                     where m.organization_id = (select organization) and m.granularity = part_size
+                       and m.ts_bucket >= b.low and m.ts_bucket < b.high
                     offset 0) m
-     where only_key is null and m.source = merge_metric_timeseries.source
+     where only_key is null and m.source = mart_merge_metric_timeseries.source
     union all
     select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
       from unnest(lows, highs) as b (low, high),
            lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = (select organization) and m.granularity = part_size and m.ts_bucket >= b.low and m.ts_bucket < b.high
-                       and m.source = merge_metric_timeseries.source and m.metric_key = only_key
+                     where m.organization_id = (select organization) and m.granularity = part_size
+                       and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                       and m.source = mart_merge_metric_timeseries.source and m.metric_key = only_key
                     offset 0) m
      where only_key is not null
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         case when t.parts = 1 then t.states[1] else app.mart_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
+         case when t.parts = 1 then t.states[1]
+              else app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
          t.n, t.numbers, t.sum, t.min, t.max
     from (select p.key, p.low, count(*) as parts, array_agg(p.value_json) as states,
                  sum(p.sample_count)::bigint as n, sum(p.numeric_count)::bigint as numbers,
-                 sum(p.value_sum) as sum, min(p.value_min) as min, max(p.value_max) as max, sum((p.value_json ->> 'other')::bigint)::bigint as other
+                 sum(p.value_sum) as sum, min(p.value_min) as min, max(p.value_max) as max,
+                 sum((p.value_json ->> 'other')::bigint)::bigint as other
             from part p group by p.key, p.low) t,
          lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
                     from (select e.key::integer as slot, sum(e.value::bigint)::bigint as n
@@ -5979,9 +6623,627 @@ AS $function$
                            where t.parts > 1
                            group by 1) c) w;
 $function$;
-alter function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.metric_timeseries of an organization and a source, of one key or of all, for buckets with these begins and ends, merged from its hours or days.';
+alter function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.metric_timeseries of an organization and a source, of one key or of all, for buckets with these starts and ends, merged from its hours or days.';
+
+
+-- app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
+ RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.day, d.low, d.high
+    from app.mart_extent(organization, zone, from_ts, to_ts) as e, lateral app.bucket_days(zone, array[e.first]) as d
+   where e.first is not null;
+$function$;
+alter function app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
+revoke all on function app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
+comment on function app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first day within a span of time of which an organization has facts or rows in the marts: date, start and end. No row: none.';
+
+
+-- app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_id uuid, hours integer, seconds double precision)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_rebuild app.mart_rebuild;
+  v_zone text;
+  v_immutable_before timestamptz;
+  v_day record;
+begin
+  select r.* into v_rebuild
+    from app.mart_rebuild r
+   where r.from_ts = mart_rebuild_continue.from_ts and r.to_ts = mart_rebuild_continue.to_ts
+     and (only_organization is null or r.organization_id = only_organization)
+   order by r.organization_id
+   limit 1
+     for update skip locked;
+  if not found then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || v_rebuild.organization_id, 0));
+  select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
+    from (values (1)) as one (row)
+    left join app.mart_state s on s.organization_id = v_rebuild.organization_id;
+  select * into v_day
+    from app.mart_next_day(v_rebuild.organization_id, v_zone, greatest(v_rebuild.next_ts, v_immutable_before), to_ts);
+  hours := 0;
+  if found and v_day.low <= v_rebuild.last_ts then
+    perform app.mart_refresh_day(v_rebuild.organization_id, v_zone, v_day.low, v_day.high);
+    hours := extract(epoch from v_day.high - v_day.low)::integer / 3600;
+    update app.mart_rebuild r set next_ts = v_day.high
+     where r.organization_id = v_rebuild.organization_id
+       and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
+  else
+    delete from app.mart_rebuild r
+     where r.organization_id = v_rebuild.organization_id
+       and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
+  end if;
+  organization_id := v_rebuild.organization_id;
+  select coalesce(sum(greatest(extract(epoch from r.last_ts - r.next_ts), 0)), 0) into seconds
+    from app.mart_rebuild r
+   where r.from_ts = mart_rebuild_continue.from_ts and r.to_ts = mart_rebuild_continue.to_ts
+     and (only_organization is null or r.organization_id = only_organization);
+  return next;
+end;
+$function$;
+alter function app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.mart_rebuild_continue(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Rebuilds one more day of the marts of one organization; returns which, how many hours, and how much time is left. No row: the rebuild is finished. For operators.';
+
+
+-- app.mart_rebuild_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_rebuild_organization(organization uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_zone text;
+  v_before text;
+  v_from timestamptz;
+  v_day record;
+  v_hours integer := 0;
+begin
+  select o.time_zone, coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity')
+    into v_zone, v_before, v_from
+    from ops.organization o
+    left join app.mart_state s on s.organization_id = o.id
+   where o.id = organization;
+  if not found then
+    return 0;
+  end if;
+  if v_zone <> v_before then
+    -- Immutable days stay as they are: the days of the new zone start with the next midnight.
+    if isfinite(v_from) then
+      v_from := (select case d.low when v_from then d.low else d.high end
+                   from app.bucket_days(v_zone, array[v_from]) as d);
+    end if;
+    delete from mart.metric_timeseries m where m.organization_id = organization and m.ts_bucket >= v_from;
+    delete from mart.analysis_hourly m where m.organization_id = organization and m.ts_bucket >= v_from;
+    delete from mart.analysis_daily m
+     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    delete from mart.analysis_daily_by m
+     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    delete from mart.feature_daily m
+     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
+    insert into app.mart_state as s (organization_id, time_zone, marts_immutable_before)
+    values (organization, v_zone, v_from)
+    on conflict (organization_id) do update
+      set time_zone = excluded.time_zone, marts_immutable_before = excluded.marts_immutable_before;
+  end if;
+  loop
+    select * into v_day from app.mart_next_day(organization, v_zone, v_from, 'infinity');
+    exit when not found;
+    perform app.mart_refresh_day(organization, v_zone, v_day.low, v_day.high);
+    v_hours := v_hours + extract(epoch from v_day.high - v_day.low)::integer / 3600;
+    v_from := v_day.high;
+  end loop;
+  return v_hours;
+end;
+$function$;
+alter function app.mart_rebuild_organization(organization uuid) owner to curestry_definer;
+revoke all on function app.mart_rebuild_organization(organization uuid) from public;
+comment on function app.mart_rebuild_organization(organization uuid) is 'Recomputes all marts of an organization, in its time zone; returns how many hours.';
+
+
+-- app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organizations integer, resumed boolean, seconds double precision)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if from_ts >= to_ts then
+    perform app.refuse('CU004', 'to: must lie after from', 'to');
+  end if;
+  resumed := exists (select from app.mart_rebuild r
+                      where r.from_ts = mart_rebuild_start.from_ts and r.to_ts = mart_rebuild_start.to_ts
+                        and (only_organization is null or r.organization_id = only_organization));
+  if not resumed then
+    insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
+    select o.id, mart_rebuild_start.from_ts, mart_rebuild_start.to_ts, e.first, e.last
+      from ops.organization o
+      left join app.mart_state s on s.organization_id = o.id,
+           lateral app.mart_extent(
+             o.id, coalesce(s.time_zone, 'UTC'),
+             greatest(mart_rebuild_start.from_ts, coalesce(s.marts_immutable_before, '-infinity')),
+             mart_rebuild_start.to_ts) as e
+     where e.first is not null and (only_organization is null or o.id = only_organization);
+  end if;
+  select count(*), coalesce(sum(extract(epoch from r.last_ts - r.next_ts)), 0) into organizations, seconds
+    from app.mart_rebuild r
+   where r.from_ts = mart_rebuild_start.from_ts and r.to_ts = mart_rebuild_start.to_ts
+     and (only_organization is null or r.organization_id = only_organization);
+  return next;
+end;
+$function$;
+alter function app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
+grant execute on function app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
+revoke all on function app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
+comment on function app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Plans a rebuild of the marts of a span of time, of one or all organizations; returns how many organizations and how much time it covers. app.mart_rebuild_continue does the work. For operators.';
+
+
+-- app.mart_refresh_all()
+CREATE OR REPLACE FUNCTION app.mart_refresh_all()
+ RETURNS TABLE(organization_id uuid, hours integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  -- Always in the same order, so that two of these calls cannot deadlock.
+  for organization_id in select o from app.mart_changed_organizations() o order by 1 loop
+    begin
+      hours := app.mart_refresh_organization(organization_id);
+    exception when others then
+      -- Its changes stay; the others continue
+      hours := null;
+      raise warning 'The marts of the organization % were not brought up to date: %', organization_id, sqlerrm;
+    end;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.mart_refresh_all() owner to curestry_definer;
+grant execute on function app.mart_refresh_all() to curestry_owner;
+revoke all on function app.mart_refresh_all() from public;
+comment on function app.mart_refresh_all() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" use one transaction for each organization.';
+
+
+-- app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with merged as materialized (
+    select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
+           sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
+           sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
+           sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged,
+           sum(h.sum_judged) as sum_judged
+      from unnest(days, lows, highs) as b (day, low, high),
+           lateral (select h.* from mart.analysis_hourly h
+                     where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                    offset 0) h
+     group by b.day, h.dimension, h.value
+  ), gone as (
+    delete from mart.analysis_daily m
+     where m.organization_id = organization and m.day = any (days)
+       and m.day not in (select c.day from merged c where c.dimension = 'all')
+  ), gone_by as (
+    delete from mart.analysis_daily_by
+     where ctid = any (array(
+             select m.ctid
+               from unnest(days) as b (day),
+                    lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
+                              where m.organization_id = (select organization) and m.day = b.day
+                             offset 0) m
+              where (m.day, m.dimension::text, m.value::text)
+                    not in (select c.day, c.dimension::text, c.value::text from merged c)))
+  ), total as (
+    insert into mart.analysis_daily as m
+      (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
+    select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
+      from merged c
+     where c.dimension = 'all'
+    on conflict (organization_id, day) do update
+      set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
+          scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
+    where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
+          is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored,
+                            excluded.sum_overall, excluded.sum_entropy)
+  )
+  insert into mart.analysis_daily_by as m
+    (organization_id, day, dimension, value, analyses, scored, avg_overall, sum_overall, avg_entropy, sum_entropy,
+     judged, avg_judged, sum_judged)
+  select organization, c.day, c.dimension, c.value, c.analyses, c.scored,
+         c.avg_overall, c.sum_overall, c.avg_entropy, c.sum_entropy,
+         c.judged, c.avg_judged, c.sum_judged
+    from merged c
+   where c.dimension <> 'all'
+  on conflict (organization_id, day, dimension, value) do update
+    set analyses = excluded.analyses, scored = excluded.scored,
+        avg_overall = excluded.avg_overall, sum_overall = excluded.sum_overall,
+        avg_entropy = excluded.avg_entropy, sum_entropy = excluded.sum_entropy, judged = excluded.judged,
+        avg_judged = excluded.avg_judged, sum_judged = excluded.sum_judged
+  where (m.analyses, m.scored, m.avg_overall, m.sum_overall, m.avg_entropy,
+         m.sum_entropy, m.judged, m.avg_judged, m.sum_judged)
+        is distinct from (excluded.analyses, excluded.scored, excluded.avg_overall, excluded.sum_overall,
+                          excluded.avg_entropy,
+                          excluded.sum_entropy, excluded.judged, excluded.avg_judged, excluded.sum_judged);
+$function$;
+alter function app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings these days of mart.analysis_daily and mart.analysis_daily_by up to date, from the hours of mart.analysis_hourly.';
+
+
+-- app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with computed as materialized (
+    select * from app.mart_compute_analysis_hourly(organization, lows, highs)
+  ), gone as (
+    delete from mart.analysis_hourly
+     where ctid = any (array(
+             select h.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
+                              where h.organization_id = (select organization)
+                                and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                             offset 0) h
+              where (h.ts_bucket, h.dimension, h.value)
+                    not in (select c.ts_bucket, c.dimension, c.value from computed c)))
+  )
+  insert into mart.analysis_hourly as m
+    (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall,
+     entropy_count, sum_entropy, judged, sum_judged)
+  select organization, c.* from computed c
+  on conflict (organization_id, ts_bucket, dimension, value) do update
+    set analyses = excluded.analyses, scored = excluded.scored,
+        overall_count = excluded.overall_count, sum_overall = excluded.sum_overall,
+        entropy_count = excluded.entropy_count, sum_entropy = excluded.sum_entropy,
+        judged = excluded.judged, sum_judged = excluded.sum_judged
+  where (m.analyses, m.scored, m.overall_count, m.sum_overall, m.entropy_count, m.sum_entropy, m.judged, m.sum_judged)
+        is distinct from (excluded.analyses, excluded.scored, excluded.overall_count,
+                          excluded.sum_overall, excluded.entropy_count,
+                          excluded.sum_entropy, excluded.judged, excluded.sum_judged);
+$function$;
+alter function app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings these hours of mart.analysis_hourly up to date.';
+
+
+-- app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_days date[];
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  if coalesce(cardinality(lows), 0) = 0 then
+    return;
+  end if;
+  select array_agg(d.day order by d.day), array_agg(d.low order by d.day), array_agg(d.high order by d.day)
+    into v_days, v_lows, v_highs
+    from app.bucket_days(zone, lows) as d;
+  case source
+    when 'analysis' then
+      perform app.mart_refresh_analysis_hourly(organization, lows, highs);
+      perform app.mart_refresh_analysis_daily(organization, v_days, v_lows, v_highs);
+    when 'feature' then
+      perform app.mart_refresh_feature_daily(organization, v_days, v_lows, v_highs);
+    else
+      perform app.mart_refresh_metric_timeseries(organization, source, 'hour', lows, highs);
+      perform app.mart_refresh_metric_timeseries(organization, source, 'day', v_lows, v_highs);
+  end case;
+end;
+$function$;
+alter function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings the hours with these starts and ends up to date in the marts of a source, and the days that contain them.';
+
+
+-- app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_source text;
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
+    from app.bucket_hours(zone, array(
+           select generate_series(date_trunc('hour', day_low, 'UTC'),
+                                  day_high - interval '1 microsecond', interval '1 hour'))) as h
+   where h.low >= day_low and h.low < day_high;
+  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
+    perform app.mart_refresh_buckets(organization, zone, v_source, v_lows, v_highs);
+  end loop;
+end;
+$function$;
+alter function app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) owner to curestry_definer;
+revoke all on function app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) from public;
+comment on function app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) is 'Brings the day with this start and end up to date in all marts of an organization, with all its hours.';
+
+
+-- app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with computed as materialized (
+    select * from app.mart_compute_feature_daily(organization, days, lows, highs)
+  ), gone as (
+    delete from mart.feature_daily
+     where ctid = any (array(
+             select m.ctid
+               from unnest(days) as b (day),
+                    lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
+                              where m.organization_id = (select organization) and m.day = b.day
+                             offset 0) m
+              where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
+  )
+  insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
+  select organization, c.* from computed c
+  on conflict (organization_id, day, feature_key) do update
+    set events = excluded.events, unique_users = excluded.unique_users
+  where (m.events, m.unique_users) is distinct from (excluded.events, excluded.unique_users);
+$function$;
+alter function app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings these days of mart.feature_daily up to date.';
+
+
+-- app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with computed as materialized (
+    select *
+      from app.mart_compute_metric_timeseries(organization, mart_refresh_metric_timeseries.source, lows, highs)
+     where bucket_size = 'hour'
+    union all
+    select *
+      from app.mart_merge_metric_timeseries(
+             organization, mart_refresh_metric_timeseries.source, 'hour', null, lows, highs)
+     where bucket_size = 'day'
+  ), gone as (
+    delete from mart.metric_timeseries
+     where ctid = any (array(
+             select t.ctid
+               from unnest(lows, highs) as b (low, high),
+                    lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
+                              where t.organization_id = (select organization) and t.granularity = bucket_size
+                                and t.ts_bucket >= b.low and t.ts_bucket < b.high
+                             offset 0) t
+              where t.source = mart_refresh_metric_timeseries.source
+                and (t.metric_key, t.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
+  )
+  insert into mart.metric_timeseries as m
+    (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json,
+     sample_count, numeric_count, value_sum, value_min, value_max)
+  select organization, mart_refresh_metric_timeseries.source, c.metric_key, bucket_size, c.ts_bucket,
+         c.value_num, c.value_json, c.sample_count, c.numeric_count,
+         c.value_sum, c.value_min, c.value_max
+    from computed c
+  on conflict (organization_id, source, metric_key, granularity, ts_bucket) do update
+    set value_num = excluded.value_num, value_json = excluded.value_json, sample_count = excluded.sample_count,
+        numeric_count = excluded.numeric_count, value_sum = excluded.value_sum,
+        value_min = excluded.value_min, value_max = excluded.value_max
+  where (m.value_num, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max)
+        is distinct from (excluded.value_num, excluded.value_json, excluded.sample_count, excluded.numeric_count,
+                          excluded.value_sum, excluded.value_min, excluded.value_max);
+$function$;
+alter function app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings these buckets of mart.metric_timeseries up to date: hours from what was recorded, days from the hours.';
+
+
+-- app.mart_refresh_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_refresh_organization(organization uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_sources text[];
+  v_hours timestamptz[];
+  v_zone text;
+  v_is_new boolean;
+  v_immutable_before timestamptz;
+  v_source text;
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization, 0));
+  with deleted as (
+    delete from app.mart_change m where m.organization_id = organization returning m.source, m.hour
+  ), change as (
+    select distinct source, hour from deleted
+  )
+  select (select array_agg(c.source) from change c), (select array_agg(c.hour) from change c),
+         coalesce(s.time_zone, 'UTC'), coalesce(s.time_zone, 'UTC') <> o.time_zone,
+         coalesce(s.marts_immutable_before, '-infinity')
+    into v_sources, v_hours, v_zone, v_is_new, v_immutable_before
+    from (values (organization)) as i (id)
+    left join ops.organization o on o.id = i.id
+    left join app.mart_state s on s.organization_id = i.id;
+  if v_hours is null then
+    return 0;
+  end if;
+  if v_is_new or '-infinity' = any (v_hours) then
+    return app.mart_rebuild_organization(organization);
+  end if;
+  foreach v_source in array array(select distinct s.source from unnest(v_sources) as s (source) order by 1) loop
+    select array_agg(h.low order by h.low), array_agg(h.high order by h.low) into v_lows, v_highs
+      from app.bucket_hours(v_zone, array(
+             select m.hour from unnest(v_sources, v_hours) as m (source, hour) where m.source = v_source)) as h
+     where h.low >= v_immutable_before;
+    perform app.mart_refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
+  end loop;
+  return (select count(distinct h.hour) from unnest(v_hours) as h (hour));
+end;
+$function$;
+alter function app.mart_refresh_organization(organization uuid) owner to curestry_definer;
+grant execute on function app.mart_refresh_organization(organization uuid) to curestry_owner;
+grant execute on function app.mart_refresh_organization(organization uuid) to curestry_worker;
+revoke all on function app.mart_refresh_organization(organization uuid) from public;
+comment on function app.mart_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date; returns how many hours had changed.';
+
+
+-- app.mart_source_table(facts regclass, source text, time_field text, trigger_function text)
+CREATE OR REPLACE FUNCTION app.mart_source_table(facts regclass, source text, time_field text DEFAULT 'occurred_at'::text, trigger_function text DEFAULT 'tg__mart_changes'::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event text;
+  v_name text;
+  v_rows text;
+  v_function text;
+begin
+  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
+    v_name := case trigger_function when 'tg__mart_changes_of_runs' then '_810_run_changes_'
+                                    else '_800_mart_changes_' end || v_event;
+    v_rows := case v_event when 'insert' then 'referencing new table as new_rows'
+                           when 'update' then 'referencing old table as old_rows new table as new_rows'
+                           when 'delete' then 'referencing old table as old_rows' else '' end;
+    v_function := case v_event when 'truncate' then 'tg__mart_changes_truncate' else trigger_function end;
+    execute format('create or replace trigger %I after %s on %s ', v_name, v_event, facts)
+            || v_rows || format(' for each statement execute function app.%I(%L, %L)', v_function, source, time_field);
+  end loop;
+end;
+$function$;
+revoke all on function app.mart_source_table(facts regclass, source text, time_field text, trigger_function text) from public;
+comment on function app.mart_source_table(facts regclass, source text, time_field text, trigger_function text) is 'Puts the triggers on a table of facts that record which hours of this source changed, for the marts; called in the file of each such table.';
+
+
+-- app.mart_try_refresh_organization(organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_try_refresh_organization(organization uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('curestry refresh ' || organization, 0)) then
+    return null;
+  end if;
+  return app.mart_refresh_organization(organization);
+end;
+$function$;
+alter function app.mart_try_refresh_organization(organization uuid) owner to curestry_definer;
+grant execute on function app.mart_try_refresh_organization(organization uuid) to curestry_owner;
+grant execute on function app.mart_try_refresh_organization(organization uuid) to curestry_worker;
+revoke all on function app.mart_try_refresh_organization(organization uuid) from public;
+comment on function app.mart_try_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date, unless another worker is doing so (null); returns how many hours had changed.';
+
+
+-- app.member_check_rank(VARIADIC roles text[])
+CREATE OR REPLACE FUNCTION app.member_check_rank(VARIADIC roles text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if ('admin' = any (roles) or 'owner' = any (roles)) and app.organization_if('organization:write') is null then
+    perform app.refuse('CU002', 'Only an owner manages admins and owners', 'role');
+  end if;
+end;
+$function$;
+grant execute on function app.member_check_rank(VARIADIC roles text[]) to curestry_definer;
+revoke all on function app.member_check_rank(VARIADIC roles text[]) from public;
+comment on function app.member_check_rank(VARIADIC roles text[]) is 'Refuses (CU002) anybody but an owner, if one of these roles is admin or owner.';
+
+
+-- app.member_lock(organization uuid, member_user_id integer)
+CREATE OR REPLACE FUNCTION app.member_lock(organization uuid, member_user_id integer)
+ RETURNS ops.organization_user
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_member ops.organization_user;
+begin
+  perform from ops.organization o where o.id = organization for no key update;
+  select m.* into v_member from ops.organization_user m
+   where m.organization_id = organization and m.user_id = member_user_id and m.status <> 'removed';
+  if not found then
+    perform app.refuse('CU003', format('There is no member %s in this organization', member_user_id), 'userId');
+  end if;
+  return v_member;
+end;
+$function$;
+alter function app.member_lock(organization uuid, member_user_id integer) owner to curestry_definer;
+revoke all on function app.member_lock(organization uuid, member_user_id integer) from public;
+comment on function app.member_lock(organization uuid, member_user_id integer) is 'A member, active or invited, of an organization whose members no other transaction can change until this one ends.';
+
+
+-- app.member_visible_user_ids()
+CREATE OR REPLACE FUNCTION app.member_visible_user_ids()
+ RETURNS integer[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array(select m.user_id from ops.organization_user m
+                where m.organization_id = app.organization_if('members:read')
+               union select app.session_user_id() where app.session_user_id() is not null);
+$function$;
+alter function app.member_visible_user_ids() owner to curestry_definer;
+grant execute on function app.member_visible_user_ids() to curestry_member;
+revoke all on function app.member_visible_user_ids() from public;
+comment on function app.member_visible_user_ids() is 'The users whom the current request may see: the user who makes it in person, and the members of its organization if it may read members.';
 
 
 -- app.metrics()
@@ -5991,117 +7253,38 @@ CREATE OR REPLACE FUNCTION app.metrics()
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select 'curestry_mart_oldest_change_seconds', 'Age of the oldest change that a mart has not taken; 0 if it has taken all.',
+  select 'curestry_mart_oldest_change_seconds',
+         'Age of the oldest change that a mart has not processed; 0 if it has processed all.',
          jsonb_build_object('mart', f.mart), coalesce(f.oldest_change_seconds, 0)
-    from app.mart_freshness() f
+    from app.mart_freshness_all() f
   union all
-  select 'curestry_mart_changes_waiting', 'Changes that a mart has not taken.', jsonb_build_object('mart', f.mart), f.waiting
-    from app.mart_freshness() f
+  select 'curestry_mart_changes_waiting', 'Changes that a mart has not processed.',
+         jsonb_build_object('mart', f.mart), f.waiting
+    from app.mart_freshness_all() f
   union all
-  select 'curestry_audit_unsealed_seconds', 'Age of the oldest row of the audit log that is not sealed; 0 if all are.', '{}',
-         coalesce(app.audit_unsealed_seconds(), 0)
+  select 'curestry_audit_unsealed_seconds', 'Age of the oldest row of the audit log that is not sealed; 0 if all are.',
+         '{}', coalesce(app.audit_unsealed_seconds(), 0)
   union all
   select 'curestry_jobs', 'Jobs in the queue by state.', jsonb_build_object('state', s.state), s.jobs
     from app.job_counts() c,
          lateral (values ('waiting', c.waiting), ('running', c.running), ('failed', c.failed)) as s (state, jobs)
   union all
-  select 'curestry_task_seconds_since_success', 'Time since a task that runs by itself last succeeded; none if it never did.',
+  select 'curestry_task_seconds_since_success',
+         'Time since a task that runs by itself last succeeded; none if it never did.',
          jsonb_build_object('task', r.task, 'kind', r.kind), extract(epoch from clock_timestamp() - r.succeeded_at)
-    from app.task_runs() r where r.succeeded_at is not null
+    from app.task_list() r where r.succeeded_at is not null
   union all
   select 'curestry_task_late', '1 for a task that runs by itself and is late, else 0.',
          jsonb_build_object('task', r.task, 'kind', r.kind), r.is_late::integer
-    from app.task_runs() r
+    from app.task_list() r
   union all
-  select 'curestry_workers_alive', 'Workers with a heartbeat.', '{}', count(*)
-    from app.worker_heartbeat h where h.beat_at > clock_timestamp() - interval '40 seconds';
+  select 'curestry_workers_alive', 'Workers with a heartbeat.', '{}', app.worker_count_alive();
 $function$;
 alter function app.metrics() owner to curestry_definer;
 grant execute on function app.metrics() to curestry_gateway;
 grant execute on function app.metrics() to curestry_owner;
 revoke all on function app.metrics() from public;
 comment on function app.metrics() is 'Figures of the database for GET /metrics, all of them gauges: a further one is a further row.';
-
-
--- app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
- RETURNS TABLE(day date, low timestamp with time zone, high timestamp with time zone)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select d.day, d.low, d.high
-    from app.mart_extent(organization, zone, from_ts, to_ts) as e, lateral app.mart_days(zone, array[e.first]) as d
-   where e.first is not null;
-$function$;
-alter function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) owner to curestry_definer;
-revoke all on function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.next_mart_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The first day from one time to before another of which an organization has facts or the marts speak: date, begin and end. No row: none.';
-
-
--- app.note_task_end(task_kind text, task_name text, took double precision, failure text)
-CREATE OR REPLACE FUNCTION app.note_task_end(task_kind text, task_name text, took double precision, failure text)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  update app.task_run r
-     set started_at = clock_timestamp() - took * interval '1 millisecond',
-         succeeded_at = case when failure is null then clock_timestamp() else r.succeeded_at end,
-         failed_at = case when failure is null then r.failed_at else clock_timestamp() end,
-         error = case when failure is null then r.error else left(failure, 1000) end,
-         milliseconds = took
-   where r.kind = task_kind and r.task = task_name;
-$function$;
-alter function app.note_task_end(task_kind text, task_name text, took double precision, failure text) owner to curestry_definer;
-grant execute on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) to curestry_worker;
-revoke all on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) from public;
-comment on function app.note_task_end(task_kind text, task_name text, took double precision, failure text) is 'Notes how a task which runs by itself has ended: how long it took, in milliseconds, and why it failed, else null.';
-
-
--- app.note_task_start(task_kind text, task_name text)
-CREATE OR REPLACE FUNCTION app.note_task_start(task_kind text, task_name text)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  update app.task_run r set started_at = clock_timestamp() where r.kind = task_kind and r.task = task_name;
-$function$;
-alter function app.note_task_start(task_kind text, task_name text) owner to curestry_definer;
-grant execute on function app.note_task_start(task_kind text, task_name text) to curestry_worker;
-revoke all on function app.note_task_start(task_kind text, task_name text) from public;
-comment on function app.note_task_start(task_kind text, task_name text) is 'Notes that a task which runs by itself has begun.';
-
-
--- app.open_session(user_email text, lifetime interval)
-CREATE OR REPLACE FUNCTION app.open_session(user_email text, lifetime interval)
- RETURNS TABLE(user_id integer, jwt_id text, expires_at timestamp with time zone)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_user integer;
-begin
-  if lifetime <= interval '0' then
-    perform app.refuse('CU004', 'expires: must be more than nothing', 'expires');
-  end if;
-  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
-  if not found then
-    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
-  end if;
-  return query
-    insert into core.sessions as s (user_id, jwt_id, expires_at)
-    values (v_user, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), date_trunc('second', now() + lifetime))
-    returning s.user_id, s.jwt_id::text, s.expires_at;
-end;
-$function$;
-alter function app.open_session(user_email text, lifetime interval) owner to curestry_definer;
-grant execute on function app.open_session(user_email text, lifetime interval) to curestry_owner;
-revoke all on function app.open_session(user_email text, lifetime interval) from public;
-comment on function app.open_session(user_email text, lifetime interval) is 'Opens a session of a user; the token that names its jwt_id is signed outside. For operators.';
 
 
 -- app.organization_by_slug(organization_slug text)
@@ -6127,6 +7310,47 @@ revoke all on function app.organization_by_slug(organization_slug text) from pub
 comment on function app.organization_by_slug(organization_slug text) is 'The id of the organization with this slug; refuses an unknown one. For operators.';
 
 
+-- app.organization_create(organization_slug text, organization_name text, owner_email text)
+CREATE OR REPLACE FUNCTION app.organization_create(organization_slug text, organization_name text, owner_email text)
+ RETURNS TABLE(id uuid, slug text, name text, owner_user_id integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user integer;
+  v_organization ops.organization;
+begin
+  if exists (select from ops.organization o where o.slug = organization_slug) then
+    -- An organization without an owner (the one for ownerless rows of the old backends) can get one.
+    select o.* into v_organization from ops.organization o
+     where o.slug = organization_slug
+       and not exists (select from ops.organization_user m
+                        where m.organization_id = o.id and m.role = 'owner' and m.status = 'active')
+       for update;
+    if not found then
+      perform app.refuse('CU005', format('There is an organization with the slug %L already', organization_slug),
+                         'slug', 'unq_organization_slug');
+    end if;
+    update ops.organization o set name = organization_name
+     where o.id = v_organization.id
+    returning o.* into v_organization;
+  else
+    insert into ops.organization (name, slug) values (organization_name, organization_slug)
+    returning * into v_organization;
+  end if;
+  v_user := app.user_ensure(owner_email);
+  insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner')
+  on conflict on constraint unq_organization_user_user_id do update set role = 'owner', status = 'active';
+  return query select v_organization.id, v_organization.slug::text, v_organization.name::text, v_user;
+end;
+$function$;
+alter function app.organization_create(organization_slug text, organization_name text, owner_email text) owner to curestry_definer;
+grant execute on function app.organization_create(organization_slug text, organization_name text, owner_email text) to curestry_owner;
+revoke all on function app.organization_create(organization_slug text, organization_name text, owner_email text) from public;
+comment on function app.organization_create(organization_slug text, organization_name text, owner_email text) is 'Creates an organization and, if new, the account of its owner. For operators.';
+
+
 -- app.organization_id()
 CREATE OR REPLACE FUNCTION app.organization_id()
  RETURNS uuid
@@ -6137,7 +7361,7 @@ grant execute on function app.organization_id() to curestry_anonymous;
 grant execute on function app.organization_id() to curestry_definer;
 grant execute on function app.organization_id() to curestry_member;
 revoke all on function app.organization_id() from public;
-comment on function app.organization_id() is 'The organization of the current request, else null. Rows that are inserted belong to it.';
+comment on function app.organization_id() is 'The organization of the current request, else null. Inserted rows belong to it.';
 
 
 -- app.organization_if(permission text)
@@ -6153,49 +7377,8 @@ revoke all on function app.organization_if(permission text) from public;
 comment on function app.organization_if(permission text) is 'The organization of the current request if the request holds this permission, else null.';
 
 
--- app.organization_mart_freshness(organization uuid)
-CREATE OR REPLACE FUNCTION app.organization_mart_freshness(organization uuid)
- RETURNS TABLE(mart text, oldest_change_seconds double precision, waiting bigint)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select f.mart, extract(epoch from clock_timestamp() - min(m.created_at))::double precision, count(m.id)
-    from (values ('metric_timeseries', '{metric,node,judge,evaluation,zone}'::text[]), ('analysis_daily', '{analysis,zone}'), ('feature_daily', '{feature,zone}')) as f (mart, sources)
-    left join app.mart_mark m on m.source = any (f.sources) and (organization is null or m.organization_id = organization)
-   group by f.mart
-   order by f.mart;
-$function$;
-alter function app.organization_mart_freshness(organization uuid) owner to curestry_definer;
-revoke all on function app.organization_mart_freshness(organization uuid) from public;
-comment on function app.organization_mart_freshness(organization uuid) is 'How far each mart is behind: the age of the oldest change that it has not taken up yet (null: none), and how many are waiting. Of one organization; null: of all.';
-
-
--- app.own_api_key(key_id uuid)
-CREATE OR REPLACE FUNCTION app.own_api_key(key_id uuid)
- RETURNS ops.api_key
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_organization constant uuid := app.require('keys:write');
-  v_key ops.api_key;
-begin
-  select k.* into v_key from ops.api_key k where k.organization_id = v_organization and k.id = key_id;
-  if not found then
-    perform app.refuse('CU003', format('There is no API key %s in this organization', key_id), 'id');
-  end if;
-  return v_key;
-end;
-$function$;
-alter function app.own_api_key(key_id uuid) owner to curestry_definer;
-revoke all on function app.own_api_key(key_id uuid) from public;
-comment on function app.own_api_key(key_id uuid) is 'The API key with this id of the request''s organization; needs keys:write.';
-
-
--- app.partitions_of(parent regclass)
-CREATE OR REPLACE FUNCTION app.partitions_of(parent regclass)
+-- app.partition_list(parent regclass)
+CREATE OR REPLACE FUNCTION app.partition_list(parent regclass)
  RETURNS TABLE(name name, from_ts timestamp with time zone, to_ts timestamp with time zone)
  LANGUAGE sql
  STABLE
@@ -6204,12 +7387,66 @@ AS $function$
   select c.relname, b.bounds[1]::timestamptz, b.bounds[2]::timestamptz
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid,
-         lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
+         lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+                              'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as b (bounds)
    where i.inhparent = parent and b.bounds is not null
    order by 2;
 $function$;
-revoke all on function app.partitions_of(parent regclass) from public;
-comment on function app.partitions_of(parent regclass) is 'The partitions by month of a table, in app, with begin and end, in order; without the default.';
+revoke all on function app.partition_list(parent regclass) from public;
+comment on function app.partition_list(parent regclass) is 'The monthly partitions of a table, which are in app, with start and end, in order; without the default.';
+
+
+-- app.partition_make_all()
+CREATE OR REPLACE FUNCTION app.partition_make_all()
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_table app.partitioned_table;
+  v_parent name;
+  v_name name;
+  v_month timestamptz;
+  v_of regclass;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
+  for v_table in select * from app.partitioned_table order by table_name loop
+    v_of := v_table.table_name;
+    v_parent := split_part(v_table.table_name, '.', 2);
+    for v_month in execute format($query$
+      select month
+        from generate_series(date_trunc('month', now()), date_trunc('month', now()) + %s * interval '1 month',
+                             interval '1 month') as month
+      union
+      select date_trunc('month', %I) from app.%I where %2$I < now() and %2$I >= now() - interval '5 years'
+      order by 1
+    $query$, v_table.months_ahead, v_table.time_column, v_parent || '_default') loop
+      v_name := v_parent || to_char(v_month, '_YYYY_MM');
+      continue when to_regclass(format('app.%I', v_name)) is not null;
+      execute format('create table app.%I (like %s including defaults including constraints)', v_name, v_of);
+      execute format('comment on table app.%I is %L', v_name, v_table.table_name || to_char(v_month, '" of "YYYY-MM'));
+      perform app.table_protect(format('app.%I', v_name)::regclass);
+      execute format($query$
+        with moved as (delete from app.%1$I where %2$I >= $1 and %2$I < $2 returning *)
+        insert into app.%3$I select * from moved
+      $query$, v_parent || '_default', v_table.time_column, v_name) using v_month, v_month + interval '1 month';
+      execute format('alter table %s attach partition app.%I for values from (%L) to (%L)',
+        v_of, v_name, v_month, v_month + interval '1 month');
+      if v_table.table_name = 'ops.audit_log' then
+        execute format('create trigger _200_append_only before update or delete or truncate on app.%I'
+          || ' for each statement execute function app.tg_audit_log__append_only()', v_name);
+      end if;
+      return next v_name;
+    end loop;
+  end loop;
+end;
+$function$;
+grant execute on function app.partition_make_all() to curestry_worker;
+revoke all on function app.partition_make_all() from public;
+comment on function app.partition_make_all() is 'Creates the partitions of the coming months, and of months that have rows but no partition; returns which. A job of the worker.';
 
 
 -- app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text)
@@ -6223,39 +7460,148 @@ AS $function$
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.oid = personal
   on conflict on constraint pk_personal_data do update
-    set person_column = excluded.person_column, personal_columns = excluded.personal_columns, treatment = excluded.treatment;
+    set person_column = excluded.person_column, personal_columns = excluded.personal_columns,
+        treatment = excluded.treatment;
 $function$;
 revoke all on function app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text) from public;
-comment on function app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text) is 'Says which columns of a table are personal data, whose, and what the erasure of that user does to the row; called in the file of the table.';
+comment on function app.personal_table(personal regclass, person_column text, personal_columns text[], treatment text) is 'Declares which columns of a table are personal data, whose, and what the erasure of that user does to the row; called in the file of the table.';
 
 
--- app.place_legal_hold(organization uuid, person integer, hold_reason text)
-CREATE OR REPLACE FUNCTION app.place_legal_hold(organization uuid, person integer, hold_reason text)
- RETURNS app.legal_hold
+-- app.platform_admin_grant(user_email text)
+CREATE OR REPLACE FUNCTION app.platform_admin_grant(user_email text)
+ RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_hold app.legal_hold;
+  v_user integer;
 begin
-  perform from ops.organization o where o.id = organization for share;
-  if organization is not null and not found then
-    perform app.refuse('CU003', format('There is no organization %s', organization), 'organization');
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if not found then
+    perform app.refuse('CU003', format('There is no user with the e-mail address %s', user_email), 'email');
   end if;
-  perform from core.users u where u.id = person and u.erased_at is null for share;
-  if person is not null and not found then
-    perform app.refuse('CU003', format('There is no user %s', person), 'user');
-  end if;
-  insert into app.legal_hold (held_organization_id, held_user_id, reason) values (organization, person, hold_reason)
-  returning * into v_hold;
-  return v_hold;
+  insert into app.platform_admin (user_id) values (v_user) on conflict do nothing;
+  return v_user;
 end;
 $function$;
-alter function app.place_legal_hold(organization uuid, person integer, hold_reason text) owner to curestry_definer;
-grant execute on function app.place_legal_hold(organization uuid, person integer, hold_reason text) to curestry_owner;
-revoke all on function app.place_legal_hold(organization uuid, person integer, hold_reason text) from public;
-comment on function app.place_legal_hold(organization uuid, person integer, hold_reason text) is 'Places a legal hold on an organization or on a user: nothing of it is erased or deleted until it is released. For operators.';
+alter function app.platform_admin_grant(user_email text) owner to curestry_definer;
+grant execute on function app.platform_admin_grant(user_email text) to curestry_owner;
+revoke all on function app.platform_admin_grant(user_email text) from public;
+comment on function app.platform_admin_grant(user_email text) is 'Makes a user a platform admin, who may see failed jobs and scheduled tasks of the whole installation through the API, and retry jobs; refuses an unknown user. For operators.';
+
+
+-- app.platform_admin_list()
+CREATE OR REPLACE FUNCTION app.platform_admin_list()
+ RETURNS TABLE(email text, granted_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.email::text, o.granted_at
+    from app.platform_admin o join core.users u on u.id = o.user_id
+   order by 1;
+$function$;
+alter function app.platform_admin_list() owner to curestry_definer;
+grant execute on function app.platform_admin_list() to curestry_owner;
+revoke all on function app.platform_admin_list() from public;
+comment on function app.platform_admin_list() is 'The users who are platform admins. For operators.';
+
+
+-- app.platform_admin_revoke(user_email text)
+CREATE OR REPLACE FUNCTION app.platform_admin_revoke(user_email text)
+ RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.platform_admin o using core.users u
+     where u.id = o.user_id and lower(u.email) = lower(user_email)
+    returning o.user_id
+  )
+  select exists (select from gone);
+$function$;
+alter function app.platform_admin_revoke(user_email text) owner to curestry_definer;
+grant execute on function app.platform_admin_revoke(user_email text) to curestry_owner;
+revoke all on function app.platform_admin_revoke(user_email text) from public;
+comment on function app.platform_admin_revoke(user_email text) is 'Makes a platform admin an ordinary user again, from their next request on; returns whether they were one. For operators.';
+
+
+-- app.prompt_import(organization uuid, lines jsonb)
+CREATE OR REPLACE FUNCTION app.prompt_import(organization uuid, lines jsonb)
+ RETURNS TABLE(line integer, outcome text, prompt_id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_line jsonb;
+  v_record jsonb;
+  v_name text;
+  v_content text;
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  -- Two imports of the same file at the same time must not duplicate it.
+  perform pg_advisory_xact_lock(hashtextextended('curestry import prompts ' || organization, 0));
+  for v_line in select * from jsonb_array_elements(lines) loop
+    line := (v_line ->> 'line')::integer;
+    v_record := v_line -> 'record';
+    outcome := 'refused';
+    prompt_id := null;
+    reason := null;
+    begin
+      v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
+      v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
+                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
+      if jsonb_typeof(v_record) <> 'object' then
+        reason := 'is not an object';
+      elsif v_content is null then
+        reason := 'content (or prompt, or text) is required';
+      elsif char_length(v_name) > 255 then
+        reason := 'name must be at most 255 characters';
+      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
+        reason := 'language must be at most 10 characters';
+      elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
+        reason := 'tags must be an array of strings';
+      else
+        select p.id into prompt_id from core.prompts p
+         where p.organization_id = organization and p.name = v_name and p.content = v_content limit 1;
+        if found then
+          outcome := 'unchanged';
+        else
+          insert into core.prompts
+            (organization_id, name, description, content, format_type, language, tags, extra_metadata)
+          values (organization, v_name, v_record ->> 'description', v_content,
+                  coalesce(v_record ->> 'formatType', v_record ->> 'format_type', 'auto'),
+                  coalesce(v_record ->> 'language', 'auto'),
+                  coalesce(v_record -> 'tags',
+                           case when v_record ->> 'category' <> '' then jsonb_build_array(v_record ->> 'category') end,
+                           '[]'),
+                  coalesce(v_record -> 'extraMetadata', v_record -> 'extra_metadata', '{}')
+                    || v_record - array['name', 'act', 'title', 'content', 'prompt', 'text', 'description',
+                                        'formatType', 'format_type', 'language', 'tags', 'category',
+                                        'extraMetadata', 'extra_metadata'])
+          returning id into prompt_id;
+          outcome := 'inserted';
+        end if;
+      end if;
+    exception
+      when integrity_constraint_violation or data_exception then
+        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+        outcome := 'refused';
+        prompt_id := null;
+        reason := app.constraint_violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column);
+    end;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.prompt_import(organization uuid, lines jsonb) owner to curestry_definer;
+grant execute on function app.prompt_import(organization uuid, lines jsonb) to curestry_owner;
+revoke all on function app.prompt_import(organization uuid, lines jsonb) from public;
+comment on function app.prompt_import(organization uuid, lines jsonb) is 'Imports prompts line by line and returns the outcome of each; an invalid line does not stop the others. For operators.';
 
 
 -- app.prompt_version_of(organization uuid, prompt text, analysed text)
@@ -6275,507 +7621,6 @@ revoke all on function app.prompt_version_of(organization uuid, prompt text, ana
 comment on function app.prompt_version_of(organization uuid, prompt text, analysed text) is 'The newest version of a prompt with this text, or its current one if no text is given; null if it never had that text.';
 
 
--- app.reap_workers(silence interval)
-CREATE OR REPLACE FUNCTION app.reap_workers(silence interval DEFAULT '00:00:40'::interval)
- RETURNS integer
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_dead text[];
-  v_jobs integer;
-begin
-  v_dead := app.dead_workers(
-    array(select distinct j.locked_by from graphile_worker.jobs j
-           where greatest(j.locked_at, pg_postmaster_start_time()) < clock_timestamp() - silence),
-    silence);
-  if v_dead = '{}' then
-    return 0;
-  end if;
-  update graphile_worker._private_jobs j set last_error = 'The worker ended in the middle of it' where j.locked_by = any (v_dead);
-  get diagnostics v_jobs = row_count;
-  -- A scheduled job that may not be tried again was replaced by the schedule, which has queued another
-  delete from graphile_worker._private_jobs j
-   where j.locked_by = any (v_dead) and j.attempts >= j.max_attempts and j.payload::jsonb ? '_cron';
-  perform graphile_worker.force_unlock_workers(v_dead);
-  return v_jobs;
-end;
-$function$;
-grant execute on function app.reap_workers(silence interval) to curestry_worker;
-revoke all on function app.reap_workers(silence interval) from public;
-comment on function app.reap_workers(silence interval) is 'Gives the jobs of workers that died back to the queue, for others to run; answers how many. A poll of the worker.';
-
-
--- app.rebuild_organization(organization uuid)
-CREATE OR REPLACE FUNCTION app.rebuild_organization(organization uuid)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_zone text;
-  v_before text;
-  v_from timestamptz;
-  v_day record;
-  v_hours integer := 0;
-begin
-  select o.time_zone, coalesce(s.time_zone, 'UTC'), coalesce(s.frozen_before, '-infinity') into v_zone, v_before, v_from
-    from ops.organization o
-    left join app.mart_state s on s.organization_id = o.id
-   where o.id = organization;
-  if not found then
-    return 0;
-  end if;
-  if v_zone <> v_before then
-    -- What is frozen keeps the days that it had: the new ones begin with the next midnight.
-    if isfinite(v_from) then
-      v_from := (select case d.low when v_from then d.low else d.high end from app.mart_days(v_zone, array[v_from]) as d);
-    end if;
-    delete from mart.metric_timeseries m where m.organization_id = organization and m.ts_bucket >= v_from;
-    delete from mart.analysis_hourly m where m.organization_id = organization and m.ts_bucket >= v_from;
-    delete from mart.analysis_daily m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    delete from mart.analysis_daily_by m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    delete from mart.feature_daily m where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    insert into app.mart_state as s (organization_id, time_zone, frozen_before) values (organization, v_zone, v_from)
-    on conflict (organization_id) do update set time_zone = excluded.time_zone, frozen_before = excluded.frozen_before;
-  end if;
-  loop
-    select * into v_day from app.next_mart_day(organization, v_zone, v_from, 'infinity');
-    exit when not found;
-    perform app.refresh_mart_day(organization, v_zone, v_day.low, v_day.high);
-    v_hours := v_hours + extract(epoch from v_day.high - v_day.low)::integer / 3600;
-    v_from := v_day.high;
-  end loop;
-  return v_hours;
-end;
-$function$;
-alter function app.rebuild_organization(organization uuid) owner to curestry_definer;
-revoke all on function app.rebuild_organization(organization uuid) from public;
-comment on function app.rebuild_organization(organization uuid) is 'Recomputes all marts of an organization, in its time zone; answers how many hours.';
-
-
--- app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[])
-CREATE OR REPLACE FUNCTION app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[])
- RETURNS ops.record_outcome[]
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_problems constant text[] := app.analysis_item_problems(organization, items);
-  v_answer ops.record_outcome[];
-  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
-begin
-  -- The whole batch at once, if it looks good: no known problem, no key twice.
-  if array_remove(v_problems, null) = '{}'
-     and not exists (select from unnest(items) as i where i.idempotency_key is not null group by i.idempotency_key having count(*) > 1) then
-    begin
-      return app.store_analyses(organization, record_analyses.user_id, items);
-    exception
-      when integrity_constraint_violation or data_exception then null; -- one of them is bad: find out which
-    end;
-  end if;
-
-  for n in 1 .. cardinality(items) loop
-    begin
-      if v_problems[n] is not null then
-        v_answer[n] := row('invalid', null, v_problems[n])::ops.record_outcome;
-      else
-        v_answer[n] := (app.store_analyses(organization, record_analyses.user_id, items[n:n]))[1];
-      end if;
-    exception when integrity_constraint_violation or data_exception then
-      get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
-        v_table = table_name, v_constraint = constraint_name, v_column = column_name;
-      v_answer[n] := row('invalid', null,
-        app.violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column))::ops.record_outcome;
-    end;
-  end loop;
-  return v_answer;
-end;
-$function$;
-alter function app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[]) owner to curestry_definer;
-revoke all on function app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[]) from public;
-comment on function app.record_analyses(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records analyses of an organization; one bad item does not stop the others. Behind ops.record_analyses and the import.';
-
-
--- app.record_own_features(uses jsonb)
-CREATE OR REPLACE FUNCTION app.record_own_features(uses jsonb)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_count integer;
-begin
-  insert into ops.feature_event (organization_id, user_id, feature_key, occurred_at, event_count)
-  select o.id, coalesce(k.user_id, s.user_id), left('api.' || u.field, 100),
-         clock_timestamp() - least(greatest(u.age, 0), 86400) * interval '1 second', least(u.count, 1000000)
-    from jsonb_to_recordset(uses) as u ("jwtId" text, "keyHash" text, organization text, field text, count integer, age double precision)
-    left join ops.api_key k on k.key_hash = u."keyHash"
-    left join core.sessions s on s.jwt_id = u."jwtId",
-         lateral (select coalesce(
-                    k.organization_id,
-                    case when u.organization is null then (select p.id from ops.organization p where p.personal_user_id = s.user_id)
-                         else (select n.id from ops.organization n where n.slug = u.organization) end) as id) o
-   where (k.id is not null or s.id is not null) and o.id is not null and u.count > 0;
-  get diagnostics v_count = row_count;
-  return v_count;
-end;
-$function$;
-alter function app.record_own_features(uses jsonb) owner to curestry_definer;
-grant execute on function app.record_own_features(uses jsonb) to curestry_gateway;
-revoke all on function app.record_own_features(uses jsonb) from public;
-comment on function app.record_own_features(uses jsonb) is 'Records which fields of our own API were used ({jwtId or keyHash, organization, field, count, age in seconds}), as the features api.<field>. The gateway calls it every few seconds, beside the requests.';
-
-
--- app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with merged as materialized (
-    select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
-           sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
-           sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
-           sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged, sum(h.sum_judged) as sum_judged
-      from unnest(days, lows, highs) as b (day, low, high),
-           lateral (select h.* from mart.analysis_hourly h
-                     where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
-                    offset 0) h
-     group by b.day, h.dimension, h.value
-  ), gone as (
-    delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day = any (days)
-       and m.day not in (select c.day from merged c where c.dimension = 'all')
-  ), gone_by as (
-    delete from mart.analysis_daily_by
-     where ctid = any (array(
-             select m.ctid
-               from unnest(days) as b (day),
-                    lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
-                              where m.organization_id = (select organization) and m.day = b.day
-                             offset 0) m
-              where (m.day, m.dimension::text, m.value::text) not in (select c.day, c.dimension::text, c.value::text from merged c)))
-  ), total as (
-    insert into mart.analysis_daily as m (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
-    select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
-      from merged c
-     where c.dimension = 'all'
-    on conflict (organization_id, day) do update
-      set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
-          scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
-    where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
-          is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored, excluded.sum_overall, excluded.sum_entropy)
-  )
-  insert into mart.analysis_daily_by as m
-    (organization_id, day, dimension, value, analyses, scored, avg_overall, sum_overall, avg_entropy, sum_entropy, judged, avg_judged, sum_judged)
-  select organization, c.day, c.dimension, c.value, c.analyses, c.scored, c.avg_overall, c.sum_overall, c.avg_entropy, c.sum_entropy,
-         c.judged, c.avg_judged, c.sum_judged
-    from merged c
-   where c.dimension <> 'all'
-  on conflict (organization_id, day, dimension, value) do update
-    set analyses = excluded.analyses, scored = excluded.scored, avg_overall = excluded.avg_overall, sum_overall = excluded.sum_overall,
-        avg_entropy = excluded.avg_entropy, sum_entropy = excluded.sum_entropy, judged = excluded.judged,
-        avg_judged = excluded.avg_judged, sum_judged = excluded.sum_judged
-  where (m.analyses, m.scored, m.avg_overall, m.sum_overall, m.avg_entropy, m.sum_entropy, m.judged, m.avg_judged, m.sum_judged)
-        is distinct from (excluded.analyses, excluded.scored, excluded.avg_overall, excluded.sum_overall, excluded.avg_entropy,
-                          excluded.sum_entropy, excluded.judged, excluded.avg_judged, excluded.sum_judged);
-$function$;
-alter function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these days of mart.analysis_daily and mart.analysis_daily_by right, from the hours of mart.analysis_hourly.';
-
-
--- app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with computed as materialized (
-    select * from app.compute_analysis_hourly(organization, lows, highs)
-  ), gone as (
-    delete from mart.analysis_hourly
-     where ctid = any (array(
-             select h.ctid
-               from unnest(lows, highs) as b (low, high),
-                    lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
-                              where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
-                             offset 0) h
-              where (h.ts_bucket, h.dimension, h.value) not in (select c.ts_bucket, c.dimension, c.value from computed c)))
-  )
-  insert into mart.analysis_hourly as m
-    (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall, entropy_count, sum_entropy, judged, sum_judged)
-  select organization, c.* from computed c
-  on conflict (organization_id, ts_bucket, dimension, value) do update
-    set analyses = excluded.analyses, scored = excluded.scored, overall_count = excluded.overall_count, sum_overall = excluded.sum_overall,
-        entropy_count = excluded.entropy_count, sum_entropy = excluded.sum_entropy, judged = excluded.judged, sum_judged = excluded.sum_judged
-  where (m.analyses, m.scored, m.overall_count, m.sum_overall, m.entropy_count, m.sum_entropy, m.judged, m.sum_judged)
-        is distinct from (excluded.analyses, excluded.scored, excluded.overall_count, excluded.sum_overall, excluded.entropy_count,
-                          excluded.sum_entropy, excluded.judged, excluded.sum_judged);
-$function$;
-alter function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these hours of mart.analysis_hourly right.';
-
-
--- app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_days date[];
-  v_lows timestamptz[];
-  v_highs timestamptz[];
-begin
-  if coalesce(cardinality(lows), 0) = 0 then
-    return;
-  end if;
-  select array_agg(d.day order by d.day), array_agg(d.low order by d.day), array_agg(d.high order by d.day)
-    into v_days, v_lows, v_highs
-    from app.mart_days(zone, lows) as d;
-  case source
-    when 'analysis' then
-      perform app.refresh_analysis_hourly(organization, lows, highs);
-      perform app.refresh_analysis_daily(organization, v_days, v_lows, v_highs);
-    when 'feature' then
-      perform app.refresh_feature_daily(organization, v_days, v_lows, v_highs);
-    else
-      perform app.refresh_metric_timeseries(organization, source, 'hour', lows, highs);
-      perform app.refresh_metric_timeseries(organization, source, 'day', v_lows, v_highs);
-  end case;
-end;
-$function$;
-alter function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes the hours with these begins and ends right in the marts of a source, and the days that they lie in.';
-
-
--- app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with computed as materialized (
-    select * from app.compute_feature_daily(organization, days, lows, highs)
-  ), gone as (
-    delete from mart.feature_daily
-     where ctid = any (array(
-             select m.ctid
-               from unnest(days) as b (day),
-                    lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
-                              where m.organization_id = (select organization) and m.day = b.day
-                             offset 0) m
-              where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
-  )
-  insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
-  select organization, c.* from computed c
-  on conflict (organization_id, day, feature_key) do update
-    set events = excluded.events, unique_users = excluded.unique_users
-  where (m.events, m.unique_users) is distinct from (excluded.events, excluded.unique_users);
-$function$;
-alter function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these days of mart.feature_daily right.';
-
-
--- app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_source text;
-  v_lows timestamptz[];
-  v_highs timestamptz[];
-begin
-  select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
-    from app.mart_hours(zone, array(select generate_series(date_trunc('hour', day_low, 'UTC'), day_high - interval '1 microsecond', interval '1 hour'))) as h
-   where h.low >= day_low and h.low < day_high;
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.refresh_buckets(organization, zone, v_source, v_lows, v_highs);
-  end loop;
-end;
-$function$;
-alter function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) owner to curestry_definer;
-revoke all on function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) from public;
-comment on function app.refresh_mart_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) is 'Makes the day with this begin and end right in all marts of an organization, with all its hours.';
-
-
--- app.refresh_marts()
-CREATE OR REPLACE FUNCTION app.refresh_marts()
- RETURNS TABLE(organization_id uuid, hours integer)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  -- In one order, so that two of these wait for each other instead of against each other.
-  for organization_id in select o from app.marked_organizations() o order by 1 loop
-    begin
-      hours := app.refresh_organization(organization_id);
-    exception when others then
-      -- Its marks stay; the others go on
-      hours := null;
-      raise warning 'The marts of the organization % were not brought up to date: %', organization_id, sqlerrm;
-    end;
-    return next;
-  end loop;
-end;
-$function$;
-alter function app.refresh_marts() owner to curestry_definer;
-grant execute on function app.refresh_marts() to curestry_owner;
-revoke all on function app.refresh_marts() from public;
-comment on function app.refresh_marts() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" take each organization in a transaction of its own.';
-
-
--- app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with computed as materialized (
-    select * from app.compute_metric_timeseries(organization, refresh_metric_timeseries.source, lows, highs) where bucket_size = 'hour'
-    union all
-    select * from app.merge_metric_timeseries(organization, refresh_metric_timeseries.source, 'hour', null, lows, highs) where bucket_size = 'day'
-  ), gone as (
-    delete from mart.metric_timeseries
-     where ctid = any (array(
-             select t.ctid
-               from unnest(lows, highs) as b (low, high),
-                    lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
-                              where t.organization_id = (select organization) and t.granularity = bucket_size
-                                and t.ts_bucket >= b.low and t.ts_bucket < b.high
-                             offset 0) t
-              where t.source = refresh_metric_timeseries.source
-                and (t.metric_key, t.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
-  )
-  insert into mart.metric_timeseries as m
-    (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json, sample_count, numeric_count, value_sum, value_min, value_max)
-  select organization, refresh_metric_timeseries.source, c.metric_key, bucket_size, c.ts_bucket, c.value_num, c.value_json, c.sample_count, c.numeric_count,
-         c.value_sum, c.value_min, c.value_max
-    from computed c
-  on conflict (organization_id, source, metric_key, granularity, ts_bucket) do update
-    set value_num = excluded.value_num, value_json = excluded.value_json, sample_count = excluded.sample_count,
-        numeric_count = excluded.numeric_count, value_sum = excluded.value_sum, value_min = excluded.value_min, value_max = excluded.value_max
-  where (m.value_num, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max)
-        is distinct from (excluded.value_num, excluded.value_json, excluded.sample_count, excluded.numeric_count, excluded.value_sum, excluded.value_min, excluded.value_max);
-$function$;
-alter function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Makes these buckets of mart.metric_timeseries right: hours from what was recorded, days from the hours.';
-
-
--- app.refresh_organization(organization uuid)
-CREATE OR REPLACE FUNCTION app.refresh_organization(organization uuid)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_sources text[];
-  v_hours timestamptz[];
-  v_zone text;
-  v_is_new boolean;
-  v_frozen timestamptz;
-  v_source text;
-  v_lows timestamptz[];
-  v_highs timestamptz[];
-begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization, 0));
-  with taken as (
-    delete from app.mart_mark m where m.organization_id = organization returning m.source, m.hour
-  ), mark as (
-    select distinct source, hour from taken
-  )
-  select (select array_agg(m.source) from mark m), (select array_agg(m.hour) from mark m),
-         coalesce(s.time_zone, 'UTC'), coalesce(s.time_zone, 'UTC') <> o.time_zone, coalesce(s.frozen_before, '-infinity')
-    into v_sources, v_hours, v_zone, v_is_new, v_frozen
-    from (values (organization)) as i (id)
-    left join ops.organization o on o.id = i.id
-    left join app.mart_state s on s.organization_id = i.id;
-  if v_hours is null then
-    return 0;
-  end if;
-  if v_is_new or '-infinity' = any (v_hours) then
-    return app.rebuild_organization(organization);
-  end if;
-  foreach v_source in array array(select distinct s.source from unnest(v_sources) as s (source) order by 1) loop
-    select array_agg(h.low order by h.low), array_agg(h.high order by h.low) into v_lows, v_highs
-      from app.mart_hours(v_zone, array(select m.hour from unnest(v_sources, v_hours) as m (source, hour) where m.source = v_source)) as h
-     where h.low >= v_frozen;
-    perform app.refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
-  end loop;
-  return (select count(distinct h.hour) from unnest(v_hours) as h (hour));
-end;
-$function$;
-alter function app.refresh_organization(organization uuid) owner to curestry_definer;
-grant execute on function app.refresh_organization(organization uuid) to curestry_owner;
-grant execute on function app.refresh_organization(organization uuid) to curestry_worker;
-revoke all on function app.refresh_organization(organization uuid) from public;
-comment on function app.refresh_organization(organization uuid) is 'Brings the marts of one organization up to date; answers how many hours had changed.';
-
-
--- app.refresh_session(session_jwt_id text)
-CREATE OR REPLACE FUNCTION app.refresh_session(session_jwt_id text)
- RETURNS TABLE(user_id integer, jwt_id text, expires_at timestamp with time zone)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_old core.sessions;
-begin
-  update core.sessions s set revoked_at = now()
-   where s.jwt_id = session_jwt_id and s.revoked_at is null and s.expires_at > now()
-  returning s.* into v_old;
-  if not found then
-    perform app.refuse('CU001', 'These credentials are not valid');
-  end if;
-  return query
-    insert into core.sessions as s (user_id, jwt_id, expires_at)
-    values (v_old.user_id, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
-            date_trunc('second', now() + (v_old.expires_at - v_old.created_at)))
-    returning s.user_id, s.jwt_id::text, s.expires_at;
-end;
-$function$;
-alter function app.refresh_session(session_jwt_id text) owner to curestry_definer;
-grant execute on function app.refresh_session(session_jwt_id text) to curestry_gateway;
-revoke all on function app.refresh_session(session_jwt_id text) from public;
-comment on function app.refresh_session(session_jwt_id text) is 'Ends a session and opens its successor. Behind POST /auth/refresh.';
-
-
 -- app.refuse(code text, message text, field text, rule text)
 CREATE OR REPLACE FUNCTION app.refuse(code text, message text, field text DEFAULT NULL::text, rule text DEFAULT NULL::text)
  RETURNS void
@@ -6784,79 +7629,14 @@ CREATE OR REPLACE FUNCTION app.refuse(code text, message text, field text DEFAUL
  SET search_path TO ''
 AS $function$
 begin
-  raise exception using errcode = code, message = message, column = coalesce(field, ''), constraint = coalesce(rule, '');
+  raise exception using
+    errcode = code, message = message, column = coalesce(field, ''), constraint = coalesce(rule, '');
 end;
 $function$;
 grant execute on function app.refuse(code text, message text, field text, rule text) to curestry_definer;
 grant execute on function app.refuse(code text, message text, field text, rule text) to curestry_member;
 revoke all on function app.refuse(code text, message text, field text, rule text) from public;
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
-
-
--- app.refuse_closed(field text, organization uuid, earliest timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.refuse_closed(field text, organization uuid, earliest timestamp with time zone)
- RETURNS void
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-declare
-  v_closing timestamptz;
-begin
-  select s.closing_before into v_closing from app.mart_state s where s.organization_id = organization;
-  if earliest < v_closing then
-    perform app.refuse('CU004', format('%s: lies before %s; this organization does not keep what is older (raw_retention_days)', field, v_closing),
-                       field, 'raw_retention');
-  end if;
-end;
-$function$;
-grant execute on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) to curestry_definer;
-revoke all on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) from public;
-comment on function app.refuse_closed(field text, organization uuid, earliest timestamp with time zone) is 'Refuses facts of a time that the organization does not keep any more: they could not be counted.';
-
-
--- app.refuse_held(hold app.legal_hold, subject text)
-CREATE OR REPLACE FUNCTION app.refuse_held(hold app.legal_hold, subject text)
- RETURNS void
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-begin
-  if hold.id is not null then
-    perform app.refuse('CU005', format('%s is under legal hold %s (%s): an operator has to release it first', subject, hold.id, hold.reason),
-                       null, 'legal_hold');
-  end if;
-end;
-$function$;
-grant execute on function app.refuse_held(hold app.legal_hold, subject text) to curestry_definer;
-revoke all on function app.refuse_held(hold app.legal_hold, subject text) from public;
-comment on function app.refuse_held(hold app.legal_hold, subject text) is 'Refuses (CU005), with the hold and its reason, unless there is none.';
-
-
--- app.release_legal_hold(hold_id uuid)
-CREATE OR REPLACE FUNCTION app.release_legal_hold(hold_id uuid)
- RETURNS app.legal_hold
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_hold app.legal_hold;
-begin
-  update app.legal_hold h set released_at = now(), released_by = session_user
-   where h.id = hold_id and h.released_at is null
-  returning * into v_hold;
-  if not found then
-    perform app.refuse('CU003', format('There is no legal hold %s in force', hold_id), 'id');
-  end if;
-  return v_hold;
-end;
-$function$;
-alter function app.release_legal_hold(hold_id uuid) owner to curestry_definer;
-grant execute on function app.release_legal_hold(hold_id uuid) to curestry_owner;
-revoke all on function app.release_legal_hold(hold_id uuid) from public;
-comment on function app.release_legal_hold(hold_id uuid) is 'Releases a legal hold. For operators.';
 
 
 -- app.require(permission text)
@@ -6871,9 +7651,11 @@ declare
 begin
   if v_organization is null then
     if app.organization_id() is null then
-      perform app.refuse('CU001', 'This needs credentials: send "Authorization: Bearer" with an API key or a session token');
+      perform app.refuse('CU001',
+        'This needs credentials: send "Authorization: Bearer" with an API key or a session token');
     end if;
-    perform app.refuse('CU002', format('This needs the permission %s, which these credentials do not have', permission));
+    perform app.refuse('CU002',
+      format('This needs the permission %s, which these credentials do not have', permission));
   end if;
   return v_organization;
 end;
@@ -6882,27 +7664,6 @@ grant execute on function app.require(permission text) to curestry_definer;
 grant execute on function app.require(permission text) to curestry_member;
 revoke all on function app.require(permission text) from public;
 comment on function app.require(permission text) is 'The organization of the current request; refuses (CU001, CU002) a request that does not hold this permission.';
-
-
--- app.require_operator()
-CREATE OR REPLACE FUNCTION app.require_operator()
- RETURNS integer
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_user constant integer := app.require_person();
-begin
-  if not exists (select from app.operator o where o.user_id = v_user) then
-    perform app.refuse('CU002', 'This is for operators: "curestry operator grant" makes one');
-  end if;
-  return v_user;
-end;
-$function$;
-alter function app.require_operator() owner to curestry_definer;
-revoke all on function app.require_operator() from public;
-comment on function app.require_operator() is 'The operator who makes the request in person; refuses (CU001, CU002) anybody else, and every API key.';
 
 
 -- app.require_person()
@@ -6915,7 +7676,8 @@ AS $function$
 begin
   if app.session_user_id() is null then
     if app.organization_id() is null then
-      perform app.refuse('CU001', 'This needs credentials: sign in, and send "Authorization: Bearer" with the session token');
+      perform app.refuse('CU001',
+        'This needs credentials: sign in, and send "Authorization: Bearer" with the session token');
     end if;
     perform app.refuse('CU002', 'This needs a person who has signed in; an API key cannot do it');
   end if;
@@ -6928,30 +7690,29 @@ revoke all on function app.require_person() from public;
 comment on function app.require_person() is 'The user who makes the request in person; refuses (CU001, CU002) anybody else.';
 
 
--- app.resolve_scores(organization uuid, items ops.analysis_item[])
-CREATE OR REPLACE FUNCTION app.resolve_scores(organization uuid, items ops.analysis_item[])
- RETURNS TABLE(n bigint, rubric text, criterion text, criterion_id uuid, score numeric, comment text, evidence jsonb)
- LANGUAGE sql
+-- app.require_platform_admin()
+CREATE OR REPLACE FUNCTION app.require_platform_admin()
+ RETURNS integer
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select i.ordinality, s.rubric, s.criterion, c.id, s.score, s.comment, s.evidence
-    from unnest(items) with ordinality as i, lateral unnest(i.scores) as s
-    left join lateral (
-      select c.id
-        from ops.judge_rubric r
-        join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
-       where r.organization_id = organization and r.name = s.rubric and c.key = s.criterion
-       order by r.version desc
-       limit 1) c on true;
+declare
+  v_user constant integer := app.require_person();
+begin
+  if not exists (select from app.platform_admin o where o.user_id = v_user) then
+    perform app.refuse('CU002', 'This is for platform admins: "curestry platform-admin grant" makes one');
+  end if;
+  return v_user;
+end;
 $function$;
-alter function app.resolve_scores(organization uuid, items ops.analysis_item[]) owner to curestry_definer;
-revoke all on function app.resolve_scores(organization uuid, items ops.analysis_item[]) from public;
-comment on function app.resolve_scores(organization uuid, items ops.analysis_item[]) is 'The judge scores of items with the criterion that they mean: of the newest version of the rubric with that name.';
+alter function app.require_platform_admin() owner to curestry_definer;
+revoke all on function app.require_platform_admin() from public;
+comment on function app.require_platform_admin() is 'The platform admin who makes the request in person; refuses (CU001, CU002) anybody else, and every API key.';
 
 
--- app.retain_audit(dry_run boolean)
-CREATE OR REPLACE FUNCTION app.retain_audit(dry_run boolean DEFAULT false)
+-- app.retention_apply_audit(dry_run boolean)
+CREATE OR REPLACE FUNCTION app.retention_apply_audit(dry_run boolean DEFAULT false)
  RETURNS TABLE(organization_id uuid, partition_name text, rows bigint, detached_table text)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -6974,7 +7735,7 @@ begin
     from ops.organization o;
 
   for v_partition in
-    select p.name, p.from_ts, p.to_ts from app.partitions_of('ops.audit_log') p
+    select p.name, p.from_ts, p.to_ts from app.partition_list('ops.audit_log') p
   loop
     execute format($query$
       select array_agg(o.id)
@@ -6983,53 +7744,61 @@ begin
               select distinct a.organization_id, %2$L::integer
                 from app.%1$I a
                where %2$L is not null and not exists (select from ops.organization o where o.id = a.organization_id)
-                 -- A truncate ends what older rows say, also of those that stay
-                 and not exists (select from app.%1$I e where e.organization_id = a.organization_id and e.action = 'truncate')) o
+                 -- A truncate invalidates older entries, also those that stay
+                 and not exists (select from app.%1$I e
+                                  where e.organization_id = a.organization_id and e.action = 'truncate')) o
        where %3$L::timestamptz <= now() - make_interval(months => o.months)
-         and not app.is_held(o.id)
+         and not app.legal_hold_exists(o.id)
          and exists (select from app.%1$I a where a.organization_id = o.id)
     $query$, v_partition.name, v_for_all, v_partition.to_ts) into v_organizations;
     continue when v_organizations is null;
     if not dry_run then
       execute format('lock table app.%I in share mode', v_partition.name);
     end if;
-    execute format('select not exists (select from app.%I a where a.xid >= %s)', v_partition.name, v_through) into v_sealed;
+    execute format('select not exists (select from app.%I a where a.xid >= $1)', v_partition.name)
+       into v_sealed using v_through;
     continue when not v_sealed;
 
-    execute format('select not exists (select from app.%I a where a.organization_id <> all (%L))', v_partition.name, v_organizations) into v_whole;
+    execute format('select not exists (select from app.%I a where a.organization_id <> all ($1))', v_partition.name)
+       into v_whole using v_organizations;
     v_retention.id := gen_random_uuid();
     v_retention.partition_name := v_partition.name;
+    v_retention.from_ts := v_partition.from_ts;
+    v_retention.to_ts := v_partition.to_ts;
     v_retention.table_name := v_partition.name || '_detached_' || left(replace(v_retention.id::text, '-', ''), 8);
-    for organization_id, partition_name, rows, detached_table in execute format(
-      'select a.organization_id, %L, count(*), %L from app.%1$I a where a.organization_id = any (%3$L) group by 1 order by 1',
-      v_partition.name, v_retention.table_name, v_organizations)
+    for organization_id, partition_name, rows, detached_table in
+      execute format($query$
+        select a.organization_id, $1, count(*), $2
+          from app.%I a where a.organization_id = any ($3)
+         group by 1 order by 1
+      $query$, v_partition.name) using v_retention.partition_name, v_retention.table_name, v_organizations
     loop
       return next;
     end loop;
     continue when dry_run;
 
     insert into app.audit_retention (id, partition_name, from_ts, to_ts, table_name)
-    values (v_retention.id, v_partition.name, v_partition.from_ts, v_partition.to_ts, v_retention.table_name);
-    perform app.carry_audit_forward(v_partition.name, v_organizations);
+    values (v_retention.id, v_retention.partition_name, v_retention.from_ts, v_retention.to_ts, v_retention.table_name);
+    perform app.retention_rebaseline(v_partition.name, v_organizations);
     execute format($query$
       with act as (
         insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-        select 'retention', a.organization_id, 'detach', 'ops.audit_log', %1$L,
-               jsonb_build_object('retention_id', %2$L::uuid, 'from', %3$L::timestamptz, 'to', %4$L::timestamptz, 'rows', count(*),
-                                  'table', %5$L::text)
-          from app.%1$I a where a.organization_id = any (%6$L)
+        select 'retention', a.organization_id, 'detach', 'ops.audit_log', $2.partition_name,
+               jsonb_build_object('retention_id', $2.id, 'from', $2.from_ts, 'to', $2.to_ts, 'rows', count(*),
+                                  'table', $2.table_name)
+          from app.%1$I a where a.organization_id = any ($1)
          group by a.organization_id
         returning organization_id, id
       )
       insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
-      select s.organization_id, s.seq, %2$L, act.id, range_agg(int4range(e.n::integer, e.n::integer, '[]'))
+      select s.organization_id, s.seq, $2.id, act.id, range_agg(int4range(e.n::integer, e.n::integer, '[]'))
         from act
         join app.audit_seal s on s.organization_id = act.organization_id,
              unnest(s.entry_ids) with ordinality as e (id, n)
         join app.%1$I a on a.id = e.id
        where a.organization_id = s.organization_id and a.xid >= s.from_xid and a.xid < s.through_xid
        group by s.organization_id, s.seq, act.id
-    $query$, v_partition.name, v_retention.id, v_partition.from_ts, v_partition.to_ts, v_retention.table_name, v_organizations);
+    $query$, v_partition.name) using v_organizations, v_retention;
 
     if v_whole then
       execute format('alter table ops.audit_log detach partition app.%I', v_partition.name);
@@ -7037,26 +7806,30 @@ begin
       execute format('alter table app.%I rename to %I', v_partition.name, v_retention.table_name);
     else
       execute format('create table app.%I (like app.%I including defaults)', v_retention.table_name, v_partition.name);
-      perform app.guard_partition(format('app.%I', v_retention.table_name)::regclass);
+      perform app.table_protect(format('app.%I', v_retention.table_name)::regclass);
       execute format('alter table app.%I disable trigger _200_append_only', v_partition.name);
-      execute format('with moved as (delete from app.%I a where a.organization_id = any (%L) returning *) insert into app.%I select * from moved',
-        v_partition.name, v_organizations, v_retention.table_name);
+      execute format($query$
+        with moved as (delete from app.%I a where a.organization_id = any ($1) returning *)
+        insert into app.%I select * from moved
+      $query$, v_partition.name, v_retention.table_name) using v_organizations;
       execute format('alter table app.%I enable trigger _200_append_only', v_partition.name);
     end if;
-    -- Erasures reach it, too
-    execute format('grant select, delete, update (before_state, after_state) on app.%I to curestry_definer', v_retention.table_name);
+    -- Erasures apply to it, too
+    execute format('grant select, delete, update (before_state, after_state) on app.%I to curestry_definer',
+      v_retention.table_name);
     execute format('comment on table app.%I is %L', v_retention.table_name,
-      format('Rows of ops.audit_log from %s to %s, which left it by retention; to be kept elsewhere and dropped.', v_partition.from_ts, v_partition.to_ts));
+      format('Rows of ops.audit_log from %s to %s, which left it by retention; to be archived and dropped.',
+             v_partition.from_ts, v_partition.to_ts));
   end loop;
 end;
 $function$;
-grant execute on function app.retain_audit(dry_run boolean) to curestry_worker;
-revoke all on function app.retain_audit(dry_run boolean) from public;
-comment on function app.retain_audit(dry_run boolean) is 'Takes out of the audit log what is older than its organization''s audit_retention_months; answers what left, or with dry_run what would. A job of the worker.';
+grant execute on function app.retention_apply_audit(dry_run boolean) to curestry_worker;
+revoke all on function app.retention_apply_audit(dry_run boolean) from public;
+comment on function app.retention_apply_audit(dry_run boolean) is 'Removes from the audit log what is older than its organization''s audit_retention_months; returns what left, or with dry_run what would. A job of the worker.';
 
 
--- app.retain_facts(dry_run boolean, batch integer)
-CREATE OR REPLACE FUNCTION app.retain_facts(dry_run boolean DEFAULT false, batch integer DEFAULT 2000)
+-- app.retention_apply_facts(dry_run boolean, batch integer)
+CREATE OR REPLACE FUNCTION app.retention_apply_facts(dry_run boolean DEFAULT false, batch integer DEFAULT 2000)
  RETURNS TABLE(organization_id uuid, before timestamp with time zone, runs bigint, feature_events bigint, is_done boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -7068,7 +7841,7 @@ declare
   v_organization record;
   v_partition record;
   v_may boolean;
-  v_frozen timestamptz;
+  v_immutable_before timestamptz;
   v_dropped jsonb := '{}';
 begin
   perform pg_advisory_xact_lock(hashtextextended('curestry facts retention', 0)),
@@ -7076,12 +7849,14 @@ begin
 
   if not dry_run then
     for v_partition in
-      select p.name, p.to_ts from app.partitions_of('ops.feature_event') p
+      select p.name, p.to_ts from app.partition_list('ops.feature_event') p
     loop
-      for v_looks in 1 .. 2 loop
-        -- A second time when nobody can write to it any more
+      for v_check in 1 .. 2 loop
+        -- Checked again once the lock keeps others from writing to it
         execute format($query$
-          select coalesce(bool_and(o.id is not null and not app.is_held(o.id) and coalesce(s.frozen_before, '-infinity') >= %2$L), %2$L < now() - interval '1 month')
+          select coalesce(bool_and(o.id is not null and not app.legal_hold_exists(o.id)
+                                   and coalesce(s.marts_immutable_before, '-infinity') >= %2$L),
+                          %2$L < now() - interval '1 month')
             from (select distinct e.organization_id from app.%1$I e) e
             left join ops.organization o on o.id = e.organization_id and o.raw_retention_days is not null
             left join app.mart_state s on s.organization_id = e.organization_id
@@ -7090,14 +7865,18 @@ begin
         execute format('lock table app.%I in access exclusive mode', v_partition.name);
       end loop;
       continue when not v_may;
-      -- Nobody's trigger sees rows go with their partition
+      -- No trigger fires when a partition is dropped
       execute format($query$
-        with gone as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
-        said as (
+        with removed as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
+        logged as (
           insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, before_state)
-          select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows', jsonb_build_object('rows', g.n) from gone g
+          select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows',
+                 jsonb_build_object('rows', g.n)
+            from removed g
         )
-        select $1 || coalesce(jsonb_object_agg(g.organization_id, g.n + coalesce(($1 ->> g.organization_id::text)::bigint, 0)), '{}') from gone g
+        select $1 || coalesce(jsonb_object_agg(g.organization_id,
+                                               g.n + coalesce(($1 ->> g.organization_id::text)::bigint, 0)), '{}')
+          from removed g
       $query$, v_partition.name) into v_dropped using v_dropped;
       execute format('alter table ops.feature_event detach partition app.%I', v_partition.name);
       execute format('drop table app.%I', v_partition.name);
@@ -7105,11 +7884,12 @@ begin
   end if;
 
   for v_organization in
-    select o.id, d.low as before, s.closing_before, s.closing_xid, s.frozen_before
+    select o.id, d.low as before, s.facts_immutable_before, s.facts_immutable_xid, s.marts_immutable_before
       from ops.organization o
       left join app.mart_state s on s.organization_id = o.id,
-           lateral app.mart_days(coalesce(s.time_zone, 'UTC'), array[now() - make_interval(days => o.raw_retention_days)]) d
-     where o.raw_retention_days is not null and not app.is_held(o.id)
+           lateral app.bucket_days(coalesce(s.time_zone, 'UTC'),
+                                   array[now() - make_interval(days => o.raw_retention_days)]) d
+     where o.raw_retention_days is not null and not app.legal_hold_exists(o.id)
      order by o.id
   loop
     organization_id := v_organization.id;
@@ -7119,133 +7899,185 @@ begin
     is_done := false;
     if dry_run then
       select count(*) into runs from ops.analysis_run r
-       where r.organization_id = v_organization.id and r.occurred_at < v_organization.before and r.finished_at is not null;
+       where r.organization_id = v_organization.id and r.occurred_at < v_organization.before
+         and r.finished_at is not null;
       select count(*) into feature_events from ops.feature_event e
        where e.organization_id = v_organization.id and e.occurred_at < v_organization.before;
-    elsif v_organization.closing_before is null or v_organization.closing_before < v_organization.before then
-      insert into app.mart_state as s (organization_id, time_zone, closing_before)
+    elsif v_organization.facts_immutable_before is null
+          or v_organization.facts_immutable_before < v_organization.before then
+      insert into app.mart_state as s (organization_id, time_zone, facts_immutable_before)
       values (v_organization.id, 'UTC', v_organization.before)
-      on conflict on constraint pk_mart_state do update set closing_before = excluded.closing_before, closing_xid = null;
-    elsif v_organization.closing_xid is null then
-      update app.mart_state s set closing_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint where s.organization_id = v_organization.id;
-    elsif v_organization.frozen_before < v_organization.closing_before
-          and pg_snapshot_xmin(pg_current_snapshot())::text::bigint < v_organization.closing_xid then
-      null; -- somebody who may not know it is still at it
-    elsif v_organization.frozen_before < v_organization.closing_before then
-      perform app.freeze_marts(v_organization.id, v_organization.closing_before);
+      on conflict on constraint pk_mart_state do update
+        set facts_immutable_before = excluded.facts_immutable_before, facts_immutable_xid = null;
+    elsif v_organization.facts_immutable_xid is null then
+      update app.mart_state s set facts_immutable_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+       where s.organization_id = v_organization.id;
+    elsif v_organization.marts_immutable_before < v_organization.facts_immutable_before
+          and pg_snapshot_xmin(pg_current_snapshot())::text::bigint < v_organization.facts_immutable_xid then
+      null; -- a transaction that may not have seen it is still running
+    elsif v_organization.marts_immutable_before < v_organization.facts_immutable_before then
+      perform app.mart_make_immutable(v_organization.id, v_organization.facts_immutable_before);
     else
-      v_frozen := v_organization.frozen_before;
-      with doomed as (
+      v_immutable_before := v_organization.marts_immutable_before;
+      with expired as (
         select r.id from ops.analysis_run r
-         where r.organization_id = v_organization.id and r.occurred_at < v_frozen and r.finished_at is not null
+         where r.organization_id = v_organization.id and r.occurred_at < v_immutable_before
+           and r.finished_at is not null
          order by r.occurred_at limit batch
       )
-      delete from ops.analysis_run r using doomed d where r.organization_id = v_organization.id and r.id = d.id;
+      delete from ops.analysis_run r using expired d where r.organization_id = v_organization.id and r.id = d.id;
       get diagnostics runs = row_count;
       is_done := runs < batch;
-      with doomed as (
+      with expired as (
         select e.occurred_at, e.id from ops.feature_event e
-         where e.organization_id = v_organization.id and e.occurred_at < v_frozen
+         where e.organization_id = v_organization.id and e.occurred_at < v_immutable_before
          order by e.occurred_at limit batch
-      ), gone as (
-        delete from ops.feature_event e using doomed d
+      ), removed as (
+        delete from ops.feature_event e using expired d
          where e.organization_id = v_organization.id and e.occurred_at = d.occurred_at and e.id = d.id
         returning 1
       )
-      select feature_events + count(*), is_done and count(*) < batch into feature_events, is_done from gone;
+      select feature_events + count(*), is_done and count(*) < batch into feature_events, is_done from removed;
     end if;
     return next;
   end loop;
 end;
 $function$;
-grant execute on function app.retain_facts(dry_run boolean, batch integer) to curestry_worker;
-revoke all on function app.retain_facts(dry_run boolean, batch integer) from public;
-comment on function app.retain_facts(dry_run boolean, batch integer) is 'Removes what is older than its organization''s raw_retention_days and taken up by the marts, some of it in each call; answers what was removed, or with dry_run what would be. A job of the worker.';
+grant execute on function app.retention_apply_facts(dry_run boolean, batch integer) to curestry_worker;
+revoke all on function app.retention_apply_facts(dry_run boolean, batch integer) from public;
+comment on function app.retention_apply_facts(dry_run boolean, batch integer) is 'Removes facts that are older than their organization''s raw_retention_days and processed by the marts, some of them in each call; returns what was removed, or with dry_run what would be. A job of the worker.';
 
 
--- app.retry_job(job_id bigint)
-CREATE OR REPLACE FUNCTION app.retry_job(job_id bigint)
- RETURNS text
+-- app.retention_drop_detached(older_than interval)
+CREATE OR REPLACE FUNCTION app.retention_drop_detached(older_than interval DEFAULT '30 days'::interval)
+ RETURNS SETOF text
  LANGUAGE plpgsql
  SECURITY DEFINER
+ SET search_path TO ''
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  v_retention app.audit_retention;
+  v_held boolean;
+begin
+  for v_retention in
+    select * from app.audit_retention r
+     where r.dropped_at is null and r.detached_at <= now() - older_than
+     order by r.detached_at, r.from_ts
+  loop
+    if to_regclass(format('app.%I', v_retention.table_name)) is not null then
+      execute format(
+        'select exists (select from (select distinct a.organization_id from app.%I a) o '
+        'where app.legal_hold_exists(o.organization_id))',
+        v_retention.table_name) into v_held;
+      continue when v_held;
+      execute format('drop table app.%I', v_retention.table_name);
+    end if;
+    update app.audit_retention r set dropped_at = now() where r.id = v_retention.id;
+    return next v_retention.table_name;
+  end loop;
+end;
+$function$;
+grant execute on function app.retention_drop_detached(older_than interval) to curestry_worker;
+revoke all on function app.retention_drop_detached(older_than interval) from public;
+comment on function app.retention_drop_detached(older_than interval) is 'Drops the tables with rows that left the audit log this long ago, except those with rows of an organization under legal hold; until then they can be archived. A job of the worker.';
+
+
+-- app.retention_rebaseline(partition_name name, organizations uuid[])
+CREATE OR REPLACE FUNCTION app.retention_rebaseline(partition_name name, organizations uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  execute format($query$
+    with leaving as (
+      select a.*, t.summarize_inserts
+        from app.%I a
+        join app.audited_table t on t.table_name = a.entity_type
+       where a.organization_id = any ($1) and a.action in ('baseline', 'insert', 'update', 'delete')
+         -- Rows before a truncate no longer exist
+         and a.seq > coalesce((select max(e.seq) from ops.audit_log e
+                                where e.organization_id = '00000000-0000-0000-0000-000000000000'
+                                  and e.entity_type = a.entity_type
+                                  and e.entity_id = '*' and e.action = 'truncate'), 0)
+    ), last as (
+      select distinct on (l.organization_id, l.entity_type, l.entity_id) l.*
+        from leaving l
+       where not (l.summarize_inserts and coalesce(l.before_state, l.after_state) ? 'rows')
+       order by l.organization_id, l.entity_type, l.entity_id, l.seq desc
+    ), entity as (
+      insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+      select 'retention', l.organization_id, 'baseline', l.entity_type, l.entity_id, l.after_state
+        from last l
+       where l.action <> 'delete'
+         and not exists (select from ops.audit_log a
+                          where a.organization_id = l.organization_id
+                            and a.entity_type = l.entity_type and a.entity_id = l.entity_id
+                            and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
+      returning organization_id, entity_type
+    ), number as (
+      select l.organization_id, l.entity_type,
+             sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
+                               when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
+                               when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
+             - (select count(*) from entity e
+                 where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
+        from leaving l
+       where l.summarize_inserts
+       group by l.organization_id, l.entity_type
+    )
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
+      from number n where n.n <> 0
+  $query$, partition_name) using organizations;
+
+  -- The log has to keep the entry of an erasure as long as it has rows without their values
+  execute format($query$
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'retention', l.organization_id, l.action, l.entity_type, l.entity_id, l.after_state
+      from app.%I l
+     where l.organization_id = any ($1) and l.action = 'erase'
+       and not exists (select from ops.audit_log a
+                        where a.organization_id = l.organization_id and a.action = 'erase' and a.seq > l.seq
+                          and a.after_state ->> 'erasure' = l.after_state ->> 'erasure')
+  $query$, partition_name) using organizations;
+end;
+$function$;
+revoke all on function app.retention_rebaseline(partition_name name, organizations uuid[]) from public;
+comment on function app.retention_rebaseline(partition_name name, organizations uuid[]) is 'Restates, at the end of the audit log, the last state that a partition has of rows that still exist. Part of app.retention_apply_audit.';
+
+
+-- app.retention_refusal(field text, earliest timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.retention_refusal(field text, earliest timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN format('%s: lies before %s; this organization does not keep what is older (raw_retention_days)'::text, field, earliest);
+grant execute on function app.retention_refusal(field text, earliest timestamp with time zone) to curestry_definer;
+revoke all on function app.retention_refusal(field text, earliest timestamp with time zone) from public;
+comment on function app.retention_refusal(field text, earliest timestamp with time zone) is 'Why a fact is refused that lies before the time from which an organization keeps facts.';
+
+
+-- app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
  SET search_path TO ''
 AS $function$
 declare
-  v_task constant text := app.unlocked_job(job_id);
+  v_immutable_before timestamptz;
 begin
-  perform graphile_worker.reschedule_jobs(array[job_id], run_at => now(), attempts => 0);
-  return v_task;
+  select s.facts_immutable_before into v_immutable_before from app.mart_state s where s.organization_id = organization;
+  if earliest < v_immutable_before then
+    perform app.refuse('CU004', app.retention_refusal(field, v_immutable_before), field, 'raw_retention');
+  end if;
 end;
 $function$;
-alter function app.retry_job(job_id bigint) owner to curestry_definer;
-grant execute on function app.retry_job(job_id bigint) to curestry_owner;
-revoke all on function app.retry_job(job_id bigint) from public;
-comment on function app.retry_job(job_id bigint) is 'Lets a job run again at once, with all its attempts; answers its task. Refuses one that runs just now. For operators.';
-
-
--- app.revoke_analyst(analyst name, organization uuid)
-CREATE OR REPLACE FUNCTION app.revoke_analyst(analyst name, organization uuid)
- RETURNS boolean
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
-  if found then
-    return true;
-  end if;
-  if not exists (select from app.list_analysts() a where a.name = analyst) then
-    perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
-  end if;
-  return false;
-end;
-$function$;
-alter function app.revoke_analyst(analyst name, organization uuid) owner to curestry_definer;
-grant execute on function app.revoke_analyst(analyst name, organization uuid) to curestry_owner;
-revoke all on function app.revoke_analyst(analyst name, organization uuid) from public;
-comment on function app.revoke_analyst(analyst name, organization uuid) is 'Takes an organization away from an analyst''s login, from the next statement on; says whether it had been granted. For operators.';
-
-
--- app.revoke_api_key(key_id uuid)
-CREATE OR REPLACE FUNCTION app.revoke_api_key(key_id uuid)
- RETURNS TABLE(id uuid, name text, revoked_at timestamp with time zone)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  if not exists (select from ops.api_key k where k.id = key_id) then
-    perform app.refuse('CU003', format('There is no API key %s', key_id), 'id');
-  end if;
-  update ops.api_key k set is_revoked = true, revoked_at = now() where k.id = key_id and not k.is_revoked;
-  return query select k.id, k.name::text, k.revoked_at from ops.api_key k where k.id = key_id;
-end;
-$function$;
-alter function app.revoke_api_key(key_id uuid) owner to curestry_definer;
-grant execute on function app.revoke_api_key(key_id uuid) to curestry_owner;
-revoke all on function app.revoke_api_key(key_id uuid) from public;
-comment on function app.revoke_api_key(key_id uuid) is 'Revokes an API key, for good; from the next request on it is refused. For operators.';
-
-
--- app.revoke_operator(user_email text)
-CREATE OR REPLACE FUNCTION app.revoke_operator(user_email text)
- RETURNS boolean
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  with gone as (
-    delete from app.operator o using core.users u
-     where u.id = o.user_id and lower(u.email) = lower(user_email)
-    returning o.user_id
-  )
-  select exists (select from gone);
-$function$;
-alter function app.revoke_operator(user_email text) owner to curestry_definer;
-grant execute on function app.revoke_operator(user_email text) to curestry_owner;
-revoke all on function app.revoke_operator(user_email text) from public;
-comment on function app.revoke_operator(user_email text) is 'Makes an operator an ordinary user again, from their next request on; answers whether they were one. For operators.';
+grant execute on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) to curestry_definer;
+revoke all on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) from public;
+comment on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) is 'Refuses facts of a time that the organization no longer keeps: the marts could not count them.';
 
 
 -- app.role_permissions(role text)
@@ -7256,76 +8088,7 @@ CREATE OR REPLACE FUNCTION app.role_permissions(role text)
 RETURN CASE role WHEN 'viewer'::text THEN ARRAY['prompts:read'::text, 'analyses:read'::text, 'workflows:read'::text, 'rubrics:read'::text, 'marts:read'::text, 'members:read'::text] WHEN 'member'::text THEN ARRAY['prompts:read'::text, 'analyses:read'::text, 'workflows:read'::text, 'rubrics:read'::text, 'marts:read'::text, 'members:read'::text, 'prompts:write'::text, 'analyses:write'::text, 'workflows:write'::text, 'features:write'::text] WHEN 'admin'::text THEN ARRAY['prompts:read'::text, 'analyses:read'::text, 'workflows:read'::text, 'rubrics:read'::text, 'marts:read'::text, 'members:read'::text, 'prompts:write'::text, 'analyses:write'::text, 'workflows:write'::text, 'features:write'::text, 'rubrics:write'::text, 'members:write'::text, 'keys:write'::text, 'credentials:write'::text, 'audit:read'::text] WHEN 'owner'::text THEN ARRAY['prompts:read'::text, 'analyses:read'::text, 'workflows:read'::text, 'rubrics:read'::text, 'marts:read'::text, 'members:read'::text, 'prompts:write'::text, 'analyses:write'::text, 'workflows:write'::text, 'features:write'::text, 'rubrics:write'::text, 'members:write'::text, 'keys:write'::text, 'credentials:write'::text, 'audit:read'::text, 'organization:write'::text] ELSE NULL::text[] END;
 grant execute on function app.role_permissions(role text) to curestry_definer;
 revoke all on function app.role_permissions(role text) from public;
-comment on function app.role_permissions(role text) is 'The permissions that a member role is the name of. The scopes of API keys are the same words.';
-
-
--- app.seal_audit()
-CREATE OR REPLACE FUNCTION app.seal_audit()
- RETURNS TABLE(organization_id uuid, seq integer, hash text, sealed_rows integer)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_from bigint;
-  v_through bigint;
-  v_next bigint;
-  v_batch record;
-  v_seal app.audit_seal;
-begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
-    return;
-  end if;
-  select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
-         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
-    into v_from, v_through, v_next
-    from app.audit_sealer s;
-  if v_next < v_from then
-    perform app.refuse('CU007', 'The ids of transactions have begun anew, as after a restore into another server: run "deno task migrate", which mends it');
-  end if;
-  if v_through <= v_from then
-    return;
-  end if;
-  for v_batch in
-    select b.organization_id,
-           array_agg(b.id order by b.xid, b.seq) as ids,
-           array_agg(b.state_digest order by b.xid, b.seq) as state_digests,
-           array_agg(b.digest order by b.xid, b.seq) as entry_digests
-      from (select a.organization_id, a.id, a.xid, a.seq, s.state_digest, app.audit_entry_digest(a, s.state_digest) as digest,
-                   (row_number() over (partition by a.organization_id order by a.xid, a.seq) - 1) / 1000 as part
-              from ops.audit_log a, lateral (select app.audit_state_digest(a) as state_digest) s
-             where a.xid >= v_from and a.xid < v_through) b
-     group by b.organization_id, b.part
-     order by b.organization_id, b.part
-  loop
-    select * into v_seal
-      from app.audit_seal s where s.organization_id = v_batch.organization_id
-     order by s.seq desc limit 1;
-    v_seal.previous_hash := coalesce(v_seal.hash, decode(repeat('00', 32), 'hex'));
-    v_seal.seq := coalesce(v_seal.seq, 0) + 1;
-    v_seal.organization_id := v_batch.organization_id;
-    v_seal.from_xid := v_from;
-    v_seal.through_xid := v_through;
-    v_seal.entry_ids := v_batch.ids;
-    v_seal.state_digests := v_batch.state_digests;
-    v_seal.entry_digests := v_batch.entry_digests;
-    v_seal.sealed_at := now();
-    v_seal.hash := app.audit_seal_hash(v_seal);
-    insert into app.audit_seal select v_seal.*;
-    organization_id := v_seal.organization_id;
-    seq := v_seal.seq;
-    hash := encode(v_seal.hash, 'hex');
-    sealed_rows := cardinality(v_batch.ids);
-    return next;
-  end loop;
-  update app.audit_sealer s set through_xid = v_through;
-end;
-$function$;
-alter function app.seal_audit() owner to curestry_definer;
-grant execute on function app.seal_audit() to curestry_owner;
-grant execute on function app.seal_audit() to curestry_worker;
-revoke all on function app.seal_audit() from public;
-comment on function app.seal_audit() is 'Seals new rows of the audit log into the hash chain of their organization; answers the new seals, for checkpoints outside the database. A job of the worker.';
+comment on function app.role_permissions(role text) is 'The permissions of a member role. The scopes of API keys are the same words.';
 
 
 -- app.security_findings()
@@ -7335,103 +8098,126 @@ CREATE OR REPLACE FUNCTION app.security_findings()
  STABLE
  SET search_path TO 'pg_catalog'
 AS $function$
-  with ours_by_month (oid) as ( -- named and described by the table that they are parts of
-    select c.oid from pg_class c
-     where c.relnamespace = 'app'::regnamespace and (c.relispartition or c.relname ~ '^audit_log_\d{4}_\d\d_detached_')
+  with ours (oid, nspname) as (
+    select n.oid, n.nspname from pg_namespace n where n.nspname in ('app', 'core', 'ops', 'mart', 'report')
+  ), ours_by_month (oid) as ( -- named and described by the table that they are parts of
+    select c.oid
+      from pg_class c
+     where c.relnamespace = 'app'::regnamespace
+       and (c.relispartition or c.relname ~ '^audit_log_\d{4}_\d\d_detached_')
   )
-  select 'row level security is on and forced on every table', f.finding, 'alter table … enable row level security; alter table … force row level security; then write its policies'
+  select 'row level security is on and forced on every table', f.finding,
+         'alter table … enable row level security; alter table … force row level security; then write its policies'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
-                   and not (c.relrowsecurity and c.relforcerowsecurity)
+        from pg_class c
+        join ours n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
     ) f
   union all
-  select 'every foreign key has an index that serves it', f.finding, 'create index idx_<table>_<columns> on … (<the columns of the foreign key>)'
+  select 'every foreign key has an index that serves it', f.finding,
+         'create index idx_<table>_<columns> on … (<the columns of the foreign key>)'
     from (
       select c.conname::text as finding
-                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
-                 where c.contype = 'f' and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
-                   and not exists (
-                     select from pg_index i
-                      where i.indrelid = c.conrelid and i.indpred is null
-                        and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey
-                        and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] <@ c.conkey)
+        from pg_constraint c
+        join ours n on n.oid = c.connamespace
+       where c.contype = 'f'
+         and not exists (
+           select from pg_index i
+            where i.indrelid = c.conrelid and i.indpred is null
+              and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey
+              and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] <@ c.conkey)
     ) f
   union all
-  select 'foreign keys between tenant tables are composite', f.finding, 'make it (organization_id, <column>) references … (organization_id, id): foreign keys are checked past row level security'
+  select 'foreign keys between tenant tables are composite', f.finding,
+         'make it (organization_id, <column>) references … (organization_id, id): '
+         'foreign keys are checked past row level security'
     from (
       select c.conname::text as finding
-                  from pg_constraint c
-                  join pg_attribute f on f.attrelid = c.conrelid and f.attname = 'organization_id'
-                  join pg_attribute t on t.attrelid = c.confrelid and t.attname = 'organization_id'
-                 where c.contype = 'f'
-                   and not exists (select from generate_subscripts(c.conkey, 1) as s
-                                    where c.conkey[s] = f.attnum and c.confkey[s] = t.attnum)
+        from pg_constraint c
+        join pg_attribute f on f.attrelid = c.conrelid and f.attname = 'organization_id'
+        join pg_attribute t on t.attrelid = c.confrelid and t.attname = 'organization_id'
+       where c.contype = 'f'
+         and not exists (select from generate_subscripts(c.conkey, 1) as s
+                          where c.conkey[s] = f.attnum and c.confkey[s] = t.attnum)
     ) f
   union all
-  select 'organization_id is not null, and first in every primary and unique key', f.finding, 'make organization_id not null, and the first column of the key'
+  select 'organization_id is not null, and first in every primary and unique key', f.finding,
+         'make organization_id not null, and the first column of the key'
     from (
       select coalesce(i.indexrelid, a.attrelid)::regclass::text as finding
-                  from pg_attribute a
-                  join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
-                  left join pg_index i on i.indrelid = c.oid and i.indisunique and i.indkey[0] <> a.attnum
-                 where a.attname = 'organization_id' and (not a.attnotnull or i.indexrelid is not null)
-                   -- A key is looked up before its organization is known
-                   and i.indexrelid is distinct from 'ops.unq_api_key_key_hash'::regclass
+        from pg_attribute a
+        join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+        join ours n on n.oid = c.relnamespace
+        left join pg_index i on i.indrelid = c.oid and i.indisunique and i.indkey[0] <> a.attnum
+       where a.attname = 'organization_id' and (not a.attnotnull or i.indexrelid is not null)
+         -- A key is looked up before its organization is known
+         and i.indexrelid is distinct from 'ops.unq_api_key_key_hash'::regclass
     ) f
   union all
-  select 'definer functions have an empty search path and belong to curestry_definer', f.finding, 'alter function … set search_path = ''''; alter function … owner to curestry_definer'
+  select 'definer functions have an empty search path and belong to curestry_definer', f.finding,
+         'alter function … set search_path = ''''; alter function … owner to curestry_definer'
     from (
       select p.oid::regprocedure::text as finding
-                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and p.prosecdef
-                   and (not coalesce(p.proconfig @> array['search_path=""'], false) or p.proowner <> 'curestry_definer'::regrole)
-                   -- Partitions are the owner's to make and to take off
-                   and not (p.proowner = 'curestry_owner'::regrole and p.proconfig @> array['search_path=""']
-                            and p.oid::regprocedure::text in ('app.make_partitions()', 'app.retain_audit(boolean)',
-                                                              'app.drop_detached_audit(interval)', 'app.retain_facts(boolean,integer)'))
+        from pg_proc p
+        join ours n on n.oid = p.pronamespace,
+             lateral (select coalesce(p.proconfig @> array['search_path=""'], false) as is_empty) path
+       where p.prosecdef
+         and not (path.is_empty and p.proowner = 'curestry_definer'::regrole)
+         -- Only the owner of a table can attach and detach its partitions
+         and not (path.is_empty and p.proowner = 'curestry_owner'::regrole
+                  and p.oid::regprocedure::text in (
+                        'app.partition_make_all()', 'app.retention_apply_audit(boolean)',
+                        'app.retention_drop_detached(interval)', 'app.retention_apply_facts(boolean,integer)'))
     ) f
   union all
-  select 'nobody may execute a function of ours by default', f.finding, 'revoke execute on function … from public; grant it to the roles that need it'
+  select 'nobody may execute a function of ours by default', f.finding,
+         'revoke execute on function … from public; grant it to the roles that need it'
     from (
       select p.oid::regprocedure::text as finding
-                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and has_function_privilege('public', p.oid, 'execute')
+        from pg_proc p
+        join ours n on n.oid = p.pronamespace
+       where has_function_privilege('public', p.oid, 'execute')
     ) f
   union all
-  select 'no policy reads a setting, and members'' policies are written to curestry_member', f.finding, 'write the policy to a role, and compare with app.organization_if(…) or app.analyst_organizations()'
+  select 'no policy reads a setting, and members'' policies are written to curestry_member', f.finding,
+         'write the policy to a role, and compare with app.organization_if(…) or app.analyst_organizations()'
     from (
       select p.polname::text as finding
-                  from pg_policy p
-                 where pg_get_expr(p.polqual, p.polrelid) like '%current_setting%'
-                    or pg_get_expr(p.polwithcheck, p.polrelid) like '%current_setting%'
-                    or p.polroles @> array[0::oid]
+        from pg_policy p
+       where pg_get_expr(p.polqual, p.polrelid) like '%current_setting%'
+          or pg_get_expr(p.polwithcheck, p.polrelid) like '%current_setting%'
+          or p.polroles @> array[0::oid]
     ) f
   union all
-  select 'no role of a request may truncate, reference or trigger, which look past row level security', f.finding, 'revoke truncate, references, trigger on … from <role>'
+  select 'no role of a request may truncate, reference or trigger, which look past row level security', f.finding,
+         'revoke truncate, references, trigger on … from <role>'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_namespace n on n.oid = c.relnamespace,
-                       unnest(array['curestry_anonymous', 'curestry_member', 'curestry_analyst', 'curestry_gateway', 'curestry_worker']) as r (role)
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
-                   and has_table_privilege(r.role, c.oid, 'truncate, references, trigger')
+        from pg_class c
+        join ours n on n.oid = c.relnamespace,
+             unnest(array['curestry_anonymous', 'curestry_member', 'curestry_analyst',
+                          'curestry_gateway', 'curestry_worker']) as r (role)
+       where c.relkind in ('r', 'p') and has_table_privilege(r.role, c.oid, 'truncate, references, trigger')
     ) f
   union all
-  select 'every table of core and ops has its audit triggers, made for its columns', f.finding, 'select app.audit_table(''<table>'', …) in the file of the table, again whenever its columns change; alter table … enable trigger …'
+  select 'every table of core and ops has its audit triggers, made for its columns', f.finding,
+         'select app.audit_table(''<table>'', …) in the file of the table, again whenever its columns change; '
+         'alter table … enable trigger …'
     from (
       select c.oid::regclass::text as finding
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname in ('core', 'ops') and c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
+        from pg_class c
+        join ours n on n.oid = c.relnamespace and n.nspname in ('core', 'ops')
+       where c.relkind in ('r', 'p') and c.oid <> 'ops.audit_log'::regclass
          and 4 <> (select count(*)
                      from pg_trigger t
                      join app.audited_table a on a.table_name = n.nspname || '.' || c.relname
-                     join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_source(a)
+                     join pg_proc p on p.oid = t.tgfoid and p.prosrc = app.audit_trigger_source(a)
                     where t.tgrelid = c.oid and t.tgname like '\_900\_audit\_%' and t.tgenabled = 'O')
     ) f
   union all
-  select 'nobody but the functions that keep it may write to the audit log or its seals', f.finding, 'revoke insert, update, delete, truncate on … from <role>'
+  select 'nobody but the functions that keep it may write to the audit log or its seals', f.finding,
+         'revoke insert, update, delete, truncate on … from <role>'
     from (
       select distinct c.oid::regclass || ': ' || coalesce(r.rolname, 'public') as finding
         from pg_class c
@@ -7439,124 +8225,160 @@ AS $function$
         left join pg_attribute k on k.attrelid = c.oid and k.attacl is not null,
              lateral (select * from aclexplode(c.relacl) union all select * from aclexplode(k.attacl)) a
         left join pg_roles r on r.oid = a.grantee
-       where (c.oid in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_sealer'::regclass, 'app.audit_retention'::regclass,
-                        'app.audit_detachment'::regclass, 'app.erasure'::regclass)
+       where (c.oid in ('ops.audit_log'::regclass, 'app.audit_seal'::regclass, 'app.audit_sealer'::regclass,
+                        'app.audit_retention'::regclass, 'app.audit_detachment'::regclass, 'app.erasure'::regclass)
               or n.nspname = 'app' and c.relname ~ '^audit_log_')
          and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
          and a.grantee not in (c.relowner, 'curestry_definer'::regrole)
     ) f
   union all
-  select 'columns named like secrets are left out of the audit log', f.finding, 'name it in secret_columns of app.audit_table in the file of the table'
+  select 'columns named like secrets are left out of the audit log', f.finding,
+         'name it in secret_columns of app.audit_table in the file of the table'
     from (
       select t.table_name || '.' || a.attname as finding
         from app.audited_table t
         join pg_attribute a on a.attrelid = to_regclass(t.table_name) and a.attnum > 0 and not a.attisdropped
-       where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)' and a.attname <> all (t.secret_columns)
+       where a.attname ~* '(hash|token|secret|cipher|password|credential|private|jwt)'
+         and a.attname <> all (t.secret_columns)
     ) f
   union all
-  select 'columns named like personal data are known to the erasure', f.finding, 'name it in app.personal_table in the file of the table'
+  select 'columns named like personal data are known to the erasure', f.finding,
+         'name it in app.personal_table in the file of the table'
     from (
       select c.oid::regclass || '.' || a.attname as finding
         from pg_class c
-        join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
+        join ours n on n.oid = c.relnamespace and n.nspname <> 'report'
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         left join app.personal_data p on p.table_name = n.nspname || '.' || c.relname
        where c.relkind in ('r', 'p') and not c.relispartition
-         and (a.attname ~ '(e_?mail|phone|avatar|user_agent|first_name|last_name|full_name|display_name|nickname|birth|gender|profile|address|provider_account|(^|_)ip(_|$))'
+         and (a.attname ~ ('(e_?mail|phone|avatar|user_agent|first_name|last_name|full_name|display_name|nickname|'
+                           'birth|gender|profile|address|provider_account|(^|_)ip(_|$))')
               or a.attname in ('name', 'login') and p.person_column = 'id')
          and a.attname <> all (coalesce(p.personal_columns, '{}'))
     ) f
   union all
-  select 'tables with updated_at keep it', f.finding, 'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
+  select 'tables with updated_at keep it', f.finding,
+         'create trigger _100_updated_at before update on … for each row execute function app.tg__updated_at()'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'updated_at'
-                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart', 'report')
-                 where c.relkind in ('r', 'p')
-                   and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = '_100_updated_at')
+        from pg_class c
+        join ours n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'updated_at'
+       where c.relkind in ('r', 'p')
+         and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = '_100_updated_at')
     ) f
   union all
-  select 'constraints and indexes are named by the conventions', f.finding, 'rename it: pk_, unq_, fk_, chk_ or idx_, then the table, then the columns'
+  select 'constraints and indexes are named by the conventions', f.finding,
+         'rename it: pk_, unq_, fk_, chk_ or idx_, then the table, then the columns'
     from (
-      select c.conname::text as finding
-                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.conrelid <> 0
-                   and c.conrelid not in (select * from ours_by_month)
-                   and not starts_with(c.conname, case c.contype when 'p' then 'pk' when 'u' then 'unq' when 'f' then 'fk' when 'c' then 'chk' end
-                                         || '_' || (select relname from pg_class where oid = c.conrelid))
-                   and c.contype in ('p', 'u', 'f', 'c')
-                union all
-                select i.indexrelid::regclass::text
-                  from pg_index i join pg_class x on x.oid = i.indexrelid
-                  join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p')
-                   and c.oid not in (select * from ours_by_month)
-                   and x.relname !~ ('^(pk|unq|idx)_' || c.relname)
+      select k.conname::text as finding
+        from pg_constraint k
+        join ours n on n.oid = k.connamespace
+        join pg_class c on c.oid = k.conrelid
+        join (values ('p'::"char", 'pk'), ('u', 'unq'), ('f', 'fk'), ('c', 'chk')) as kind (contype, prefix)
+          on kind.contype = k.contype
+       where c.oid not in (select * from ours_by_month)
+         and not starts_with(k.conname, kind.prefix || '_' || c.relname)
+      union all
+      select i.indexrelid::regclass::text
+        from pg_index i
+        join pg_class x on x.oid = i.indexrelid
+        join pg_class c on c.oid = i.indrelid
+        join ours n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'p') and c.oid not in (select * from ours_by_month)
+         and x.relname !~ ('^(pk|unq|idx)_' || c.relname)
     ) f
   union all
-  select 'everything has a comment', f.finding, 'comment on … is ''…'', in words for its users'
+  select 'everything has a comment', f.finding,
+         'comment on … is ''…'', in words for its users'
     from (
       select c.oid::regclass::text as finding
-                  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p', 'v') and obj_description(c.oid, 'pg_class') is null
-                union all
-                select c.oid::regclass || '.' || a.attname
-                  from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('r', 'p', 'v', 'c') and a.attnum > 0 and not a.attisdropped
-                   and c.oid not in (select * from ours_by_month)
-                   and col_description(c.oid, a.attnum) is null
-                union all
-                select t.oid::regtype::text
-                  from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and (t.typtype = 'e' or c.relkind = 'c') and obj_description(t.oid, 'pg_type') is null
-                union all
-                select p.oid::regprocedure::text
-                  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(p.oid, 'pg_proc') is null
-                union all
-                select c.conname::text
-                  from pg_constraint c join pg_namespace n on n.oid = c.connamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.contype in ('p', 'u', 'f', 'c') and c.conrelid <> 0
-                   and c.conrelid not in (select * from ours_by_month)
-                   and obj_description(c.oid, 'pg_constraint') is null and obj_description(c.conindid, 'pg_class') is null
-                union all
-                select p.polname::text from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.oid not in (select * from ours_by_month)
-                   and obj_description(p.oid, 'pg_policy') is null
-                union all
-                select rolname::text from pg_roles where rolname like 'curestry\_%' and shobj_description(oid, 'pg_authid') is null
-                union all
-                select nspname::text from pg_namespace where nspname in ('app', 'core', 'ops', 'mart', 'report') and obj_description(oid, 'pg_namespace') is null
+        from pg_class c
+        join ours n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'p', 'v') and obj_description(c.oid, 'pg_class') is null
+      union all
+      select c.oid::regclass || '.' || a.attname
+        from pg_attribute a
+        join pg_class c on c.oid = a.attrelid
+        join ours n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'p', 'v', 'c') and a.attnum > 0 and not a.attisdropped
+         and c.oid not in (select * from ours_by_month)
+         and col_description(c.oid, a.attnum) is null
+      union all
+      select t.oid::regtype::text
+        from pg_type t
+        join ours n on n.oid = t.typnamespace
+        left join pg_class c on c.oid = t.typrelid
+       where (t.typtype = 'e' or c.relkind = 'c') and obj_description(t.oid, 'pg_type') is null
+      union all
+      select p.oid::regprocedure::text
+        from pg_proc p
+        join ours n on n.oid = p.pronamespace
+       where obj_description(p.oid, 'pg_proc') is null
+      union all
+      select c.conname::text
+        from pg_constraint c
+        join ours n on n.oid = c.connamespace
+       where c.contype in ('p', 'u', 'f', 'c') and c.conrelid <> 0
+         and c.conrelid not in (select * from ours_by_month)
+         and obj_description(c.oid, 'pg_constraint') is null and obj_description(c.conindid, 'pg_class') is null
+      union all
+      select p.polname::text
+        from pg_policy p
+        join pg_class c on c.oid = p.polrelid
+        join ours n on n.oid = c.relnamespace
+       where c.oid not in (select * from ours_by_month) and obj_description(p.oid, 'pg_policy') is null
+      union all
+      select r.rolname::text
+        from pg_roles r
+       where r.rolname like 'curestry\_%' and shobj_description(r.oid, 'pg_authid') is null
+      union all
+      select n.nspname::text
+        from ours n
+       where obj_description(n.oid, 'pg_namespace') is null
     ) f
   union all
-  select 'every column that is a number with bounds, or a floating point number, has a check', f.finding, 'add constraint chk_<table>_<column>, which also refuses NaN'
+  select 'every column that is a number with bounds, or a floating point number, has a check', f.finding,
+         'add constraint chk_<table>_<column>, which also refuses NaN'
     from (
       select a.attrelid::regclass || '.' || a.attname as finding
-                  from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-                  join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('core', 'ops')
-                 where a.atttypid in ('float8'::regtype, 'numeric'::regtype) and not a.attisdropped
-                   and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey @> array[a.attnum])
+        from pg_attribute a
+        join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+        join ours n on n.oid = c.relnamespace and n.nspname in ('core', 'ops')
+       where a.atttypid in ('float8'::regtype, 'numeric'::regtype) and not a.attisdropped
+         and not exists (select from pg_constraint k
+                          where k.conrelid = c.oid and k.contype = 'c' and k.conkey @> array[a.attnum])
     ) f
   union all
-  select 'views act with the rights of whoever reads them', f.finding, 'alter view … set (security_invoker = true); a materialized view becomes a table with row level security'
+  select 'views act with the rights of whoever reads them', f.finding,
+         'alter view … set (security_invoker = true); '
+         'a materialized view becomes a table with row level security'
     from (
       select c.oid::regclass::text as finding
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and c.relkind in ('v', 'm')
-         and (c.relkind = 'm' or not coalesce(c.reloptions @> array['security_invoker=true'], false))
+        from pg_class c
+        join ours n on n.oid = c.relnamespace
+       where c.relkind = 'm'
+          or c.relkind = 'v' and not coalesce(c.reloptions @> array['security_invoker=true'], false)
     ) f
   union all
-  select 'nothing is granted to PUBLIC', f.finding, 'revoke all on … from public'
+  select 'nothing is granted to PUBLIC', f.finding,
+         'revoke all on … from public'
     from (
       select c.oid::regclass::text as finding
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace, lateral aclexplode(c.relacl) a
-       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and a.grantee = 0
+        from pg_class c
+        join ours n on n.oid = c.relnamespace,
+             lateral aclexplode(c.relacl) a
+       where a.grantee = 0
       union all
-      select n.nspname::text from pg_namespace n, lateral aclexplode(n.nspacl) a
-       where n.nspname in ('app', 'core', 'ops', 'mart', 'report') and a.grantee = 0
+      select n.nspname::text
+        from pg_namespace n
+        join ours o on o.oid = n.oid,
+             lateral aclexplode(n.nspacl) a
+       where a.grantee = 0
     ) f
   union all
-  select 'members'' policies are one indexed comparison', f.finding, 'write it as organization_id = app.organization_if(''<permission>'')'
+  select 'members'' policies are one indexed comparison', f.finding,
+         'write it as organization_id = app.organization_if(''<permission>'')'
     from (
       select p.polname || ' on ' || p.polrelid::regclass as finding
         from pg_policy p
@@ -7566,19 +8388,25 @@ AS $function$
              !~ '^\(organization_id = app\.organization_if\(''[a-z]+:[a-z]+''::text\)\)$'
     ) f
   union all
-  select 'logins of ours are what they should be', f.finding, 'alter role … nologin nosuperuser nobypassrls …; run migrations/install.sql, which makes them right'
+  select 'logins of ours are what they should be', f.finding,
+         'alter role … nologin nosuperuser nobypassrls …; run migrations/install.sql, which makes them right'
     from (
       select r.rolname::text as finding
-        from pg_roles r
-       where (r.rolname in ('curestry_owner', 'curestry_definer', 'curestry_anonymous', 'curestry_member', 'curestry_analyst')
-              and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb))
-          or (r.rolname in ('curestry_gateway', 'curestry_worker') and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb))
+        from pg_roles r,
+             lateral (select r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb as is_powerful) p
+       where (r.rolname in ('curestry_owner', 'curestry_definer', 'curestry_anonymous', 'curestry_member',
+                            'curestry_analyst')
+              and (r.rolcanlogin or p.is_powerful))
+          or (r.rolname in ('curestry_gateway', 'curestry_worker') and p.is_powerful)
           or (r.rolname = 'curestry_gateway' and r.rolinherit)
-          or (pg_has_role(r.oid, 'curestry_member', 'member') and not r.rolsuper
-              and r.rolname not in ('curestry_gateway', 'curestry_member') and not pg_has_role(r.oid, 'curestry_owner', 'member'))
+          or (r.rolname not in ('curestry_gateway', 'curestry_member') and not r.rolsuper
+              and pg_has_role(r.oid, 'curestry_member', 'member')
+              and not pg_has_role(r.oid, 'curestry_owner', 'member'))
     ) f
   union all
-  select 'temporary tables are nobody''s by default', f.finding, 'revoke temporary on database … from public (migrations/install.sql does): a temporary table can stand in for another'
+  select 'temporary tables are nobody''s by default', f.finding,
+         'revoke temporary on database … from public (migrations/install.sql does): '
+         'a temporary table can stand in for another'
     from (
       select current_database()::text as finding
        where has_database_privilege('public', current_database(), 'temporary')
@@ -7589,58 +8417,63 @@ revoke all on function app.security_findings() from public;
 comment on function app.security_findings() is 'What is unsafe in this database, or unlike the rest of it, and how to cure it. Behind "curestry doctor --security".';
 
 
--- app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
-CREATE OR REPLACE FUNCTION app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone)
- RETURNS TABLE(n bigint, points bigint, low timestamp with time zone, high timestamp with time zone)
+-- app.session_open(user_email text, lifetime interval)
+CREATE OR REPLACE FUNCTION app.session_open(user_email text, lifetime interval)
+ RETURNS TABLE(user_id integer, jwt_id text, expires_at timestamp with time zone)
  LANGUAGE plpgsql
- STABLE
+ SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
-  v_unit constant text := lower(size::text);
-  v_step constant interval := ('1 ' || v_unit)::interval;
-  v_first timestamp;
-  v_points bigint;
+  v_user integer;
 begin
-  if from_ts >= to_ts then
-    perform app.refuse('CU004', 'to: must lie after from', 'to', 'series_to');
+  if lifetime <= interval '0' then
+    perform app.refuse('CU004', 'expires: must be more than nothing', 'expires');
   end if;
-  if not (isfinite(from_ts) and isfinite(to_ts)) or from_ts < '1970-01-01Z' or to_ts > '2200-01-01Z' then
-    perform app.refuse('CU004', 'from, to: must be times from 1970 to 2199', 'from', 'series_times');
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if not found then
+    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
   end if;
-  if extract(epoch from to_ts - from_ts) / extract(epoch from v_step) > 10000 then
-    perform app.refuse('CU006', format('from, to: at most 10000 points, and these are about %s; take larger buckets or a shorter period',
-      ceil(extract(epoch from to_ts - from_ts) / extract(epoch from v_step))), 'to', 'series_points');
-  end if;
-  if v_unit = 'hour' then
-    return query
-      with hour as (
-        select h.low, h.high
-          from app.mart_hours(zone, array(select generate_series(date_trunc('hour', from_ts - (to_ts - from_ts), 'UTC') - interval '4 hours',
-                                                                 to_ts - interval '1 microsecond', interval '1 hour'))) as h
-      ), span as (
-        select count(*) as points, min(h.low) as first from hour h where h.high > from_ts and h.low < to_ts
-      )
-      select row_number() over (order by l.low), l.points, l.low, l.high
-        from (select h.low, h.high, s.points
-                from hour h, span s
-               where h.low < to_ts
-               order by h.low desc
-               limit (select 2 * s.points from span s)) l;
-  else
-    v_first := date_trunc(v_unit, from_ts at time zone zone);
-    v_points := (select count(*) from generate_series(v_first, (to_ts - interval '1 microsecond') at time zone zone, v_step));
-    return query
-      select row_number() over (order by b.n), v_points, b.low, b.high
-        from (select k.n, app.mart_day_start(zone, (v_first + k.n * v_step)::date) as low,
-                     app.mart_day_start(zone, (v_first + (k.n + 1) * v_step)::date) as high
-                from generate_series(-v_points, v_points - 1) as k (n)) b;
-  end if;
+  return query
+    insert into core.sessions as s (user_id, jwt_id, expires_at)
+    values (v_user, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+            date_trunc('second', now() + lifetime))
+    returning s.user_id, s.jwt_id::text, s.expires_at;
 end;
 $function$;
-grant execute on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_definer;
-revoke all on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
-comment on function app.series_buckets(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The buckets of a time zone that a period touches, and before them as many of the previous period; refuses (CU006) more than 10000.';
+alter function app.session_open(user_email text, lifetime interval) owner to curestry_definer;
+grant execute on function app.session_open(user_email text, lifetime interval) to curestry_owner;
+revoke all on function app.session_open(user_email text, lifetime interval) from public;
+comment on function app.session_open(user_email text, lifetime interval) is 'Opens a session of a user; the token that names its jwt_id is signed outside. For operators.';
+
+
+-- app.session_refresh(session_jwt_id text)
+CREATE OR REPLACE FUNCTION app.session_refresh(session_jwt_id text)
+ RETURNS TABLE(user_id integer, jwt_id text, expires_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_old core.sessions;
+begin
+  update core.sessions s set revoked_at = now()
+   where s.jwt_id = session_jwt_id and s.revoked_at is null and s.expires_at > now()
+  returning s.* into v_old;
+  if not found then
+    perform app.refuse('CU001', 'These credentials are not valid');
+  end if;
+  return query
+    insert into core.sessions as s (user_id, jwt_id, expires_at)
+    values (v_old.user_id, replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+            date_trunc('second', now() + (v_old.expires_at - v_old.created_at)))
+    returning s.user_id, s.jwt_id::text, s.expires_at;
+end;
+$function$;
+alter function app.session_refresh(session_jwt_id text) owner to curestry_definer;
+grant execute on function app.session_refresh(session_jwt_id text) to curestry_gateway;
+revoke all on function app.session_refresh(session_jwt_id text) from public;
+comment on function app.session_refresh(session_jwt_id text) is 'Ends a session and opens its successor. Behind POST /auth/refresh.';
 
 
 -- app.session_user_id()
@@ -7652,7 +8485,7 @@ RETURN CASE WHEN (COALESCE(current_setting('curestry.api_key_id'::text, true), '
 grant execute on function app.session_user_id() to curestry_definer;
 grant execute on function app.session_user_id() to curestry_member;
 revoke all on function app.session_user_id() from public;
-comment on function app.session_user_id() is 'The user who makes the current request in person; null for an API key, which does not act for its maker as a person.';
+comment on function app.session_user_id() is 'The user who makes the current request in person; null for an API key, which does not act for its creator as a person.';
 
 
 -- app.sketch_slot(x numeric)
@@ -7675,202 +8508,205 @@ RETURN CASE WHEN (slot = 0) THEN (0)::numeric ELSE ((sign((slot)::double precisi
 grant execute on function app.sketch_value(slot integer) to curestry_analyst;
 grant execute on function app.sketch_value(slot integer) to curestry_definer;
 revoke all on function app.sketch_value(slot integer) from public;
-comment on function app.sketch_value(slot integer) is 'The number that stands for a slot of a quantile sketch: within 1 % of every number in it.';
+comment on function app.sketch_value(slot integer) is 'The number that represents a slot of a quantile sketch: within 1 % of every number in it.';
 
 
--- app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
-CREATE OR REPLACE FUNCTION app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organizations integer, resumed boolean, seconds double precision)
+-- app.table_policies_for_members(guarded regclass, to_read text, to_write text, writes text[])
+CREATE OR REPLACE FUNCTION app.table_policies_for_members(guarded regclass, to_read text, to_write text DEFAULT NULL::text, writes text[] DEFAULT '{insert,update,delete}'::text[])
+ RETURNS void
  LANGUAGE plpgsql
- SECURITY DEFINER
  SET search_path TO ''
-AS $function$
-begin
-  if from_ts >= to_ts then
-    perform app.refuse('CU004', 'to: must lie after from', 'to');
-  end if;
-  resumed := exists (select from app.mart_rebuild r
-                      where r.from_ts = start_rebuild.from_ts and r.to_ts = start_rebuild.to_ts
-                        and (only_organization is null or r.organization_id = only_organization));
-  if not resumed then
-    insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
-    select o.id, start_rebuild.from_ts, start_rebuild.to_ts, e.first, e.last
-      from ops.organization o
-      left join app.mart_state s on s.organization_id = o.id,
-           lateral app.mart_extent(o.id, coalesce(s.time_zone, 'UTC'), greatest(start_rebuild.from_ts, coalesce(s.frozen_before, '-infinity')), start_rebuild.to_ts) as e
-     where e.first is not null and (only_organization is null or o.id = only_organization);
-  end if;
-  select count(*), coalesce(sum(extract(epoch from r.last_ts - r.next_ts)), 0) into organizations, seconds
-    from app.mart_rebuild r
-   where r.from_ts = start_rebuild.from_ts and r.to_ts = start_rebuild.to_ts
-     and (only_organization is null or r.organization_id = only_organization);
-  return next;
-end;
-$function$;
-alter function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) owner to curestry_definer;
-grant execute on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) to curestry_owner;
-revoke all on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) from public;
-comment on function app.start_rebuild(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Plans a rebuild of the marts of a span of time, of one organization or of all; answers how many organizations and how much time are ahead. app.continue_rebuild does it. For operators.';
-
-
--- app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[])
-CREATE OR REPLACE FUNCTION app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[])
- RETURNS ops.record_outcome[]
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET "TimeZone" TO 'UTC'
+ SET client_min_messages TO 'warning'
 AS $function$
 declare
-  v_ids uuid[];
-  v_digests bytea[];
-  v_contents text[];
-  v_versions uuid[];
-  v_new uuid[];
-  v_new_at integer[];
-  v_times timestamptz[];
-  v_answer ops.record_outcome[];
+  v_command text;
+  v_permission text;
 begin
-  select array_agg(gen_random_uuid() order by i.ordinality),
-         array_agg(sha256(convert_to((to_jsonb(i) - 'ordinality' - 'idempotency_key')::text, 'UTF8')) order by i.ordinality),
-         array_agg(coalesce(i.prompt_content,
-                            (select p.content from core.prompts p where p.organization_id = organization and p.id = i.prompt_id))
-                   order by i.ordinality),
-         array_agg(case when i.prompt_id is not null then app.prompt_version_of(organization, i.prompt_id, i.prompt_content) end
-                   order by i.ordinality)
-    into v_ids, v_digests, v_contents, v_versions
-    from unnest(items) with ordinality as i;
-
-  with run as (
-    insert into ops.analysis_run (id, organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, finished_at, meta,
-                                  idempotency_key, request_digest)
-    select i.id, organization, store_analyses.user_id, i.prompt_id, i.version,
-           -- The document holds the content; a run without one holds it itself.
-           case when i.result is not distinct from null then i.content end,
-           s.status,
-           case when s.status <> 'queued' then coalesce(i.started_at, i.finished_at, now()) else i.started_at end,
-           case when s.status in ('succeeded', 'failed', 'cancelled') then coalesce(i.finished_at, now()) else i.finished_at end,
-           coalesce(i.meta, '{}'), i.idempotency_key, i.digest
-      from rows from (unnest(v_ids), unnest(v_contents), unnest(v_versions), unnest(v_digests), unnest(items))
-             as i (id, content, version, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
-                   result, metrics, node_results, scores),
-           lateral (select coalesce(i.status, 'succeeded')) as s (status)
-     order by i.idempotency_key -- one order of locks for all writers
-    on conflict (organization_id, idempotency_key) do nothing
-    returning id, occurred_at
-  )
-  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
-    into v_new, v_times, v_new_at
-    from run
-    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
-
-  if v_new is not null then
-    if cardinality(v_new) = cardinality(items) then
-      perform app.store_analysis_facts(organization, v_new, v_contents, v_versions, v_times, items);
-    else
-      perform app.store_analysis_facts(organization, v_new,
-        array(select v_contents[at] from unnest(v_new_at) as at),
-        array(select v_versions[at] from unnest(v_new_at) as at), v_times, array(select items[at] from unnest(v_new_at) as at));
-    end if;
-    insert into ops.feature_event (organization_id, user_id, feature_key, event_count)
-    values (organization, store_analyses.user_id, 'analyses.record', cardinality(v_new));
-  end if;
-
-  if cardinality(v_new) = cardinality(items) then
-    return array(select row('inserted', i.id, null)::ops.record_outcome from unnest(v_ids) with ordinality as i (id, n) order by i.n);
-  end if;
-  select array_agg(
-           case
-             when i.id = any (v_new) then row('inserted', i.id, null)::ops.record_outcome
-             when r.request_digest = i.digest then row('unchanged', r.id, null)::ops.record_outcome
-             else row('conflict', r.id, format('idempotencyKey %s was used before, for another content', i.idempotency_key))::ops.record_outcome
-           end order by i.n)
-    into v_answer
-    from rows from (unnest(v_ids), unnest(v_digests), unnest(items)) with ordinality
-           as i (id, digest, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
-                 result, metrics, node_results, scores, n)
-    left join ops.analysis_run r on r.organization_id = organization and r.idempotency_key = i.idempotency_key;
-  return v_answer;
+  foreach v_command in array array['select'] || case when to_write is not null then writes end loop
+    v_permission := case v_command when 'select' then to_read else to_write end;
+    execute format('drop policy if exists %I on %s', v_command || '_own', guarded);
+    execute format('create policy %I on %s for %s to curestry_member ', v_command || '_own', guarded, v_command)
+            || format(case v_command when 'insert' then 'with check' else 'using' end
+                      || ' (organization_id = app.organization_if(%L))', v_permission);
+    execute format('comment on policy %I on %s is %L', v_command || '_own', guarded,
+      case v_command when 'select' then 'Members read the rows of their request''s organization, with '
+                     when 'insert' then 'Members write to their request''s organization, with '
+                     when 'update' then 'Members change the rows of their request''s organization, with '
+                     when 'delete' then 'Members delete the rows of their request''s organization, with ' end
+      || v_permission || '.');
+  end loop;
 end;
 $function$;
-alter function app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[]) owner to curestry_definer;
-revoke all on function app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[]) from public;
-comment on function app.store_analyses(organization uuid, user_id integer, items ops.analysis_item[]) is 'Records a batch of analyses, all or nothing, and answers the outcome of each.';
+revoke all on function app.table_policies_for_members(guarded regclass, to_read text, to_write text, writes text[]) from public;
+comment on function app.table_policies_for_members(guarded regclass, to_read text, to_write text, writes text[]) is 'Creates the policies of members on a table with an organization_id: which permission it takes to read the rows of the request''s organization, and which to write them. Called in the file of each such table.';
 
 
--- app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
-CREATE OR REPLACE FUNCTION app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[])
+-- app.table_policy_for_analysts(guarded regclass)
+CREATE OR REPLACE FUNCTION app.table_policy_for_analysts(guarded regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET client_min_messages TO 'warning'
+AS $function$
+begin
+  execute format('drop policy if exists select_granted on %s', guarded);
+  execute format('create policy select_granted on %s for select to curestry_analyst'
+                 ' using (organization_id = any (app.analyst_organizations()))', guarded);
+  execute format('comment on policy select_granted on %s is %L', guarded,
+                 'Analysts read the organizations granted to them.');
+end;
+$function$;
+revoke all on function app.table_policy_for_analysts(guarded regclass) from public;
+comment on function app.table_policy_for_analysts(guarded regclass) is 'Creates the policy of analysts on a table with an organization_id: the organizations granted to their login. Called in the file of each such table.';
+
+
+-- app.table_protect(guarded regclass)
+CREATE OR REPLACE FUNCTION app.table_protect(guarded regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET client_min_messages TO 'warning'
+AS $function$
+begin
+  execute format('alter table %s enable row level security', guarded);
+  execute format('alter table %s force row level security', guarded);
+  execute format('revoke all on %s from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer',
+                 guarded);
+  execute format('drop policy if exists definer_all on %s', guarded);
+  execute format('create policy definer_all on %s for all to curestry_definer using (true) with check (true)', guarded);
+  execute format('comment on policy definer_all on %s is %L', guarded,
+                 'The functions that look past row level security; the grants say what they may.');
+end;
+$function$;
+revoke all on function app.table_protect(guarded regclass) from public;
+comment on function app.table_protect(guarded regclass) is 'Turns row level security on for a table, owners included, takes every right away, and lets the functions that look past it see all rows: what they may do with them, the grants say. Called in the file of each table.';
+
+
+-- app.table_usual_comments(commented regclass)
+CREATE OR REPLACE FUNCTION app.table_usual_comments(commented regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_item record;
+begin
+  for v_item in
+    select a.attname as name, s.sentence
+      from pg_catalog.pg_attribute a
+      join (values
+        ('id', 'Identifies the row; unique across organizations.'),
+        ('organization_id', 'The organization that the row belongs to; given by the request, never by the caller.'),
+        ('created_at', 'When the row was written.'),
+        ('updated_at', 'When the row was last changed.')) as s (name, sentence) on s.name = a.attname
+     where a.attrelid = commented and not a.attisdropped
+  loop
+    execute format('comment on column %s.%I is %L', commented, v_item.name, v_item.sentence);
+  end loop;
+  for v_item in
+    select c.conname as name,
+           case when c.contype = 'p' then 'One row per organization and id.'
+                when c.confrelid = 'ops.organization'::regclass then 'The organization must exist.'
+                else 'The user must exist.' end as sentence
+      from pg_catalog.pg_constraint c
+     where c.conrelid = commented
+       and (c.contype = 'p' and pg_catalog.pg_get_constraintdef(c.oid) = 'PRIMARY KEY (organization_id, id)'
+            or c.contype = 'f' and cardinality(c.conkey) = 1
+               and c.confrelid in ('ops.organization'::regclass, 'core.users'::regclass))
+  loop
+    execute format('comment on constraint %I on %s is %L', v_item.name, commented, v_item.sentence);
+  end loop;
+end;
+$function$;
+revoke all on function app.table_usual_comments(commented regclass) from public;
+comment on function app.table_usual_comments(commented regclass) is 'Comments what is the same in every table: id, organization, times, primary key, foreign keys to organizations and users. Called first in the file of each table, whose own comments then replace these where there is more to say.';
+
+
+-- app.task_expect(tasks jsonb)
+CREATE OR REPLACE FUNCTION app.task_expect(tasks jsonb)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  insert into core.analysis_results
-    (organization_id, analysis_run_id, prompt_id, prompt_version_id, prompt_content, detected_language, translated, format_valid,
-     overall_score, judge_score, semantic_entropy, complexity_score, length_chars, length_words,
-     contradictions, patches, clarify_questions, analysis_extra_metadata, occurred_at)
-  select organization, i.run_id, i.prompt_id, i.version, i.content,
-         (i.result).detected_language, coalesce((i.result).translated, false), coalesce((i.result).format_valid, true),
-         (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
-         coalesce((i.result).length_chars, char_length(i.content)),
-         coalesce((i.result).length_words, (select count(*) from regexp_matches(i.content, '\S+', 'g'))),
-         coalesce((i.result).contradictions, '[]'), coalesce((i.result).patches, '[]'),
-         coalesce((i.result).clarify_questions, '[]'), coalesce((i.result).extra_metadata, '{}'), i.occurred_at
-    from rows from (unnest(run_ids), unnest(contents), unnest(versions), unnest(times), unnest(items))
-           as i (run_id, content, version, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
-                 result, metrics, node_results, scores)
-   where i.result is distinct from null;
-
-  insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
-  select organization, i.run_id, m.key, m.value_num, m.value_text, m.value_json, i.occurred_at
-    from rows from (unnest(run_ids), unnest(times), unnest(items))
-           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
-                 result, metrics, node_results, scores),
-         lateral unnest(i.metrics) as m
-   where i.result is not distinct from null
-      -- The document's numbers are mirrored by its trigger.
-      or (m.key in ('overall_score', 'judge_score', 'semantic_entropy', 'complexity_score', 'length_chars', 'length_words')) is not true;
-
-  insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
-  select organization, i.run_id, m.node, m.status, m.score, coalesce(m.details, '{}'), i.occurred_at
-    from rows from (unnest(run_ids), unnest(times), unnest(items))
-           as i (run_id, occurred_at, idempotency_key, prompt_id, prompt_content, status, started_at, finished_at, meta,
-                 result, metrics, node_results, scores),
-         lateral unnest(i.node_results) as m;
-
-  insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
-  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
-    from app.resolve_scores(organization, items) as s;
+  insert into app.task_run (kind, task, expected_seconds)
+  select t.kind, t.task, t.seconds
+    from jsonb_to_recordset(tasks) as t (kind text, task text, seconds integer)
+   order by 1, 2
+  on conflict on constraint pk_task_run do update
+    set expected_seconds = excluded.expected_seconds
+    where task_run.expected_seconds <> excluded.expected_seconds;
+  delete from app.task_run r
+   where not exists (select from jsonb_to_recordset(tasks) as t (kind text, task text)
+                      where t.kind = r.kind and t.task = r.task);
 end;
 $function$;
-alter function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) owner to curestry_definer;
-revoke all on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) from public;
-comment on function app.store_analysis_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
+alter function app.task_expect(tasks jsonb) owner to curestry_definer;
+grant execute on function app.task_expect(tasks jsonb) to curestry_worker;
+revoke all on function app.task_expect(tasks jsonb) from public;
+comment on function app.task_expect(tasks jsonb) is 'Says which tasks run by themselves ({kind, task, seconds}: how often), so that one that does not run at all is missed. The worker does so when it starts.';
 
 
--- app.task_runs()
-CREATE OR REPLACE FUNCTION app.task_runs()
+-- app.task_list()
+CREATE OR REPLACE FUNCTION app.task_list()
  RETURNS SETOF ops.task_run
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
   select r.task, r.kind,
-         -- Three times may go wrong; the rest is for a worker that starts
-         clock_timestamp() > greatest(r.succeeded_at, r.expected_since) + r.expected_seconds * interval '3 seconds' + interval '30 seconds',
+         -- Late: no success for three times the interval, and half a minute for a worker that starts
+         clock_timestamp() > greatest(r.succeeded_at, r.expected_since)
+                             + r.expected_seconds * interval '3 seconds' + interval '30 seconds',
          r.expected_seconds, r.started_at, r.succeeded_at, r.failed_at, r.error, r.milliseconds
     from app.task_run r
    order by r.task, r.kind;
 $function$;
-alter function app.task_runs() owner to curestry_definer;
-grant execute on function app.task_runs() to curestry_owner;
-revoke all on function app.task_runs() from public;
-comment on function app.task_runs() is 'What runs by itself, when it last did, and which of it is late. For operators.';
+alter function app.task_list() owner to curestry_definer;
+grant execute on function app.task_list() to curestry_owner;
+revoke all on function app.task_list() from public;
+comment on function app.task_list() is 'What runs by itself, when it last did, and which of it is late. For operators.';
 
 
--- app.tg__mart_marks()
-CREATE OR REPLACE FUNCTION app.tg__mart_marks()
+-- app.task_note_end(task_kind text, task_name text, took double precision, failure text)
+CREATE OR REPLACE FUNCTION app.task_note_end(task_kind text, task_name text, took double precision, failure text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.task_run r
+     set started_at = clock_timestamp() - took * interval '1 millisecond',
+         succeeded_at = case when failure is null then clock_timestamp() else r.succeeded_at end,
+         failed_at = case when failure is null then r.failed_at else clock_timestamp() end,
+         error = case when failure is null then r.error else left(failure, 1000) end,
+         milliseconds = took
+   where r.kind = task_kind and r.task = task_name;
+$function$;
+alter function app.task_note_end(task_kind text, task_name text, took double precision, failure text) owner to curestry_definer;
+grant execute on function app.task_note_end(task_kind text, task_name text, took double precision, failure text) to curestry_worker;
+revoke all on function app.task_note_end(task_kind text, task_name text, took double precision, failure text) from public;
+comment on function app.task_note_end(task_kind text, task_name text, took double precision, failure text) is 'Notes how a task which runs by itself has ended: how long it took, in milliseconds, and why it failed, else null.';
+
+
+-- app.task_note_start(task_kind text, task_name text)
+CREATE OR REPLACE FUNCTION app.task_note_start(task_kind text, task_name text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.task_run r set started_at = clock_timestamp() where r.kind = task_kind and r.task = task_name;
+$function$;
+alter function app.task_note_start(task_kind text, task_name text) owner to curestry_definer;
+grant execute on function app.task_note_start(task_kind text, task_name text) to curestry_worker;
+revoke all on function app.task_note_start(task_kind text, task_name text) from public;
+comment on function app.task_note_start(task_kind text, task_name text) is 'Notes that a task which runs by itself has begun.';
+
+
+-- app.tg__mart_changes()
+CREATE OR REPLACE FUNCTION app.tg__mart_changes()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -7878,17 +8714,19 @@ CREATE OR REPLACE FUNCTION app.tg__mart_marks()
 AS $function$
 begin
   if TG_OP <> 'INSERT' then
-    insert into app.mart_mark (organization_id, source, hour)
+    insert into app.mart_change (organization_id, source, hour)
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from old_rows;
   end if;
   if TG_OP <> 'DELETE' then
-    insert into app.mart_mark (organization_id, source, hour)
+    insert into app.mart_change (organization_id, source, hour)
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
   if TG_OP = 'INSERT' then
-    perform app.refuse_closed(TG_ARGV[1], n.organization_id, min(n.occurred_at)) from new_rows n group by n.organization_id;
+    perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
+       from new_rows n
+      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    perform app.refuse_closed(TG_ARGV[1], n.organization_id, min(n.occurred_at))
+    perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
        from new_rows n
        join old_rows o on o.organization_id = n.organization_id and o.id = n.id
       where n.occurred_at <> o.occurred_at
@@ -7897,30 +8735,13 @@ begin
   return null;
 end;
 $function$;
-alter function app.tg__mart_marks() owner to curestry_definer;
-revoke all on function app.tg__mart_marks() from public;
-comment on function app.tg__mart_marks() is 'Trigger: marks the hours whose facts changed, for the worker to bring the marts up to date; refuses facts of times that are not kept.';
+alter function app.tg__mart_changes() owner to curestry_definer;
+revoke all on function app.tg__mart_changes() from public;
+comment on function app.tg__mart_changes() is 'Trigger: records the hours whose facts changed, for the worker to bring the marts up to date; refuses facts of times that are not kept.';
 
 
--- app.tg__mart_marks_all()
-CREATE OR REPLACE FUNCTION app.tg__mart_marks_all()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  insert into app.mart_mark (organization_id, source, hour) select o.id, TG_ARGV[0], '-infinity' from ops.organization o;
-  return null;
-end;
-$function$;
-alter function app.tg__mart_marks_all() owner to curestry_definer;
-revoke all on function app.tg__mart_marks_all() from public;
-comment on function app.tg__mart_marks_all() is 'Trigger: marks all hours of all organizations when a table with facts is truncated.';
-
-
--- app.tg__mart_marks_of_runs()
-CREATE OR REPLACE FUNCTION app.tg__mart_marks_of_runs()
+-- app.tg__mart_changes_of_runs()
+CREATE OR REPLACE FUNCTION app.tg__mart_changes_of_runs()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -7929,26 +8750,46 @@ AS $function$
 begin
   if TG_OP <> 'INSERT' then
     perform from ops.analysis_run r
-      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from old_rows) and r.finished_at is null
+      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from old_rows)
+        and r.finished_at is null
         for share;
-    insert into app.mart_mark (organization_id, source, hour)
+    insert into app.mart_change (organization_id, source, hour)
     select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
       from old_rows o join ops.analysis_run r on r.organization_id = o.organization_id and r.id = o.analysis_run_id;
   end if;
   if TG_OP <> 'DELETE' then
     perform from ops.analysis_run r
-      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from new_rows) and r.finished_at is null
+      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from new_rows)
+        and r.finished_at is null
         for share;
-    insert into app.mart_mark (organization_id, source, hour)
+    insert into app.mart_change (organization_id, source, hour)
     select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
       from new_rows n join ops.analysis_run r on r.organization_id = n.organization_id and r.id = n.analysis_run_id;
   end if;
   return null;
 end;
 $function$;
-alter function app.tg__mart_marks_of_runs() owner to curestry_definer;
-revoke all on function app.tg__mart_marks_of_runs() from public;
-comment on function app.tg__mart_marks_of_runs() is 'Trigger: marks the hours of the runs whose document or judgements changed.';
+alter function app.tg__mart_changes_of_runs() owner to curestry_definer;
+revoke all on function app.tg__mart_changes_of_runs() from public;
+comment on function app.tg__mart_changes_of_runs() is 'Trigger: records the hours of the runs whose document or judgements changed.';
+
+
+-- app.tg__mart_changes_truncate()
+CREATE OR REPLACE FUNCTION app.tg__mart_changes_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.mart_change (organization_id, source, hour)
+  select o.id, TG_ARGV[0], '-infinity' from ops.organization o;
+  return null;
+end;
+$function$;
+alter function app.tg__mart_changes_truncate() owner to curestry_definer;
+revoke all on function app.tg__mart_changes_truncate() from public;
+comment on function app.tg__mart_changes_truncate() is 'Trigger: records a change of all hours of all organizations when a table of facts is truncated.';
 
 
 -- app.tg__updated_at()
@@ -7975,12 +8816,10 @@ CREATE OR REPLACE FUNCTION app.tg_analysis_results__metrics()
 AS $function$
 begin
   insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
-  select d.organization_id, d.analysis_run_id, m.key, m.value_num::numeric, d.occurred_at
+  select d.organization_id, d.analysis_run_id, m.key, m.value, d.occurred_at
     from new_rows d,
-         lateral (values
-           ('overall_score', d.overall_score), ('judge_score', d.judge_score), ('semantic_entropy', d.semantic_entropy),
-           ('complexity_score', d.complexity_score), ('length_chars', d.length_chars), ('length_words', d.length_words)
-         ) as m (key, value_num)
+         lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
+                                               d.length_chars, d.length_words) as m
   on conflict (organization_id, analysis_run_id, key) do update
     set value_num = excluded.value_num, value_text = null, value_json = null;
   return null;
@@ -8001,13 +8840,16 @@ begin
   if NEW.status <> OLD.status and not (OLD.status, NEW.status) in (
        ('queued', 'running'), ('queued', 'cancelled'), ('queued', 'failed'),
        ('running', 'succeeded'), ('running', 'failed'), ('running', 'cancelled')) then
-    perform app.refuse('CU005', format('An analysis run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'analysis_run_life');
+    perform app.refuse('CU005', format('An analysis run that is %s cannot become %s', OLD.status, NEW.status),
+                       'status', 'analysis_run_life');
   end if;
   if OLD.started_at is not null and NEW.started_at is distinct from OLD.started_at then
-    perform app.refuse('CU005', format('An analysis run starts once, and this one is %s', OLD.status), 'startedAt', 'analysis_run_life');
+    perform app.refuse('CU005', format('An analysis run starts once, and this one is %s', OLD.status),
+                       'startedAt', 'analysis_run_life');
   end if;
   if OLD.finished_at is not null and NEW.finished_at is distinct from OLD.finished_at then
-    perform app.refuse('CU005', format('An analysis run ends once, and this one is %s', OLD.status), 'finishedAt', 'analysis_run_life');
+    perform app.refuse('CU005', format('An analysis run ends once, and this one is %s', OLD.status),
+                       'finishedAt', 'analysis_run_life');
   end if;
   return NEW;
 end;
@@ -8028,7 +8870,7 @@ begin
   end if;
   if (NEW.key_hash, NEW.scopes, NEW.user_id, NEW.by_operator, NEW.parent_key_id)
      is distinct from (OLD.key_hash, OLD.scopes, OLD.user_id, OLD.by_operator, OLD.parent_key_id)
-     -- What "on delete set null" does to the keys of a deleted user; they then may nothing.
+     -- What "on delete set null" does to the keys of a deleted user; they then have no permissions.
      and (NEW.key_hash, NEW.scopes, NEW.user_id, NEW.by_operator, NEW.parent_key_id)
          is distinct from (OLD.key_hash, OLD.scopes, null, OLD.by_operator, OLD.parent_key_id) then
     perform app.refuse('CU005', 'What an API key is and may do cannot change; make another one', 'id', 'api_key_life');
@@ -8037,7 +8879,7 @@ begin
 end;
 $function$;
 revoke all on function app.tg_api_key__life() from public;
-comment on function app.tg_api_key__life() is 'Trigger: revocation cannot be undone, and a key''s secret, scopes and maker cannot change.';
+comment on function app.tg_api_key__life() is 'Trigger: revocation is permanent, and a key''s secret, scopes and creator cannot change.';
 
 
 -- app.tg_app_legal_hold__audit()
@@ -8049,42 +8891,67 @@ CREATE OR REPLACE FUNCTION app.tg_app_legal_hold__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.legal_hold', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.held_organization_id, n.held_user_id, n.reason, n.placed_by, n.placed_at, n.released_by, n.released_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.held_organization_id is distinct from o.held_organization_id then 'held_organization_id' end, case when n.held_user_id is distinct from o.held_user_id then 'held_user_id' end, case when n.id is distinct from o.id then 'id' end, case when n.placed_at is distinct from o.placed_at then 'placed_at' end, case when n.placed_by is distinct from o.placed_by then 'placed_by' end, case when n.reason is distinct from o.reason then 'reason' end, case when n.released_at is distinct from o.released_at then 'released_at' end, case when n.released_by is distinct from o.released_by then 'released_by' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.legal_hold', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.held_organization_id is distinct from o.held_organization_id then 'held_organization_id' end,
+                              case when n.held_user_id is distinct from o.held_user_id then 'held_user_id' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.placed_at is distinct from o.placed_at then 'placed_at' end,
+                              case when n.placed_by is distinct from o.placed_by then 'placed_by' end,
+                              case when n.reason is distinct from o.reason then 'reason' end,
+                              case when n.released_at is distinct from o.released_at then 'released_at' end,
+                              case when n.released_by is distinct from o.released_by then 'released_by' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
            lateral (select o.id, o.held_organization_id, o.held_user_id, o.reason, o.placed_by, o.placed_at, o.released_by, o.released_at) o_state,
            lateral (select n.id, n.held_organization_id, n.held_user_id, n.reason, n.placed_by, n.placed_at, n.released_by, n.released_at) n_state
-     where n.id is distinct from o.id or n.held_organization_id is distinct from o.held_organization_id or n.held_user_id is distinct from o.held_user_id or n.reason is distinct from o.reason or n.placed_by is distinct from o.placed_by or n.placed_at is distinct from o.placed_at or n.released_by is distinct from o.released_by or n.released_at is distinct from o.released_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.held_organization_id is distinct from o.held_organization_id
+        or n.held_user_id is distinct from o.held_user_id
+        or n.reason is distinct from o.reason
+        or n.placed_by is distinct from o.placed_by
+        or n.placed_at is distinct from o.placed_at
+        or n.released_by is distinct from o.released_by
+        or n.released_at is distinct from o.released_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.legal_hold', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.held_organization_id, o.held_user_id, o.reason, o.placed_by, o.placed_at, o.released_by, o.released_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'app.legal_hold', '*';
   end if;
   return null;
 end;
@@ -8094,8 +8961,8 @@ revoke all on function app.tg_app_legal_hold__audit() from public;
 comment on function app.tg_app_legal_hold__audit() is 'Trigger, generated by app.audit_table: records the changes of app.legal_hold in ops.audit_log.';
 
 
--- app.tg_app_operator__audit()
-CREATE OR REPLACE FUNCTION app.tg_app_operator__audit()
+-- app.tg_app_platform_admin__audit()
+CREATE OR REPLACE FUNCTION app.tg_app_platform_admin__audit()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -8103,49 +8970,62 @@ CREATE OR REPLACE FUNCTION app.tg_app_operator__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.operator', n.user_id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'app.platform_admin', n.user_id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.user_id, n.granted_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.operator', n.user_id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.granted_at is distinct from o.granted_at then 'granted_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'app.platform_admin', n.user_id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.granted_at is distinct from o.granted_at then 'granted_at' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.user_id = n.user_id,
            lateral (select o.user_id, o.granted_at) o_state,
            lateral (select n.user_id, n.granted_at) n_state
-     where n.user_id is distinct from o.user_id or n.granted_at is distinct from o.granted_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.user_id is distinct from o.user_id
+        or n.granted_at is distinct from o.granted_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.platform_admin', o.user_id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.operator', o.user_id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'app.platform_admin', o.user_id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.user_id, o.granted_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'app.operator', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'app.platform_admin', '*';
   end if;
   return null;
 end;
 $function$;
-alter function app.tg_app_operator__audit() owner to curestry_definer;
-revoke all on function app.tg_app_operator__audit() from public;
-comment on function app.tg_app_operator__audit() is 'Trigger, generated by app.audit_table: records the changes of app.operator in ops.audit_log.';
+alter function app.tg_app_platform_admin__audit() owner to curestry_definer;
+revoke all on function app.tg_app_platform_admin__audit() from public;
+comment on function app.tg_app_platform_admin__audit() is 'Trigger, generated by app.audit_table: records the changes of app.platform_admin in ops.audit_log.';
 
 
 -- app.tg_audit_log__append_only()
@@ -8155,7 +9035,7 @@ CREATE OR REPLACE FUNCTION app.tg_audit_log__append_only()
  SET search_path TO ''
 AS $function$
 begin
-  -- What an erasure may do to a row is bounded by the trigger of each row.
+  -- The row trigger limits what an erasure may change.
   if TG_OP = 'UPDATE' and TG_NARGS > 0 and nullif(current_setting('curestry.erasure_id', true), '') is not null then
     return null;
   end if;
@@ -8164,7 +9044,7 @@ begin
 end;
 $function$;
 revoke all on function app.tg_audit_log__append_only() from public;
-comment on function app.tg_audit_log__append_only() is 'Trigger: refuses every update, delete and truncate of the audit log; with the argument "erasable", the updates of an erasure are left to the rows'' trigger.';
+comment on function app.tg_audit_log__append_only() is 'Trigger: refuses every update, delete and truncate of the audit log; with the argument "erasable", leaves updates by an erasure to the row trigger.';
 
 
 -- app.tg_audit_log__erase()
@@ -8182,7 +9062,8 @@ begin
   v_rest.after_state := OLD.after_state;
   v_rest.erasure_id := OLD.erasure_id;
   if v_rest is distinct from OLD or OLD.action = 'erase' or NEW.erasure_id is distinct from v_erasure
-     or not app.is_erased_from(OLD.before_state, NEW.before_state) or not app.is_erased_from(OLD.after_state, NEW.after_state)
+     or not app.erasure_only_removes(OLD.before_state, NEW.before_state)
+     or not app.erasure_only_removes(OLD.after_state, NEW.after_state)
      or not exists (select from app.erasure e
                      where e.id = v_erasure and e.counts is null and e.xid = pg_current_xact_id()::text::bigint) then
     perform app.refuse('CU002', 'The audit log is append-only: nothing in it is changed or removed');
@@ -8192,7 +9073,7 @@ end;
 $function$;
 alter function app.tg_audit_log__erase() owner to curestry_definer;
 revoke all on function app.tg_audit_log__erase() from public;
-comment on function app.tg_audit_log__erase() is 'Trigger: an update of the audit log takes values out of states, in the transaction of an erasure, and nothing else.';
+comment on function app.tg_audit_log__erase() is 'Trigger: in the transaction of an erasure, an update of the audit log may remove values from states, and nothing else.';
 
 
 -- app.tg_core_analysis_results__audit()
@@ -8204,42 +9085,93 @@ CREATE OR REPLACE FUNCTION app.tg_core_analysis_results__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.analysis_results', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.analysis_results', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.prompt_id, n.prompt_content, n.detected_language, n.translated, n.format_valid, n.overall_score, n.judge_score, n.semantic_entropy, n.complexity_score, n.length_chars, n.length_words, n.contradictions, n.patches, n.clarify_questions, n.analysis_extra_metadata, n.created_at, n.organization_id, n.analysis_run_id, n.occurred_at, n.prompt_version_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.analysis_results', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end, case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end, case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end, case when n.contradictions is distinct from o.contradictions then 'contradictions' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.detected_language is distinct from o.detected_language then 'detected_language' end, case when n.format_valid is distinct from o.format_valid then 'format_valid' end, case when n.id is distinct from o.id then 'id' end, case when n.judge_score is distinct from o.judge_score then 'judge_score' end, case when n.length_chars is distinct from o.length_chars then 'length_chars' end, case when n.length_words is distinct from o.length_words then 'length_words' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.overall_score is distinct from o.overall_score then 'overall_score' end, case when n.patches is distinct from o.patches then 'patches' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end, case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.analysis_results', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.analysis_extra_metadata is distinct from o.analysis_extra_metadata then 'analysis_extra_metadata' end,
+                              case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end,
+                              case when n.clarify_questions is distinct from o.clarify_questions then 'clarify_questions' end,
+                              case when n.complexity_score is distinct from o.complexity_score then 'complexity_score' end,
+                              case when n.contradictions is distinct from o.contradictions then 'contradictions' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.detected_language is distinct from o.detected_language then 'detected_language' end,
+                              case when n.format_valid is distinct from o.format_valid then 'format_valid' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.judge_score is distinct from o.judge_score then 'judge_score' end,
+                              case when n.length_chars is distinct from o.length_chars then 'length_chars' end,
+                              case when n.length_words is distinct from o.length_words then 'length_words' end,
+                              case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.overall_score is distinct from o.overall_score then 'overall_score' end,
+                              case when n.patches is distinct from o.patches then 'patches' end,
+                              case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end,
+                              case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end,
+                              case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end,
+                              case when n.semantic_entropy is distinct from o.semantic_entropy then 'semantic_entropy' end,
+                              case when n.translated is distinct from o.translated then 'translated' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.prompt_id, o.prompt_content, o.detected_language, o.translated, o.format_valid, o.overall_score, o.judge_score, o.semantic_entropy, o.complexity_score, o.length_chars, o.length_words, o.contradictions, o.patches, o.clarify_questions, o.analysis_extra_metadata, o.created_at, o.organization_id, o.analysis_run_id, o.occurred_at, o.prompt_version_id) o_state,
            lateral (select n.id, n.prompt_id, n.prompt_content, n.detected_language, n.translated, n.format_valid, n.overall_score, n.judge_score, n.semantic_entropy, n.complexity_score, n.length_chars, n.length_words, n.contradictions, n.patches, n.clarify_questions, n.analysis_extra_metadata, n.created_at, n.organization_id, n.analysis_run_id, n.occurred_at, n.prompt_version_id) n_state
-     where n.id is distinct from o.id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.detected_language is distinct from o.detected_language or n.translated is distinct from o.translated or n.format_valid is distinct from o.format_valid or n.overall_score is distinct from o.overall_score or n.judge_score is distinct from o.judge_score or n.semantic_entropy is distinct from o.semantic_entropy or n.complexity_score is distinct from o.complexity_score or n.length_chars is distinct from o.length_chars or n.length_words is distinct from o.length_words or n.contradictions is distinct from o.contradictions or n.patches is distinct from o.patches or n.clarify_questions is distinct from o.clarify_questions or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.occurred_at is distinct from o.occurred_at or n.prompt_version_id is distinct from o.prompt_version_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.prompt_id is distinct from o.prompt_id
+        or n.prompt_content is distinct from o.prompt_content
+        or n.detected_language is distinct from o.detected_language
+        or n.translated is distinct from o.translated
+        or n.format_valid is distinct from o.format_valid
+        or n.overall_score is distinct from o.overall_score
+        or n.judge_score is distinct from o.judge_score
+        or n.semantic_entropy is distinct from o.semantic_entropy
+        or n.complexity_score is distinct from o.complexity_score
+        or n.length_chars is distinct from o.length_chars
+        or n.length_words is distinct from o.length_words
+        or n.contradictions is distinct from o.contradictions
+        or n.patches is distinct from o.patches
+        or n.clarify_questions is distinct from o.clarify_questions
+        or n.analysis_extra_metadata is distinct from o.analysis_extra_metadata
+        or n.created_at is distinct from o.created_at
+        or n.organization_id is distinct from o.organization_id
+        or n.analysis_run_id is distinct from o.analysis_run_id
+        or n.occurred_at is distinct from o.occurred_at
+        or n.prompt_version_id is distinct from o.prompt_version_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.analysis_results', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.analysis_results', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.analysis_results', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.prompt_id, o.prompt_content, o.detected_language, o.translated, o.format_valid, o.overall_score, o.judge_score, o.semantic_entropy, o.complexity_score, o.length_chars, o.length_words, o.contradictions, o.patches, o.clarify_questions, o.analysis_extra_metadata, o.created_at, o.organization_id, o.analysis_run_id, o.occurred_at, o.prompt_version_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.analysis_results', '*';
   end if;
   return null;
 end;
@@ -8258,42 +9190,69 @@ CREATE OR REPLACE FUNCTION app.tg_core_auth_accounts__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.access_token is distinct from o.access_token then 'access_token' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.provider_account_id is distinct from o.provider_account_id then 'provider_account_id' end, case when n.raw_profile is distinct from o.raw_profile then 'raw_profile' end, case when n.refresh_token is distinct from o.refresh_token then 'refresh_token' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.auth_accounts', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.access_token is distinct from o.access_token then 'access_token' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.provider is distinct from o.provider then 'provider' end,
+                              case when n.provider_account_id is distinct from o.provider_account_id then 'provider_account_id' end,
+                              case when n.raw_profile is distinct from o.raw_profile then 'raw_profile' end,
+                              case when n.refresh_token is distinct from o.refresh_token then 'refresh_token' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
            lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state,
            lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state
-     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.provider is distinct from o.provider or n.provider_account_id is distinct from o.provider_account_id or n.access_token is distinct from o.access_token or n.refresh_token is distinct from o.refresh_token or n.raw_profile is distinct from o.raw_profile or n.created_at is distinct from o.created_at or n.encryption_key_id is distinct from o.encryption_key_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.user_id is distinct from o.user_id
+        or n.provider is distinct from o.provider
+        or n.provider_account_id is distinct from o.provider_account_id
+        or n.access_token is distinct from o.access_token
+        or n.refresh_token is distinct from o.refresh_token
+        or n.raw_profile is distinct from o.raw_profile
+        or n.created_at is distinct from o.created_at
+        or n.encryption_key_id is distinct from o.encryption_key_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.auth_accounts', '*';
   end if;
   return null;
 end;
@@ -8312,44 +9271,70 @@ CREATE OR REPLACE FUNCTION app.tg_core_evaluation_metrics__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.evaluation_metrics',
-           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.evaluation_metrics',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.evaluation_metrics', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end, case when n.metric_name is distinct from o.metric_name then 'metric_name' end, case when n.metric_value is distinct from o.metric_value then 'metric_value' end, case when n.node_key is distinct from o.node_key then 'node_key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.evaluation_metrics', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.metric_meta is distinct from o.metric_meta then 'metric_meta' end,
+                              case when n.metric_name is distinct from o.metric_name then 'metric_name' end,
+                              case when n.metric_value is distinct from o.metric_value then 'metric_value' end,
+                              case when n.node_key is distinct from o.node_key then 'node_key' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state,
            lateral (select n.id, n.run_id, n.node_key, n.metric_name, n.metric_value, n.metric_meta, n.created_at, n.organization_id, n.occurred_at) n_state
-     where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.node_key is distinct from o.node_key or n.metric_name is distinct from o.metric_name or n.metric_value is distinct from o.metric_value or n.metric_meta is distinct from o.metric_meta or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.run_id is distinct from o.run_id
+        or n.node_key is distinct from o.node_key
+        or n.metric_name is distinct from o.metric_name
+        or n.metric_value is distinct from o.metric_value
+        or n.metric_meta is distinct from o.metric_meta
+        or n.created_at is distinct from o.created_at
+        or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.evaluation_metrics', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.evaluation_metrics', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.evaluation_metrics', '*';
   end if;
   return null;
 end;
@@ -8368,42 +9353,67 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompt_relations__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompt_relations', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.prompt_relations', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.source_id, n.target_id, n.relation_type, n.description, n.extra_metadata, n.created_at, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompt_relations', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.relation_type is distinct from o.relation_type then 'relation_type' end, case when n.source_id is distinct from o.source_id then 'source_id' end, case when n.target_id is distinct from o.target_id then 'target_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.prompt_relations', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.description is distinct from o.description then 'description' end,
+                              case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.relation_type is distinct from o.relation_type then 'relation_type' end,
+                              case when n.source_id is distinct from o.source_id then 'source_id' end,
+                              case when n.target_id is distinct from o.target_id then 'target_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.source_id, o.target_id, o.relation_type, o.description, o.extra_metadata, o.created_at, o.organization_id) o_state,
            lateral (select n.id, n.source_id, n.target_id, n.relation_type, n.description, n.extra_metadata, n.created_at, n.organization_id) n_state
-     where n.id is distinct from o.id or n.source_id is distinct from o.source_id or n.target_id is distinct from o.target_id or n.relation_type is distinct from o.relation_type or n.description is distinct from o.description or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.organization_id is distinct from o.organization_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.source_id is distinct from o.source_id
+        or n.target_id is distinct from o.target_id
+        or n.relation_type is distinct from o.relation_type
+        or n.description is distinct from o.description
+        or n.extra_metadata is distinct from o.extra_metadata
+        or n.created_at is distinct from o.created_at
+        or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompt_relations', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_relations', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompt_relations', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.source_id, o.target_id, o.relation_type, o.description, o.extra_metadata, o.created_at, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_relations', '*';
   end if;
   return null;
 end;
@@ -8422,42 +9432,71 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompt_versions__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompt_versions', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.prompt_versions', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.prompt_id, n.version, n.content, n.format_type, n.language, n.user_id, n.api_key_id, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompt_versions', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.api_key_id is distinct from o.api_key_id then 'api_key_id' end, case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.prompt_versions', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.api_key_id is distinct from o.api_key_id then 'api_key_id' end,
+                              case when n.content is distinct from o.content then 'content' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.format_type is distinct from o.format_type then 'format_type' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.language is distinct from o.language then 'language' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end,
+                              case when n.version is distinct from o.version then 'version' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.prompt_id, o.version, o.content, o.format_type, o.language, o.user_id, o.api_key_id, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.prompt_id, n.version, n.content, n.format_type, n.language, n.user_id, n.api_key_id, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.prompt_id is distinct from o.prompt_id or n.version is distinct from o.version or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.user_id is distinct from o.user_id or n.api_key_id is distinct from o.api_key_id or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.prompt_id is distinct from o.prompt_id
+        or n.version is distinct from o.version
+        or n.content is distinct from o.content
+        or n.format_type is distinct from o.format_type
+        or n.language is distinct from o.language
+        or n.user_id is distinct from o.user_id
+        or n.api_key_id is distinct from o.api_key_id
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompt_versions', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompt_versions', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompt_versions', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.prompt_id, o.version, o.content, o.format_type, o.language, o.user_id, o.api_key_id, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompt_versions', '*';
   end if;
   return null;
 end;
@@ -8476,42 +9515,73 @@ CREATE OR REPLACE FUNCTION app.tg_core_prompts__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.prompts', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.prompts', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.name, n.description, n.content, n.format_type, n.language, n.tags, n.extra_metadata, n.created_at, n.updated_at, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.prompts', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.content is distinct from o.content then 'content' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end, case when n.format_type is distinct from o.format_type then 'format_type' end, case when n.id is distinct from o.id then 'id' end, case when n.language is distinct from o.language then 'language' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.tags is distinct from o.tags then 'tags' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.prompts', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.content is distinct from o.content then 'content' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.description is distinct from o.description then 'description' end,
+                              case when n.extra_metadata is distinct from o.extra_metadata then 'extra_metadata' end,
+                              case when n.format_type is distinct from o.format_type then 'format_type' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.language is distinct from o.language then 'language' end,
+                              case when n.name is distinct from o.name then 'name' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.tags is distinct from o.tags then 'tags' end,
+                              case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.name, o.description, o.content, o.format_type, o.language, o.tags, o.extra_metadata, o.created_at, o.updated_at, o.organization_id) o_state,
            lateral (select n.id, n.name, n.description, n.content, n.format_type, n.language, n.tags, n.extra_metadata, n.created_at, n.updated_at, n.organization_id) n_state
-     where n.id is distinct from o.id or n.name is distinct from o.name or n.description is distinct from o.description or n.content is distinct from o.content or n.format_type is distinct from o.format_type or n.language is distinct from o.language or n.tags is distinct from o.tags or n.extra_metadata is distinct from o.extra_metadata or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.organization_id is distinct from o.organization_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.name is distinct from o.name
+        or n.description is distinct from o.description
+        or n.content is distinct from o.content
+        or n.format_type is distinct from o.format_type
+        or n.language is distinct from o.language
+        or n.tags is distinct from o.tags
+        or n.extra_metadata is distinct from o.extra_metadata
+        or n.created_at is distinct from o.created_at
+        or n.updated_at is distinct from o.updated_at
+        or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompts', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.prompts', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.prompts', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.name, o.description, o.content, o.format_type, o.language, o.tags, o.extra_metadata, o.created_at, o.updated_at, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.prompts', '*';
   end if;
   return null;
 end;
@@ -8530,42 +9600,63 @@ CREATE OR REPLACE FUNCTION app.tg_core_sessions__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.jwt_id is distinct from o.jwt_id then 'jwt_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.sessions', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.expires_at is distinct from o.expires_at then 'expires_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.jwt_id is distinct from o.jwt_id then 'jwt_id' end,
+                              case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
            lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state,
            lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state
-     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.jwt_id is distinct from o.jwt_id or n.created_at is distinct from o.created_at or n.expires_at is distinct from o.expires_at or n.revoked_at is distinct from o.revoked_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.user_id is distinct from o.user_id
+        or n.jwt_id is distinct from o.jwt_id
+        or n.created_at is distinct from o.created_at
+        or n.expires_at is distinct from o.expires_at
+        or n.revoked_at is distinct from o.revoked_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.sessions', '*';
   end if;
   return null;
 end;
@@ -8584,42 +9675,63 @@ CREATE OR REPLACE FUNCTION app.tg_core_users__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.users', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.email, n.name, n.avatar_url, n.created_at, n.erased_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.email is distinct from o.email then 'email' end, case when n.erased_at is distinct from o.erased_at then 'erased_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'update', 'core.users', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.avatar_url is distinct from o.avatar_url then 'avatar_url' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.email is distinct from o.email then 'email' end,
+                              case when n.erased_at is distinct from o.erased_at then 'erased_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.name is distinct from o.name then 'name' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
            lateral (select o.id, o.email, o.name, o.avatar_url, o.created_at, o.erased_at) o_state,
            lateral (select n.id, n.email, n.name, n.avatar_url, n.created_at, n.erased_at) n_state
-     where n.id is distinct from o.id or n.email is distinct from o.email or n.name is distinct from o.name or n.avatar_url is distinct from o.avatar_url or n.created_at is distinct from o.created_at or n.erased_at is distinct from o.erased_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.email is distinct from o.email
+        or n.name is distinct from o.name
+        or n.avatar_url is distinct from o.avatar_url
+        or n.created_at is distinct from o.created_at
+        or n.erased_at is distinct from o.erased_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.users', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.email, o.name, o.avatar_url, o.created_at, o.erased_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.users', '*';
   end if;
   return null;
 end;
@@ -8638,42 +9750,67 @@ CREATE OR REPLACE FUNCTION app.tg_core_workflow_nodes__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.workflow_nodes', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.workflow_nodes', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.run_id, n.key, n.status, n.started_at, n.finished_at, n.result, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.workflow_nodes', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.result is distinct from o.result then 'result' end, case when n.run_id is distinct from o.run_id then 'run_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.workflow_nodes', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.key is distinct from o.key then 'key' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.result is distinct from o.result then 'result' end,
+                              case when n.run_id is distinct from o.run_id then 'run_id' end,
+                              case when n.started_at is distinct from o.started_at then 'started_at' end,
+                              case when n.status is distinct from o.status then 'status' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.run_id, o.key, o.status, o.started_at, o.finished_at, o.result, o.organization_id) o_state,
            lateral (select n.id, n.run_id, n.key, n.status, n.started_at, n.finished_at, n.result, n.organization_id) n_state
-     where n.id is distinct from o.id or n.run_id is distinct from o.run_id or n.key is distinct from o.key or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.result is distinct from o.result or n.organization_id is distinct from o.organization_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.run_id is distinct from o.run_id
+        or n.key is distinct from o.key
+        or n.status is distinct from o.status
+        or n.started_at is distinct from o.started_at
+        or n.finished_at is distinct from o.finished_at
+        or n.result is distinct from o.result
+        or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.workflow_nodes', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_nodes', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.workflow_nodes', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.run_id, o.key, o.status, o.started_at, o.finished_at, o.result, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_nodes', '*';
   end if;
   return null;
 end;
@@ -8692,42 +9829,65 @@ CREATE OR REPLACE FUNCTION app.tg_core_workflow_runs__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'core.workflow_runs', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'core.workflow_runs', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.user_id, n.started_at, n.finished_at, n.status, n.meta, n.organization_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'core.workflow_runs', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'core.workflow_runs', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.finished_at is distinct from o.finished_at then 'finished_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.meta is distinct from o.meta then 'meta' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.started_at is distinct from o.started_at then 'started_at' end,
+                              case when n.status is distinct from o.status then 'status' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.user_id, o.started_at, o.finished_at, o.status, o.meta, o.organization_id) o_state,
            lateral (select n.id, n.user_id, n.started_at, n.finished_at, n.status, n.meta, n.organization_id) n_state
-     where n.id is distinct from o.id or n.user_id is distinct from o.user_id or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.status is distinct from o.status or n.meta is distinct from o.meta or n.organization_id is distinct from o.organization_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.user_id is distinct from o.user_id
+        or n.started_at is distinct from o.started_at
+        or n.finished_at is distinct from o.finished_at
+        or n.status is distinct from o.status
+        or n.meta is distinct from o.meta
+        or n.organization_id is distinct from o.organization_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.workflow_runs', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'core.workflow_runs', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'core.workflow_runs', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.user_id, o.started_at, o.finished_at, o.status, o.meta, o.organization_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'core.workflow_runs', '*';
   end if;
   return null;
 end;
@@ -8744,21 +9904,21 @@ CREATE OR REPLACE FUNCTION app.tg_erasure__append_only()
  SET search_path TO ''
 AS $function$
 begin
-  -- The counts are known when all is done.
+  -- The counts are known at the end of the erasure.
   if TG_OP = 'UPDATE' and OLD.counts is null and OLD.xid = pg_current_xact_id()::text::bigint
      and to_jsonb(NEW) - 'counts' = to_jsonb(OLD) - 'counts' then
     return NEW;
   end if;
-  perform app.refuse('CU002', 'The receipts of erasures are append-only');
+  perform app.refuse('CU002', 'Erasure records are append-only');
   return null;
 end;
 $function$;
 revoke all on function app.tg_erasure__append_only() from public;
-comment on function app.tg_erasure__append_only() is 'Trigger: a receipt gets its counts in its own transaction, and nothing else happens to it.';
+comment on function app.tg_erasure__append_only() is 'Trigger: an erasure record gets its counts in its own transaction, and cannot change otherwise.';
 
 
--- app.tg_judge_rubric__frozen()
-CREATE OR REPLACE FUNCTION app.tg_judge_rubric__frozen()
+-- app.tg_judge_rubric__immutable()
+CREATE OR REPLACE FUNCTION app.tg_judge_rubric__immutable()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -8782,14 +9942,15 @@ begin
               where c.organization_id = v_organization and c.rubric_id = v_rubric)
      -- What goes with its organization goes.
      and exists (select from ops.organization o where o.id = v_organization) then
-    perform app.refuse('CU005', 'Scores were given by this rubric, so it stays as it is: make a new version of it (reviseJudgeRubric)', 'id', 'judge_rubric_frozen');
+    perform app.refuse('CU005', 'Scores were given by this rubric, so it stays as it is: '
+                                'make a new version of it (reviseJudgeRubric)', 'id', 'judge_rubric_immutable');
   end if;
   return case TG_OP when 'DELETE' then OLD else NEW end;
 end;
 $function$;
-alter function app.tg_judge_rubric__frozen() owner to curestry_definer;
-revoke all on function app.tg_judge_rubric__frozen() from public;
-comment on function app.tg_judge_rubric__frozen() is 'Trigger: a rubric by which scores were given, and its criteria, do not change.';
+alter function app.tg_judge_rubric__immutable() owner to curestry_definer;
+revoke all on function app.tg_judge_rubric__immutable() from public;
+comment on function app.tg_judge_rubric__immutable() is 'Trigger: a rubric by which scores were given, and its criteria, do not change.';
 
 
 -- app.tg_judge_score__rubric()
@@ -8823,44 +9984,72 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_metric__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_metric',
-           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.analysis_metric',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_metric', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.value_json is distinct from o.value_json then 'value_json' end, case when n.value_num is distinct from o.value_num then 'value_num' end, case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.analysis_metric', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.key is distinct from o.key then 'key' end,
+                              case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.value_json is distinct from o.value_json then 'value_json' end,
+                              case when n.value_num is distinct from o.value_num then 'value_num' end,
+                              case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.analysis_run_id, n.key, n.value_num, n.value_text, n.value_json, n.occurred_at, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.key is distinct from o.key or n.value_num is distinct from o.value_num or n.value_text is distinct from o.value_text or n.value_json is distinct from o.value_json or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.analysis_run_id is distinct from o.analysis_run_id
+        or n.key is distinct from o.key
+        or n.value_num is distinct from o.value_num
+        or n.value_text is distinct from o.value_text
+        or n.value_json is distinct from o.value_json
+        or n.occurred_at is distinct from o.occurred_at
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_metric', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_metric', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_metric', '*';
   end if;
   return null;
 end;
@@ -8879,44 +10068,72 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_node_result__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_node_result',
-           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.analysis_node_result',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_node_result', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.details is distinct from o.details then 'details' end, case when n.id is distinct from o.id then 'id' end, case when n.node is distinct from o.node then 'node' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end, case when n.status is distinct from o.status then 'status' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.analysis_node_result', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.details is distinct from o.details then 'details' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.node is distinct from o.node then 'node' end,
+                              case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.score is distinct from o.score then 'score' end,
+                              case when n.status is distinct from o.status then 'status' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.analysis_run_id, n.node, n.status, n.score, n.details, n.occurred_at, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.node is distinct from o.node or n.status is distinct from o.status or n.score is distinct from o.score or n.details is distinct from o.details or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.analysis_run_id is distinct from o.analysis_run_id
+        or n.node is distinct from o.node
+        or n.status is distinct from o.status
+        or n.score is distinct from o.score
+        or n.details is distinct from o.details
+        or n.occurred_at is distinct from o.occurred_at
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_node_result', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_node_result', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_node_result', '*';
   end if;
   return null;
 end;
@@ -8935,42 +10152,79 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analysis_run__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analysis_run', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.analysis_run', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analysis_run', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.finished_at is distinct from o.finished_at then 'finished_at' end, case when n.id is distinct from o.id then 'id' end, case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end, case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end, case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end, case when n.request_digest is distinct from o.request_digest then 'request_digest' end, case when n.started_at is distinct from o.started_at then 'started_at' end, case when n.status is distinct from o.status then 'status' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.analysis_run', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.finished_at is distinct from o.finished_at then 'finished_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.idempotency_key is distinct from o.idempotency_key then 'idempotency_key' end,
+                              case when n.meta is distinct from o.meta then 'meta' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.prompt_content is distinct from o.prompt_content then 'prompt_content' end,
+                              case when n.prompt_id is distinct from o.prompt_id then 'prompt_id' end,
+                              case when n.prompt_version_id is distinct from o.prompt_version_id then 'prompt_version_id' end,
+                              case when n.request_digest is distinct from o.request_digest then 'request_digest' end,
+                              case when n.started_at is distinct from o.started_at then 'started_at' end,
+                              case when n.status is distinct from o.status then 'status' end,
+                              case when n.updated_at is distinct from o.updated_at then 'updated_at' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state,
            lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.prompt_id is distinct from o.prompt_id or n.prompt_content is distinct from o.prompt_content or n.status is distinct from o.status or n.started_at is distinct from o.started_at or n.finished_at is distinct from o.finished_at or n.meta is distinct from o.meta or n.idempotency_key is distinct from o.idempotency_key or n.request_digest is distinct from o.request_digest or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.prompt_version_id is distinct from o.prompt_version_id;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.user_id is distinct from o.user_id
+        or n.prompt_id is distinct from o.prompt_id
+        or n.prompt_content is distinct from o.prompt_content
+        or n.status is distinct from o.status
+        or n.started_at is distinct from o.started_at
+        or n.finished_at is distinct from o.finished_at
+        or n.meta is distinct from o.meta
+        or n.idempotency_key is distinct from o.idempotency_key
+        or n.request_digest is distinct from o.request_digest
+        or n.created_at is distinct from o.created_at
+        or n.updated_at is distinct from o.updated_at
+        or n.prompt_version_id is distinct from o.prompt_version_id;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_run', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analysis_run', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analysis_run', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analysis_run', '*';
   end if;
   return null;
 end;
@@ -8989,42 +10243,57 @@ CREATE OR REPLACE FUNCTION app.tg_ops_analyst_grant__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.analyst_grant', n.role_name, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.organization_id, n.role_name, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.analyst_grant', n.role_name, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role_name is distinct from o.role_name then 'role_name' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.analyst_grant', n.role_name, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.role_name is distinct from o.role_name then 'role_name' end]::text[], null)
       from new_rows n
       join old_rows o on o.role_name = n.role_name and o.organization_id = n.organization_id,
            lateral (select o.organization_id, o.role_name, o.created_at) o_state,
            lateral (select n.organization_id, n.role_name, n.created_at) n_state
-     where n.organization_id is distinct from o.organization_id or n.role_name is distinct from o.role_name or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.organization_id is distinct from o.organization_id
+        or n.role_name is distinct from o.role_name
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.analyst_grant', o.role_name, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.organization_id, o.role_name, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.analyst_grant', '*';
   end if;
   return null;
 end;
@@ -9043,42 +10312,76 @@ CREATE OR REPLACE FUNCTION app.tg_ops_api_key__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.api_key', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.api_key', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.api_key', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.by_operator is distinct from o.by_operator then 'by_operator' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.is_revoked is distinct from o.is_revoked then 'is_revoked' end, case when n.key_hash is distinct from o.key_hash then 'key_hash' end, case when n.last_used_at is distinct from o.last_used_at then 'last_used_at' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.parent_key_id is distinct from o.parent_key_id then 'parent_key_id' end, case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end, case when n.scopes is distinct from o.scopes then 'scopes' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.api_key', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.by_operator is distinct from o.by_operator then 'by_operator' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.expires_at is distinct from o.expires_at then 'expires_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.is_revoked is distinct from o.is_revoked then 'is_revoked' end,
+                              case when n.key_hash is distinct from o.key_hash then 'key_hash' end,
+                              case when n.last_used_at is distinct from o.last_used_at then 'last_used_at' end,
+                              case when n.name is distinct from o.name then 'name' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.parent_key_id is distinct from o.parent_key_id then 'parent_key_id' end,
+                              case when n.revoked_at is distinct from o.revoked_at then 'revoked_at' end,
+                              case when n.scopes is distinct from o.scopes then 'scopes' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.name is distinct from o.name or n.key_hash is distinct from o.key_hash or n.scopes is distinct from o.scopes or n.expires_at is distinct from o.expires_at or n.is_revoked is distinct from o.is_revoked or n.by_operator is distinct from o.by_operator or n.parent_key_id is distinct from o.parent_key_id or n.revoked_at is distinct from o.revoked_at or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.user_id is distinct from o.user_id
+        or n.name is distinct from o.name
+        or n.key_hash is distinct from o.key_hash
+        or n.scopes is distinct from o.scopes
+        or n.expires_at is distinct from o.expires_at
+        or n.is_revoked is distinct from o.is_revoked
+        or n.by_operator is distinct from o.by_operator
+        or n.parent_key_id is distinct from o.parent_key_id
+        or n.revoked_at is distinct from o.revoked_at
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.api_key', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.api_key', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.api_key', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.api_key', '*';
   end if;
   return null;
 end;
@@ -9097,44 +10400,68 @@ CREATE OR REPLACE FUNCTION app.tg_ops_feature_event__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.feature_event',
-           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end, jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.feature_event',
+           case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
+           jsonb_build_object('rows', count(*))
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.feature_event', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.event_count is distinct from o.event_count then 'event_count' end, case when n.feature_key is distinct from o.feature_key then 'feature_key' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.feature_event', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.event_count is distinct from o.event_count then 'event_count' end,
+                              case when n.feature_key is distinct from o.feature_key then 'feature_key' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.user_id, n.feature_key, n.occurred_at, n.event_count, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.feature_key is distinct from o.feature_key or n.occurred_at is distinct from o.occurred_at or n.event_count is distinct from o.event_count or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.user_id is distinct from o.user_id
+        or n.feature_key is distinct from o.feature_key
+        or n.occurred_at is distinct from o.occurred_at
+        or n.event_count is distinct from o.event_count
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.feature_event', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.feature_event', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.feature_event', '*';
   end if;
   return null;
 end;
@@ -9153,42 +10480,67 @@ CREATE OR REPLACE FUNCTION app.tg_ops_invitation__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.invitation', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.invitation', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.invitation', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.accepted_at is distinct from o.accepted_at then 'accepted_at' end, case when n.code_hash is distinct from o.code_hash then 'code_hash' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.expires_at is distinct from o.expires_at then 'expires_at' end, case when n.id is distinct from o.id then 'id' end, case when n.invited_by_user_id is distinct from o.invited_by_user_id then 'invited_by_user_id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.invitation', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.accepted_at is distinct from o.accepted_at then 'accepted_at' end,
+                              case when n.code_hash is distinct from o.code_hash then 'code_hash' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.expires_at is distinct from o.expires_at then 'expires_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.invited_by_user_id is distinct from o.invited_by_user_id then 'invited_by_user_id' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.organization_user_id is distinct from o.organization_user_id or n.code_hash is distinct from o.code_hash or n.invited_by_user_id is distinct from o.invited_by_user_id or n.expires_at is distinct from o.expires_at or n.accepted_at is distinct from o.accepted_at or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.organization_user_id is distinct from o.organization_user_id
+        or n.code_hash is distinct from o.code_hash
+        or n.invited_by_user_id is distinct from o.invited_by_user_id
+        or n.expires_at is distinct from o.expires_at
+        or n.accepted_at is distinct from o.accepted_at
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.invitation', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.invitation', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.invitation', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.invitation', '*';
   end if;
   return null;
 end;
@@ -9207,42 +10559,67 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_criterion__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_criterion', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.judge_criterion', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.rubric_id, n.key, n.title, n.description, n.weight, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_criterion', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.key is distinct from o.key then 'key' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.rubric_id is distinct from o.rubric_id then 'rubric_id' end, case when n.title is distinct from o.title then 'title' end, case when n.weight is distinct from o.weight then 'weight' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.judge_criterion', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.description is distinct from o.description then 'description' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.key is distinct from o.key then 'key' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.rubric_id is distinct from o.rubric_id then 'rubric_id' end,
+                              case when n.title is distinct from o.title then 'title' end,
+                              case when n.weight is distinct from o.weight then 'weight' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.rubric_id, o.key, o.title, o.description, o.weight, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.rubric_id, n.key, n.title, n.description, n.weight, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.rubric_id is distinct from o.rubric_id or n.key is distinct from o.key or n.title is distinct from o.title or n.description is distinct from o.description or n.weight is distinct from o.weight or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.rubric_id is distinct from o.rubric_id
+        or n.key is distinct from o.key
+        or n.title is distinct from o.title
+        or n.description is distinct from o.description
+        or n.weight is distinct from o.weight
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_criterion', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_criterion', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_criterion', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.rubric_id, o.key, o.title, o.description, o.weight, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_criterion', '*';
   end if;
   return null;
 end;
@@ -9261,42 +10638,67 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_rubric__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_rubric', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.judge_rubric', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.name, n.version, n.description, n.meta, n.created_at, n.updated_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_rubric', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.description is distinct from o.description then 'description' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end, case when n.version is distinct from o.version then 'version' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.judge_rubric', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.description is distinct from o.description then 'description' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.meta is distinct from o.meta then 'meta' end,
+                              case when n.name is distinct from o.name then 'name' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.updated_at is distinct from o.updated_at then 'updated_at' end,
+                              case when n.version is distinct from o.version then 'version' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.name, o.version, o.description, o.meta, o.created_at, o.updated_at) o_state,
            lateral (select n.id, n.organization_id, n.name, n.version, n.description, n.meta, n.created_at, n.updated_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.name is distinct from o.name or n.version is distinct from o.version or n.description is distinct from o.description or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.name is distinct from o.name
+        or n.version is distinct from o.version
+        or n.description is distinct from o.description
+        or n.meta is distinct from o.meta
+        or n.created_at is distinct from o.created_at
+        or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_rubric', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_rubric', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_rubric', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.name, o.version, o.description, o.meta, o.created_at, o.updated_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_rubric', '*';
   end if;
   return null;
 end;
@@ -9315,42 +10717,69 @@ CREATE OR REPLACE FUNCTION app.tg_ops_judge_score__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.judge_score', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.judge_score', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.analysis_run_id, n.criterion_id, n.score, n.comment, n.evidence, n.occurred_at, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.judge_score', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end, case when n.comment is distinct from o.comment then 'comment' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.criterion_id is distinct from o.criterion_id then 'criterion_id' end, case when n.evidence is distinct from o.evidence then 'evidence' end, case when n.id is distinct from o.id then 'id' end, case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.score is distinct from o.score then 'score' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.judge_score', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.analysis_run_id is distinct from o.analysis_run_id then 'analysis_run_id' end,
+                              case when n.comment is distinct from o.comment then 'comment' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.criterion_id is distinct from o.criterion_id then 'criterion_id' end,
+                              case when n.evidence is distinct from o.evidence then 'evidence' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.occurred_at is distinct from o.occurred_at then 'occurred_at' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.score is distinct from o.score then 'score' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.criterion_id, o.score, o.comment, o.evidence, o.occurred_at, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.analysis_run_id, n.criterion_id, n.score, n.comment, n.evidence, n.occurred_at, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.analysis_run_id is distinct from o.analysis_run_id or n.criterion_id is distinct from o.criterion_id or n.score is distinct from o.score or n.comment is distinct from o.comment or n.evidence is distinct from o.evidence or n.occurred_at is distinct from o.occurred_at or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.analysis_run_id is distinct from o.analysis_run_id
+        or n.criterion_id is distinct from o.criterion_id
+        or n.score is distinct from o.score
+        or n.comment is distinct from o.comment
+        or n.evidence is distinct from o.evidence
+        or n.occurred_at is distinct from o.occurred_at
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_score', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.judge_score', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.judge_score', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.analysis_run_id, o.criterion_id, o.score, o.comment, o.evidence, o.occurred_at, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.judge_score', '*';
   end if;
   return null;
 end;
@@ -9369,42 +10798,69 @@ CREATE OR REPLACE FUNCTION app.tg_ops_organization__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.id, 'insert', 'ops.organization', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.id, 'insert', 'ops.organization', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.name, n.slug, n.personal_user_id, n.created_at, n.updated_at, n.audit_retention_months, n.raw_retention_days, n.time_zone) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.id, 'update', 'ops.organization', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end, case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.name is distinct from o.name then 'name' end, case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end, case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end, case when n.slug is distinct from o.slug then 'slug' end, case when n.time_zone is distinct from o.time_zone then 'time_zone' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.id, 'update', 'ops.organization', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.audit_retention_months is distinct from o.audit_retention_months then 'audit_retention_months' end,
+                              case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.name is distinct from o.name then 'name' end,
+                              case when n.personal_user_id is distinct from o.personal_user_id then 'personal_user_id' end,
+                              case when n.raw_retention_days is distinct from o.raw_retention_days then 'raw_retention_days' end,
+                              case when n.slug is distinct from o.slug then 'slug' end,
+                              case when n.time_zone is distinct from o.time_zone then 'time_zone' end,
+                              case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
            lateral (select o.id, o.name, o.slug, o.personal_user_id, o.created_at, o.updated_at, o.audit_retention_months, o.raw_retention_days, o.time_zone) o_state,
            lateral (select n.id, n.name, n.slug, n.personal_user_id, n.created_at, n.updated_at, n.audit_retention_months, n.raw_retention_days, n.time_zone) n_state
-     where n.id is distinct from o.id or n.name is distinct from o.name or n.slug is distinct from o.slug or n.personal_user_id is distinct from o.personal_user_id or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at or n.audit_retention_months is distinct from o.audit_retention_months or n.raw_retention_days is distinct from o.raw_retention_days or n.time_zone is distinct from o.time_zone;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.name is distinct from o.name
+        or n.slug is distinct from o.slug
+        or n.personal_user_id is distinct from o.personal_user_id
+        or n.created_at is distinct from o.created_at
+        or n.updated_at is distinct from o.updated_at
+        or n.audit_retention_months is distinct from o.audit_retention_months
+        or n.raw_retention_days is distinct from o.raw_retention_days
+        or n.time_zone is distinct from o.time_zone;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.id, 'delete', 'ops.organization', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.id, 'delete', 'ops.organization', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.id, 'delete', 'ops.organization', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.id, 'delete', 'ops.organization', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.name, o.slug, o.personal_user_id, o.created_at, o.updated_at, o.audit_retention_months, o.raw_retention_days, o.time_zone) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization', '*';
   end if;
   return null;
 end;
@@ -9423,42 +10879,63 @@ CREATE OR REPLACE FUNCTION app.tg_ops_organization_user__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.organization_user', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.organization_user', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.user_id, n.role, n.status, n.created_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.organization_user', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.id is distinct from o.id then 'id' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.role is distinct from o.role then 'role' end, case when n.status is distinct from o.status then 'status' end, case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.organization_user', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.role is distinct from o.role then 'role' end,
+                              case when n.status is distinct from o.status then 'status' end,
+                              case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.user_id, o.role, o.status, o.created_at) o_state,
            lateral (select n.id, n.organization_id, n.user_id, n.role, n.status, n.created_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.user_id is distinct from o.user_id or n.role is distinct from o.role or n.status is distinct from o.status or n.created_at is distinct from o.created_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.user_id is distinct from o.user_id
+        or n.role is distinct from o.role
+        or n.status is distinct from o.status
+        or n.created_at is distinct from o.created_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.organization_user', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.organization_user', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.organization_user', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.user_id, o.role, o.status, o.created_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.organization_user', '*';
   end if;
   return null;
 end;
@@ -9477,42 +10954,69 @@ CREATE OR REPLACE FUNCTION app.tg_ops_provider_credential__audit()
 AS $function$
 begin
   if TG_OP = 'INSERT' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, after_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'insert', 'ops.provider_credential', n.id, to_jsonb(n_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'insert', 'ops.provider_credential', n.id, to_jsonb(n_state)
       from new_rows n,
            lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state;
   elsif TG_OP = 'UPDATE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
-                               before_state, after_state, changed_columns)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
+       before_state, after_state, changed_columns)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), n.organization_id, 'update', 'ops.provider_credential', n.id, to_jsonb(o_state), to_jsonb(n_state),
-           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end, case when n.credential_ref is distinct from o.credential_ref then 'credential_ref' end, case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end, case when n.id is distinct from o.id then 'id' end, case when n.meta is distinct from o.meta then 'meta' end, case when n.name is distinct from o.name then 'name' end, case when n.organization_id is distinct from o.organization_id then 'organization_id' end, case when n.provider is distinct from o.provider then 'provider' end, case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
+           nullif(current_setting('curestry.request_id', true), ''),
+           n.organization_id, 'update', 'ops.provider_credential', n.id, to_jsonb(o_state), to_jsonb(n_state),
+           array_remove(array[case when n.created_at is distinct from o.created_at then 'created_at' end,
+                              case when n.credential_ref is distinct from o.credential_ref then 'credential_ref' end,
+                              case when n.encryption_key_id is distinct from o.encryption_key_id then 'encryption_key_id' end,
+                              case when n.id is distinct from o.id then 'id' end,
+                              case when n.meta is distinct from o.meta then 'meta' end,
+                              case when n.name is distinct from o.name then 'name' end,
+                              case when n.organization_id is distinct from o.organization_id then 'organization_id' end,
+                              case when n.provider is distinct from o.provider then 'provider' end,
+                              case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
            lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state,
            lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state
-     where n.id is distinct from o.id or n.organization_id is distinct from o.organization_id or n.provider is distinct from o.provider or n.name is distinct from o.name or n.credential_ref is distinct from o.credential_ref or n.encryption_key_id is distinct from o.encryption_key_id or n.meta is distinct from o.meta or n.created_at is distinct from o.created_at or n.updated_at is distinct from o.updated_at;
-  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then -- removed by age: not to be kept here instead
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+     where n.id is distinct from o.id
+        or n.organization_id is distinct from o.organization_id
+        or n.provider is distinct from o.provider
+        or n.name is distinct from o.name
+        or n.credential_ref is distinct from o.credential_ref
+        or n.encryption_key_id is distinct from o.encryption_key_id
+        or n.meta is distinct from o.meta
+        or n.created_at is distinct from o.created_at
+        or n.updated_at is distinct from o.updated_at;
+  elsif TG_OP = 'DELETE' and coalesce(current_setting('curestry.retention', true), '') = 'on' then
+    -- removed by age: not to be kept here instead
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.provider_credential', o.id, null::jsonb
       from old_rows o;
   elsif TG_OP = 'DELETE' then
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id, before_state)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), o.organization_id, 'delete', 'ops.provider_credential', o.id, to_jsonb(o_state)
+           nullif(current_setting('curestry.request_id', true), ''),
+           o.organization_id, 'delete', 'ops.provider_credential', o.id, to_jsonb(o_state)
       from old_rows o,
            lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state;
   else -- truncate: no rows are given; the statement itself is the event
-    insert into ops.audit_log (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
+    insert into ops.audit_log
+      (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
-           nullif(current_setting('curestry.request_id', true), ''), '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*';
+           nullif(current_setting('curestry.request_id', true), ''),
+           '00000000-0000-0000-0000-000000000000', 'truncate', 'ops.provider_credential', '*';
   end if;
   return null;
 end;
@@ -9522,38 +11026,38 @@ revoke all on function app.tg_ops_provider_credential__audit() from public;
 comment on function app.tg_ops_provider_credential__audit() is 'Trigger, generated by app.audit_table: records the changes of ops.provider_credential in ops.audit_log.';
 
 
--- app.tg_organization__held()
-CREATE OR REPLACE FUNCTION app.tg_organization__held()
+-- app.tg_organization__legal_hold()
+CREATE OR REPLACE FUNCTION app.tg_organization__legal_hold()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  perform app.refuse_held(app.legal_hold_of(OLD.id), 'The organization ' || OLD.slug);
+  perform app.legal_hold_refuse(app.legal_hold_of(OLD.id), 'The organization ' || OLD.slug);
   return OLD;
 end;
 $function$;
-alter function app.tg_organization__held() owner to curestry_definer;
-revoke all on function app.tg_organization__held() from public;
-comment on function app.tg_organization__held() is 'Trigger: an organization under legal hold is not deleted.';
+alter function app.tg_organization__legal_hold() owner to curestry_definer;
+revoke all on function app.tg_organization__legal_hold() from public;
+comment on function app.tg_organization__legal_hold() is 'Trigger: an organization under legal hold cannot be deleted.';
 
 
--- app.tg_organization__mart_marks()
-CREATE OR REPLACE FUNCTION app.tg_organization__mart_marks()
+-- app.tg_organization__mart_changes()
+CREATE OR REPLACE FUNCTION app.tg_organization__mart_changes()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  insert into app.mart_mark (organization_id, source, hour) values (NEW.id, 'zone', '-infinity');
+  insert into app.mart_change (organization_id, source, hour) values (NEW.id, 'zone', '-infinity');
   return null;
 end;
 $function$;
-alter function app.tg_organization__mart_marks() owner to curestry_definer;
-revoke all on function app.tg_organization__mart_marks() from public;
-comment on function app.tg_organization__mart_marks() is 'Trigger: the marts of an organization are rebuilt when its time zone changes.';
+alter function app.tg_organization__mart_changes() owner to curestry_definer;
+revoke all on function app.tg_organization__mart_changes() from public;
+comment on function app.tg_organization__mart_changes() is 'Trigger: the marts of an organization are rebuilt when its time zone changes.';
 
 
 -- app.tg_organization__time_zone()
@@ -9564,24 +11068,30 @@ CREATE OR REPLACE FUNCTION app.tg_organization__time_zone()
  SET search_path TO ''
 AS $function$
 begin
-  -- What is left of older days are their numbers, and these cannot be counted anew
+  -- Older days exist only in the marts, which cannot be recomputed for another zone
   if TG_OP = 'UPDATE' and NEW.time_zone is distinct from OLD.time_zone
      and exists (select from app.mart_state s
-                  where s.organization_id = NEW.id and (s.closing_before is not null or s.frozen_before > '-infinity')) then
-    perform app.refuse('CU005', 'timeZone: stays as it is once something was removed by age (raw_retention_days): the marts of before could not be rebuilt for another',
+                  where s.organization_id = NEW.id
+                    and (s.facts_immutable_before is not null or s.marts_immutable_before > '-infinity')) then
+    perform app.refuse('CU005',
+      'timeZone: stays as it is once something was removed by age (raw_retention_days): '
+      'the older marts could not be rebuilt for another zone',
       'timeZone', 'organization_time_zone');
   end if;
-  if NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)' and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+  if NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)'
+     and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
-  perform app.refuse('CU004', format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC', coalesce(to_json(NEW.time_zone)::text, 'null')),
+  perform app.refuse('CU004',
+    format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC',
+           coalesce(to_json(NEW.time_zone)::text, 'null')),
     'timeZone', 'organization_time_zone');
   return null;
 end;
 $function$;
 alter function app.tg_organization__time_zone() owner to curestry_definer;
 revoke all on function app.tg_organization__time_zone() from public;
-comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its whole name, and stays once facts were removed by age.';
+comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its full name, and cannot change once facts were removed by age.';
 
 
 -- app.tg_organization_user__owner()
@@ -9594,11 +11104,12 @@ AS $function$
 begin
   if OLD.role = 'owner' and OLD.status = 'active' then
     perform from ops.organization o where o.id = OLD.organization_id for no key update;
-    -- An organization that is itself deleted needs none.
+    -- An organization that is being deleted needs none.
     if found and not exists (
          select from ops.organization_user m
           where m.organization_id = OLD.organization_id and m.role = 'owner' and m.status = 'active') then
-      perform app.refuse('CU005', 'An organization keeps an active owner: make somebody else an owner first', 'role', 'organization_owner');
+      perform app.refuse('CU005', 'An organization keeps an active owner: make somebody else an owner first',
+                         'role', 'organization_owner');
     end if;
   end if;
   return null;
@@ -9606,7 +11117,7 @@ end;
 $function$;
 alter function app.tg_organization_user__owner() owner to curestry_definer;
 revoke all on function app.tg_organization_user__owner() from public;
-comment on function app.tg_organization_user__owner() is 'Trigger: the last active owner of an organization stays.';
+comment on function app.tg_organization_user__owner() is 'Trigger: the last active owner of an organization cannot be removed.';
 
 
 -- app.tg_prompt_relations__no_cycle()
@@ -9626,19 +11137,21 @@ begin
     select r.target_id, d.path || r.target_id::text
       from reached d
       join core.prompt_relations r
-        on r.organization_id = NEW.organization_id and r.source_id = d.id and r.relation_type = 'depends_on' and r.id <> NEW.id
+        on r.organization_id = NEW.organization_id and r.source_id = d.id
+       and r.relation_type = 'depends_on' and r.id <> NEW.id
      where not d.id = any (d.path[:cardinality(d.path) - 1])
   )
   select array_to_string(d.path, ' → ') into v_cycle from reached d where d.id = NEW.source_id limit 1;
   if found then
-    perform app.refuse('CU004', format('This prompt would depend on itself: %s', v_cycle), 'targetId', 'prompt_relations_no_cycle');
+    perform app.refuse('CU004', format('This prompt would depend on itself: %s', v_cycle),
+                       'targetId', 'prompt_relations_no_cycle');
   end if;
   return NEW;
 end;
 $function$;
 alter function app.tg_prompt_relations__no_cycle() owner to curestry_definer;
 revoke all on function app.tg_prompt_relations__no_cycle() from public;
-comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, over any number of steps.';
+comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, directly or indirectly.';
 
 
 -- app.tg_prompts__versions()
@@ -9653,13 +11166,16 @@ declare
   v_key constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
 begin
   if TG_OP = 'INSERT' then
-    insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
+    insert into core.prompt_versions
+      (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
     select n.organization_id, n.id, 1, n.content, n.format_type, n.language, v_user, v_key
       from new_rows n;
   else
-    insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
+    insert into core.prompt_versions
+      (organization_id, prompt_id, version, content, format_type, language, user_id, api_key_id)
     select n.organization_id, n.id,
-           coalesce((select max(v.version) from core.prompt_versions v where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
+           coalesce((select max(v.version) from core.prompt_versions v
+                      where v.organization_id = n.organization_id and v.prompt_id = n.id), 0) + 1,
            n.content, n.format_type, n.language, v_user, v_key
       from new_rows n
       join old_rows o on o.organization_id = n.organization_id and o.id = n.id
@@ -9687,11 +11203,14 @@ begin
   select r.status into v_status from core.workflow_runs r
    where r.organization_id = NEW.organization_id and r.id = NEW.run_id for share;
   if found and v_status <> 'running' and NEW.status in ('pending', 'running') then
-    perform app.refuse('CU005', format('The workflow run is %s: none of its nodes can be %s', v_status, NEW.status), 'status', 'workflow_node_life');
+    perform app.refuse('CU005', format('The workflow run is %s: none of its nodes can be %s', v_status, NEW.status),
+                       'status', 'workflow_node_life');
   end if;
   if TG_OP = 'UPDATE' and NEW.status <> OLD.status and not (OLD.status, NEW.status) in (
-       ('pending', 'running'), ('pending', 'success'), ('pending', 'failed'), ('running', 'success'), ('running', 'failed')) then
-    perform app.refuse('CU005', format('A workflow node that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_node_life');
+       ('pending', 'running'), ('pending', 'success'), ('pending', 'failed'),
+       ('running', 'success'), ('running', 'failed')) then
+    perform app.refuse('CU005', format('A workflow node that is %s cannot become %s', OLD.status, NEW.status),
+                       'status', 'workflow_node_life');
   end if;
   return NEW;
 end;
@@ -9710,14 +11229,17 @@ CREATE OR REPLACE FUNCTION app.tg_workflow_runs__end()
 AS $function$
 begin
   if OLD.status <> 'running' and NEW.status <> OLD.status then
-    perform app.refuse('CU005', format('A workflow run that is %s cannot become %s', OLD.status, NEW.status), 'status', 'workflow_run_life');
+    perform app.refuse('CU005', format('A workflow run that is %s cannot become %s', OLD.status, NEW.status),
+                       'status', 'workflow_run_life');
   end if;
   if NEW.status = 'success' and OLD.status = 'running' then
     -- Nodes that are written now wait, or are seen.
     perform from core.workflow_nodes n where n.organization_id = NEW.organization_id and n.run_id = NEW.id for share;
     if exists (select from core.workflow_nodes n
-                where n.organization_id = NEW.organization_id and n.run_id = NEW.id and n.status in ('pending', 'running')) then
-      perform app.refuse('CU005', 'A workflow run cannot succeed while a node of it is pending or running', 'status', 'workflow_run_life');
+                where n.organization_id = NEW.organization_id and n.run_id = NEW.id
+                  and n.status in ('pending', 'running')) then
+      perform app.refuse('CU005', 'A workflow run cannot succeed while a node of it is pending or running',
+                         'status', 'workflow_run_life');
     end if;
   end if;
   return NEW;
@@ -9726,98 +11248,6 @@ $function$;
 alter function app.tg_workflow_runs__end() owner to curestry_definer;
 revoke all on function app.tg_workflow_runs__end() from public;
 comment on function app.tg_workflow_runs__end() is 'Trigger: running to success, failed or cancelled and nothing else; success only when every node has ended.';
-
-
--- app.tidy_jobs(keep interval, newest integer)
-CREATE OR REPLACE FUNCTION app.tidy_jobs(keep interval DEFAULT '7 days'::interval, newest integer DEFAULT 20)
- RETURNS integer
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_removed integer;
-begin
-  -- Only what the schedule queues again anyway: other failed jobs wait for an operator
-  delete from graphile_worker._private_jobs j
-   using (select f.id, f.updated_at, row_number() over (partition by f.task_id order by f.id desc) as place
-            from graphile_worker._private_jobs f
-           where f.attempts >= f.max_attempts and f.locked_at is null and f.payload::jsonb ? '_cron') f
-   where j.id = f.id and j.locked_at is null and (f.place > newest or f.updated_at < now() - keep);
-  get diagnostics v_removed = row_count;
-  return v_removed;
-end;
-$function$;
-grant execute on function app.tidy_jobs(keep interval, newest integer) to curestry_worker;
-revoke all on function app.tidy_jobs(keep interval, newest integer) from public;
-comment on function app.tidy_jobs(keep interval, newest integer) is 'Removes scheduled jobs that failed for good: all but the newest of each task, and those too after some days. A job of the worker.';
-
-
--- app.touch_api_key(api_key_hash text)
-CREATE OR REPLACE FUNCTION app.touch_api_key(api_key_hash text)
- RETURNS void
- LANGUAGE sql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  update ops.api_key k set last_used_at = now()
-   where k.key_hash = api_key_hash and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
-$function$;
-alter function app.touch_api_key(api_key_hash text) owner to curestry_definer;
-grant execute on function app.touch_api_key(api_key_hash text) to curestry_gateway;
-revoke all on function app.touch_api_key(api_key_hash text) from public;
-comment on function app.touch_api_key(api_key_hash text) is 'Notes that an API key was used, at most once a minute. The gateway calls it beside the request, not in it.';
-
-
--- app.try_refresh_organization(organization uuid)
-CREATE OR REPLACE FUNCTION app.try_refresh_organization(organization uuid)
- RETURNS integer
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry refresh ' || organization, 0)) then
-    return null;
-  end if;
-  return app.refresh_organization(organization);
-end;
-$function$;
-alter function app.try_refresh_organization(organization uuid) owner to curestry_definer;
-grant execute on function app.try_refresh_organization(organization uuid) to curestry_owner;
-grant execute on function app.try_refresh_organization(organization uuid) to curestry_worker;
-revoke all on function app.try_refresh_organization(organization uuid) from public;
-comment on function app.try_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date, unless another worker is at it just now (null); answers how many hours had changed.';
-
-
--- app.unlocked_job(job_id bigint)
-CREATE OR REPLACE FUNCTION app.unlocked_job(job_id bigint)
- RETURNS text
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_task text;
-  v_locked timestamptz;
-begin
-  select t.identifier, j.locked_at
-    into v_task, v_locked
-    from graphile_worker._private_jobs j
-    join graphile_worker._private_tasks t on t.id = j.task_id
-   where j.id = job_id
-     for update of j;
-  if not found then
-    perform app.refuse('CU003', format('There is no job %s', job_id), 'id');
-  end if;
-  if v_locked is not null then
-    perform app.refuse('CU005', format('The job %s runs just now; wait for its end', job_id), 'id');
-  end if;
-  return v_task;
-end;
-$function$;
-alter function app.unlocked_job(job_id bigint) owner to curestry_definer;
-revoke all on function app.unlocked_job(job_id bigint) from public;
-comment on function app.unlocked_job(job_id bigint) is 'The task of a job that does not run, which until the end of the transaction no worker takes; refuses (CU003, CU005) another.';
 
 
 -- app.user_by_email(user_email text)
@@ -9837,7 +11267,9 @@ begin
   if v_users is null then
     perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
   elsif cardinality(v_users) > 1 then
-    perform app.refuse('CU005', format('Several users have an e-mail address that is %L but for case: write it as it is stored', user_email), 'user');
+    perform app.refuse('CU005',
+      format('Several users have an e-mail address that is %L but for case: write it as it is stored', user_email),
+      'user');
   end if;
   return v_users[1];
 end;
@@ -9846,6 +11278,39 @@ alter function app.user_by_email(user_email text) owner to curestry_definer;
 grant execute on function app.user_by_email(user_email text) to curestry_owner;
 revoke all on function app.user_by_email(user_email text) from public;
 comment on function app.user_by_email(user_email text) is 'The id of the user with this e-mail address; refuses an unknown one. For operators.';
+
+
+-- app.user_ensure(user_email text)
+CREATE OR REPLACE FUNCTION app.user_ensure(user_email text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user integer;
+  v_organization uuid;
+begin
+  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  if found then
+    return v_user;
+  end if;
+  insert into core.users (email) values (user_email)
+  on conflict do nothing
+  returning id into v_user;
+  if not found then -- created by another connection at the same time
+    select u.id into strict v_user from core.users u where lower(u.email) = lower(user_email);
+    return v_user;
+  end if;
+  insert into ops.organization (name, slug, personal_user_id) values (user_email, 'user-' || v_user, v_user)
+  returning id into v_organization;
+  insert into ops.organization_user (organization_id, user_id, role) values (v_organization, v_user, 'owner');
+  return v_user;
+end;
+$function$;
+alter function app.user_ensure(user_email text) owner to curestry_definer;
+revoke all on function app.user_ensure(user_email text) from public;
+comment on function app.user_ensure(user_email text) is 'The user with this e-mail address; created, with a personal organization, if there is none.';
 
 
 -- app.user_id()
@@ -9858,314 +11323,138 @@ grant execute on function app.user_id() to curestry_anonymous;
 grant execute on function app.user_id() to curestry_definer;
 grant execute on function app.user_id() to curestry_member;
 revoke all on function app.user_id() from public;
-comment on function app.user_id() is 'The user of the current request (with an API key: the user who made it), else null.';
+comment on function app.user_id() is 'The user of the current request (with an API key: the user who created it), else null.';
 
 
--- app.verify_audit_chain(organization uuid)
-CREATE OR REPLACE FUNCTION app.verify_audit_chain(organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_seal app.audit_seal;
-  v_expected_seq integer;
-  v_previous bytea;
-  v_entry record;
-  v_sealed_through bigint;
-begin
-  for v_seal in
-    select * from app.audit_seal s
-     where verify_audit_chain.organization is null or s.organization_id = verify_audit_chain.organization
-     order by s.organization_id, s.seq
-  loop
-    if organization_id is distinct from v_seal.organization_id then
-      organization_id := v_seal.organization_id;
-      v_expected_seq := 1;
-      v_previous := decode(repeat('00', 32), 'hex');
-    end if;
-    entry_id := null;
-    if v_seal.seq <> v_expected_seq then
-      problem := 'seal removed';
-      detail := format('seal %s follows %s', v_seal.seq, v_expected_seq - 1);
-      return next;
-    elsif v_seal.previous_hash <> v_previous then
-      problem := 'seal changed';
-      detail := format('seal %s does not go with the one before it', v_seal.seq);
-      return next;
-    end if;
-    if v_seal.hash <> app.audit_seal_hash(v_seal) then
-      problem := 'seal changed';
-      detail := format('seal %s', v_seal.seq);
-      return next;
-    end if;
-
-    for v_entry in
-      select i.id, a.id is null as missing
-        from unnest(v_seal.entry_ids) with ordinality as i (id, n)
-        left join ops.audit_log a
-          on a.organization_id = v_seal.organization_id and a.id = i.id and a.xid >= v_seal.from_xid and a.xid < v_seal.through_xid
-       where case
-               when a.id is null
-               then not exists (select from app.audit_detachment d
-                                 where d.organization_id = v_seal.organization_id and d.seq = v_seal.seq and d.positions @> i.n::integer)
-               -- Of a row that was erased, app.verify_audit_erasures says whether it may be.
-               else (a.erasure_id is null and app.audit_state_digest(a) <> v_seal.state_digests[i.n])
-                    or app.audit_entry_digest(a, v_seal.state_digests[i.n]) <> v_seal.entry_digests[i.n]
-             end
-       order by i.n
-    loop
-      problem := case when v_entry.missing then 'row removed' else 'row changed' end;
-      entry_id := v_entry.id;
-      detail := format('sealed at %s, in seal %s', v_seal.sealed_at, v_seal.seq);
-      return next;
-    end loop;
-    v_expected_seq := v_seal.seq + 1;
-    v_previous := v_seal.hash;
-  end loop;
-
-  -- Rows left by retention only if the log says so, and as many as it says.
-  for v_entry in
-    select d.organization_id, d.entry_id as id, r.partition_name, d.rows, (a.after_state ->> 'rows')::bigint as said
-      from (select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p)) as rows
-              from app.audit_detachment d, unnest(d.positions) as p
-             where verify_audit_chain.organization is null or d.organization_id = verify_audit_chain.organization
-             group by d.organization_id, d.entry_id, d.retention_id) d
-      join app.audit_retention r on r.id = d.retention_id
-      left join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
-                               and a.action = 'detach' and a.after_state ->> 'retention_id' = d.retention_id::text
-     where case when a.id is null
-                then not exists (select from app.audit_seal s where s.organization_id = d.organization_id and s.entry_ids @> array[d.entry_id])
-                else d.rows <> (a.after_state ->> 'rows')::bigint end
-  loop
-    organization_id := v_entry.organization_id;
-    problem := 'row removed';
-    entry_id := v_entry.id;
-    detail := format('%s rows of %s are missing; by retention, says the log, %s', v_entry.rows, v_entry.partition_name, coalesce(v_entry.said, 0));
-    return next;
-  end loop;
-
-  -- A row that claims to be from before the last seal, but stands in none.
-  select s.through_xid into v_sealed_through from app.audit_sealer s;
-  for v_entry in
-    select a.organization_id, a.id, a.ts
-      from ops.audit_log a
-     where a.xid < v_sealed_through
-       and (verify_audit_chain.organization is null or a.organization_id = verify_audit_chain.organization)
-       and not exists (select from app.audit_seal s
-                        where s.organization_id = a.organization_id and s.from_xid <= a.xid and s.through_xid > a.xid
-                          and s.entry_ids @> array[a.id])
-  loop
-    organization_id := v_entry.organization_id;
-    problem := 'row added';
-    entry_id := v_entry.id;
-    detail := format('it says %s, but stands in no seal', v_entry.ts);
-    return next;
-  end loop;
-
-  return query select * from app.verify_audit_erasures(verify_audit_chain.organization);
-end;
-$function$;
-alter function app.verify_audit_chain(organization uuid) owner to curestry_definer;
-grant execute on function app.verify_audit_chain(organization uuid) to curestry_owner;
-revoke all on function app.verify_audit_chain(organization uuid) from public;
-comment on function app.verify_audit_chain(organization uuid) is 'Recomputes the hash chain of the audit log, of one or all organizations, and names every row and seal that is not as it was sealed.';
-
-
--- app.verify_audit_entities()
-CREATE OR REPLACE FUNCTION app.verify_audit_entities()
- RETURNS TABLE(organization_id uuid, problem text, entity_type text, entity_id text, detail text)
- LANGUAGE plpgsql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-declare
-  v_table app.audited_table;
-  v_of regclass;
-  v_left_out text[];
-  v_blank jsonb;
-  v_truncated bigint;
-begin
-  for v_table in select * from app.audited_table order by table_name loop
-    v_of := v_table.table_name;
-    v_left_out := v_table.secret_columns || v_table.note_columns;
-    -- A column that came later is null in rows that were not changed since.
-    select jsonb_object_agg(a.attname, null) into v_blank
-      from pg_catalog.pg_attribute a
-     where a.attrelid = v_of and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_left_out);
-    -- What was there before a truncate is gone, and the log says so
-    select coalesce(max(a.seq), 0) into v_truncated
-      from ops.audit_log a
-     where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = v_table.table_name and a.action = 'truncate';
-    return query execute format($query$
-      with last as (
-        select distinct on (a.organization_id, a.entity_id) a.organization_id, a.entity_id, a.action, a.seq, %8$L::jsonb || a.after_state as after_state
-          from ops.audit_log a
-         where a.entity_type = %1$L and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > %9$L
-         -- Who changes a row holds it: the order of its changes is that of seq, also between transactions
-         order by a.organization_id, a.entity_id, a.seq desc
-      ), present as (
-        select (case when %7$L then t.%2$I::text else '00000000-0000-0000-0000-000000000000' end)::uuid as organization_id,
-               t.%3$I::text as entity_id, to_jsonb(t) - %4$L::text[] as state
-          from %5$s t
-      )
-      select coalesce(p.organization_id, l.organization_id),
-             case when p.entity_id is null then 'removed past the log'
-                  when l.entity_id is null then 'added past the log'
-                  when l.action = 'delete' then 'back although deleted'
-                  else 'changed past the log' end,
-             %1$L, coalesce(p.entity_id, l.entity_id),
-             case when l.action <> 'delete' then
-               (select string_agg(k, ', ' order by k) from jsonb_object_keys(p.state) as k where p.state -> k is distinct from l.after_state -> k) end
-        from present p
-        full join last l on l.organization_id = p.organization_id and l.entity_id = p.entity_id
-       where case
-               when p.entity_id is null
-               then l.action <> 'delete' and not (%6$L and l.after_state ? 'rows')
-                    -- Facts that were removed by age are counted, not named
-                    and not (%6$L and exists (select from ops.audit_log a
-                                               where a.organization_id = l.organization_id and a.entity_type = %1$L and a.action = 'delete'
-                                                 and a.before_state ? 'rows' and a.seq > l.seq))
-               when l.entity_id is null then not %6$L
-               when l.action = 'delete' then true
-               else p.state is distinct from l.after_state - %4$L::text[] and not (%6$L and l.after_state ? 'rows')
-             end
-    $query$, v_table.table_name, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_left_out, v_of,
-      v_table.summarize_inserts, v_table.organization_column is not null, v_blank, v_truncated);
-    if v_table.summarize_inserts then
-      return query execute format($query$
-        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
-               coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
-          from (select t.organization_id, count(*) as n from %1$s t group by 1) p
-          full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1) when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1) else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
-            on l.organization_id = p.organization_id
-         where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name, v_truncated);
-    end if;
-  end loop;
-end;
-$function$;
-alter function app.verify_audit_entities() owner to curestry_definer;
-grant execute on function app.verify_audit_entities() to curestry_owner;
-revoke all on function app.verify_audit_entities() from public;
-comment on function app.verify_audit_entities() is 'Compares every audited row with what the audit log says of it last. For operators.';
-
-
--- app.verify_audit_erasures(organization uuid)
-CREATE OR REPLACE FUNCTION app.verify_audit_erasures(organization uuid DEFAULT NULL::uuid)
- RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
+-- app.worker_count_alive()
+CREATE OR REPLACE FUNCTION app.worker_count_alive()
+ RETURNS bigint
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with act as (
-    select distinct on (a.organization_id, a.after_state ->> 'erasure') a.organization_id, a.id, a.after_state as state
-      from ops.audit_log a
-     where a.action = 'erase' and (verify_audit_erasures.organization is null or a.organization_id = verify_audit_erasures.organization)
-     order by a.organization_id, a.after_state ->> 'erasure', a.seq desc
-  ), erased as (
-    select a.organization_id, a.erasure_id, min(a.id::text)::uuid as example
-      from ops.audit_log a
-     where a.erasure_id is not null and (verify_audit_erasures.organization is null or a.organization_id = verify_audit_erasures.organization)
-     group by 1, 2
-  )
-  select e.organization_id, 'erased without a receipt', a.id, format('erasure %s', e.erasure_id)
-    from erased e
-    left join app.erasure r on r.id = e.erasure_id
-    left join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text
-    join ops.audit_log a on a.organization_id = e.organization_id and a.erasure_id = e.erasure_id
-   where r.id is null or act.id is null
-  union all
-  select e.organization_id, 'erased beyond the receipt', case when m.value ->> 'rows' = '1' then e.example end,
-         format('erasure %s, %s: %s rows are without their values, and by its receipt %s', e.erasure_id, m.key, m.value ->> 'rows',
-                case when act.state -> 'entries' -> m.key -> 'rows' = m.value -> 'rows' then 'others, or with others left'
-                     else coalesce(act.state -> 'entries' -> m.key ->> 'rows', 'none') end)
-    from erased e
-    join act on act.organization_id = e.organization_id and act.state ->> 'erasure' = e.erasure_id::text,
-         lateral jsonb_each(app.erased_entries(e.organization_id, e.erasure_id)) m
-   where act.state -> 'entries' -> m.key is distinct from m.value
-  union all
-  select act.organization_id, case when r.id is null then 'receipt removed' else 'receipt changed' end, act.id, format('erasure %s', act.state ->> 'erasure')
-    from act
-    left join app.erasure r on r.id::text = act.state ->> 'erasure'
-   where (r.kind, r.counts) is distinct from (act.state ->> 'kind', act.state -> 'counts')
-  union all
-  select case r.kind when 'user' then '00000000-0000-0000-0000-000000000000' else r.subject_id end::uuid, 'receipt added', null,
-         format('erasure %s stands in no log', r.id)
-    from app.erasure r
-   where verify_audit_erasures.organization is null and not exists (select from act where act.state ->> 'erasure' = r.id::text);
+  select count(*) from app.worker_heartbeat h
+   where h.heartbeat_at > clock_timestamp() - app.worker_heartbeat_timeout();
 $function$;
-alter function app.verify_audit_erasures(organization uuid) owner to curestry_definer;
-revoke all on function app.verify_audit_erasures(organization uuid) from public;
-comment on function app.verify_audit_erasures(organization uuid) is 'Names every row of the audit log that is without its values and not by an erasure with a receipt, and every receipt that is not as it was given.';
+alter function app.worker_count_alive() owner to curestry_definer;
+revoke all on function app.worker_count_alive() from public;
+comment on function app.worker_count_alive() is 'How many workers have a heartbeat.';
 
 
--- app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
-CREATE OR REPLACE FUNCTION app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
- RETURNS text
+-- app.worker_end(worker text)
+CREATE OR REPLACE FUNCTION app.worker_end(worker text)
+ RETURNS void
  LANGUAGE sql
- STABLE
+ SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select coalesce(
-    case
-      when state = '23502' then column_name || ' is required'
-      when constraint_name <> '' then app.constraint_message(schema_name, table_name, constraint_name)
-    end,
-    message);
+  delete from app.worker_heartbeat h where h.worker_id = worker;
 $function$;
-grant execute on function app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) to curestry_definer;
-revoke all on function app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) from public;
-comment on function app.violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) is 'What the violation of a constraint means, in plain words.';
+alter function app.worker_end(worker text) owner to curestry_definer;
+grant execute on function app.worker_end(worker text) to curestry_worker;
+revoke all on function app.worker_end(worker text) from public;
+comment on function app.worker_end(worker text) is 'Says that a worker has stopped in good order: it holds no jobs.';
 
 
--- app.visible_user_ids()
-CREATE OR REPLACE FUNCTION app.visible_user_ids()
- RETURNS integer[]
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
-AS $function$
-  select array(select m.user_id from ops.organization_user m where m.organization_id = app.organization_if('members:read')
-               union select app.session_user_id() where app.session_user_id() is not null);
-$function$;
-alter function app.visible_user_ids() owner to curestry_definer;
-grant execute on function app.visible_user_ids() to curestry_member;
-revoke all on function app.visible_user_ids() from public;
-comment on function app.visible_user_ids() is 'The users whom the current request may see: the one who makes it in person, and the members of its organization if it may read members.';
-
-
--- app.worker_beat(worker text)
-CREATE OR REPLACE FUNCTION app.worker_beat(worker text)
+-- app.worker_heartbeat_record(worker text)
+CREATE OR REPLACE FUNCTION app.worker_heartbeat_record(worker text)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 begin
-  perform pg_try_advisory_lock(app.worker_lock(worker));
+  perform pg_try_advisory_lock(app.worker_lock_key(worker));
   insert into app.worker_heartbeat (worker_id) values (worker)
-  on conflict on constraint pk_worker_heartbeat do update set beat_at = clock_timestamp();
+  on conflict on constraint pk_worker_heartbeat do update set heartbeat_at = clock_timestamp();
 end;
 $function$;
-alter function app.worker_beat(worker text) owner to curestry_definer;
-grant execute on function app.worker_beat(worker text) to curestry_worker;
-revoke all on function app.worker_beat(worker text) from public;
-comment on function app.worker_beat(worker text) is 'Says that a worker is alive, by the name under which it locks jobs; called every ten seconds on a connection that it keeps.';
+alter function app.worker_heartbeat_record(worker text) owner to curestry_definer;
+grant execute on function app.worker_heartbeat_record(worker text) to curestry_worker;
+revoke all on function app.worker_heartbeat_record(worker text) from public;
+comment on function app.worker_heartbeat_record(worker text) is 'Says that a worker is alive, by the name under which it locks jobs; called every ten seconds on a connection that it keeps.';
 
 
--- app.worker_lock(worker text)
-CREATE OR REPLACE FUNCTION app.worker_lock(worker text)
+-- app.worker_heartbeat_timeout()
+CREATE OR REPLACE FUNCTION app.worker_heartbeat_timeout()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+RETURN '00:00:40'::interval;
+grant execute on function app.worker_heartbeat_timeout() to curestry_definer;
+grant execute on function app.worker_heartbeat_timeout() to curestry_worker;
+revoke all on function app.worker_heartbeat_timeout() from public;
+comment on function app.worker_heartbeat_timeout() is 'How long a worker may be silent before it counts as dead: four of its heartbeats.';
+
+
+-- app.worker_list_dead(suspects text[], timeout interval)
+CREATE OR REPLACE FUNCTION app.worker_list_dead(suspects text[], timeout interval)
+ RETURNS text[]
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.worker_heartbeat h
+     where greatest(h.heartbeat_at, pg_postmaster_start_time()) < clock_timestamp() - timeout
+       and pg_try_advisory_xact_lock(app.worker_lock_key(h.worker_id))
+    returning h.worker_id
+  ), strangers as (
+    select s.worker_id
+      from unnest(suspects) as s (worker_id)
+     where not exists (select from app.worker_heartbeat h where h.worker_id = s.worker_id)
+       and pg_try_advisory_xact_lock(app.worker_lock_key(s.worker_id))
+  )
+  select coalesce(array_agg(d.worker_id), '{}')
+    from (select g.worker_id from gone g union select s.worker_id from strangers s) d;
+$function$;
+alter function app.worker_list_dead(suspects text[], timeout interval) owner to curestry_definer;
+grant execute on function app.worker_list_dead(suspects text[], timeout interval) to curestry_worker;
+revoke all on function app.worker_list_dead(suspects text[], timeout interval) from public;
+comment on function app.worker_list_dead(suspects text[], timeout interval) is 'Forgets and answers the workers that died: known ones, and those of the suspects that never had a heartbeat.';
+
+
+-- app.worker_lock_key(worker text)
+CREATE OR REPLACE FUNCTION app.worker_lock_key(worker text)
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE
 RETURN hashtextextended(('curestry worker '::text || worker), (0)::bigint);
-grant execute on function app.worker_lock(worker text) to curestry_definer;
-revoke all on function app.worker_lock(worker text) from public;
-comment on function app.worker_lock(worker text) is 'The key of the advisory lock that a worker''s connection holds for as long as the worker lives.';
+grant execute on function app.worker_lock_key(worker text) to curestry_definer;
+revoke all on function app.worker_lock_key(worker text) from public;
+comment on function app.worker_lock_key(worker text) is 'The key of the advisory lock that a worker''s connection holds for as long as the worker lives.';
+
+
+-- app.worker_reap(timeout interval)
+CREATE OR REPLACE FUNCTION app.worker_reap(timeout interval DEFAULT app.worker_heartbeat_timeout())
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_dead text[];
+  v_jobs integer;
+begin
+  v_dead := app.worker_list_dead(
+    array(select distinct j.locked_by from graphile_worker.jobs j
+           where greatest(j.locked_at, pg_postmaster_start_time()) < clock_timestamp() - timeout),
+    timeout);
+  if v_dead = '{}' then
+    return 0;
+  end if;
+  update graphile_worker._private_jobs j set last_error = 'The worker ended in the middle of it'
+   where j.locked_by = any (v_dead);
+  get diagnostics v_jobs = row_count;
+  -- A scheduled job that may not be tried again was replaced by the schedule, which has queued another
+  delete from graphile_worker._private_jobs j
+   where j.locked_by = any (v_dead) and j.attempts >= j.max_attempts and j.payload::jsonb ? '_cron';
+  perform graphile_worker.force_unlock_workers(v_dead);
+  return v_jobs;
+end;
+$function$;
+grant execute on function app.worker_reap(timeout interval) to curestry_worker;
+revoke all on function app.worker_reap(timeout interval) from public;
+comment on function app.worker_reap(timeout interval) is 'Gives the jobs of workers that died back to the queue, for others to run; answers how many. A poll of the worker.';
 
 
 -- core.high_entropy_analyses(threshold double precision)
@@ -10216,7 +11505,7 @@ $function$;
 alter function core.prompts_by_tags(tags text[], match core.tag_match) owner to curestry_definer;
 grant execute on function core.prompts_by_tags(tags text[], match core.tag_match) to curestry_member;
 revoke all on function core.prompts_by_tags(tags text[], match core.tag_match) from public;
-comment on function core.prompts_by_tags(tags text[], match core.tag_match) is 'The prompts that bear any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
+comment on function core.prompts_by_tags(tags text[], match core.tag_match) is 'The prompts with any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
 
 
 -- core.prompts_dependents(prompt core.prompts)
@@ -10244,7 +11533,7 @@ $function$;
 grant execute on function core.prompts_dependents(prompt core.prompts) to curestry_analyst;
 grant execute on function core.prompts_dependents(prompt core.prompts) to curestry_member;
 revoke all on function core.prompts_dependents(prompt core.prompts) from public;
-comment on function core.prompts_dependents(prompt core.prompts) is 'The prompts that depend on this one, over any number of steps.';
+comment on function core.prompts_dependents(prompt core.prompts) is 'The prompts that depend on this one, directly or indirectly.';
 
 
 -- core.prompts_version(prompt core.prompts)
@@ -10254,7 +11543,8 @@ CREATE OR REPLACE FUNCTION core.prompts_version(prompt core.prompts)
  STABLE
  SET search_path TO ''
 AS $function$
-  select max(v.version) from core.prompt_versions v where v.organization_id = prompt.organization_id and v.prompt_id = prompt.id;
+  select max(v.version) from core.prompt_versions v
+   where v.organization_id = prompt.organization_id and v.prompt_id = prompt.id;
 $function$;
 grant execute on function core.prompts_version(prompt core.prompts) to curestry_analyst;
 grant execute on function core.prompts_version(prompt core.prompts) to curestry_member;
@@ -10302,7 +11592,7 @@ $function$;
 alter function core.sign_out_everywhere() owner to curestry_definer;
 grant execute on function core.sign_out_everywhere() to curestry_member;
 revoke all on function core.sign_out_everywhere() from public;
-comment on function core.sign_out_everywhere() is 'Ends all of your sessions, this one too; answers how many they were.';
+comment on function core.sign_out_everywhere() is 'Ends all of your sessions, including this one; returns how many there were.';
 
 
 -- mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text)
@@ -10316,17 +11606,20 @@ CREATE OR REPLACE FUNCTION mart.analysis_series("from" timestamp with time zone,
 AS $function$
 declare
   v_organization constant uuid := app.require('marts:read');
-  v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+  v_zone constant text := coalesce(
+    (select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
 begin
   if dimension not in ('all', 'status', 'language', 'rubric') then
-    perform app.refuse('CU004', format('dimension: must be all, status, language or rubric, not %s', to_json(dimension)), 'dimension', 'analysis_series_dimension');
+    perform app.refuse('CU004',
+      format('dimension: must be all, status, language or rubric, not %s', to_json(dimension)),
+      'dimension', 'analysis_series_dimension');
   end if;
   return (
     with bucket as materialized (
-      select b.* from app.series_buckets(v_zone, analysis_series.bucket, "from", "to") as b
+      select b.* from app.bucket_series(v_zone, analysis_series.bucket, "from", "to") as b
     ), counted as (
       select b.n, b.points, b.low, b.high, a.*,
-             -- The place of the last mean before, or here
+             -- The bucket of the last mean before, or here
              max(b.n) filter (where a.analyses > 0) over (order by b.n) as last
         from bucket b,
              lateral (select sum(h.analyses)::bigint as analyses, sum(h.scored)::bigint as scored,
@@ -10334,20 +11627,24 @@ begin
                              sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy,
                              sum(h.judged)::bigint as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged
                         from mart.analysis_hourly h
-                       where h.organization_id = v_organization and h.dimension = analysis_series.dimension and h.value = analysis_series.value
+                       where h.organization_id = v_organization
+                         and h.dimension = analysis_series.dimension and h.value = analysis_series.value
                          and h.ts_bucket >= b.low and h.ts_bucket < b.high) a
     ), point as (
       select b.n, b.points, b.low, b.high,
              case
-               when b.analyses is not null then row(b.analyses, b.scored, b.avg_overall, b.avg_entropy, b.judged, b.avg_judged)::mart.analysis_values
+               when b.analyses is not null then
+                 row(b.analyses, b.scored, b.avg_overall, b.avg_entropy, b.judged, b.avg_judged)::mart.analysis_values
                when analysis_series.fill = 'ZERO' then row(0, 0, 0, 0, 0, 0)::mart.analysis_values
-               when analysis_series.fill = 'PREVIOUS' then row(0, 0, l.avg_overall, l.avg_entropy, 0, l.avg_judged)::mart.analysis_values
+               when analysis_series.fill = 'PREVIOUS' then
+                 row(0, 0, l.avg_overall, l.avg_entropy, 0, l.avg_judged)::mart.analysis_values
                when analysis_series.fill = 'NULL' then row(0, 0, null, null, 0, null)::mart.analysis_values
              end as counted
         from counted b
         left join counted l on l.n = b.last
     )
-    select coalesce(array_agg(row(c.low, c.high, (c.counted).*, p.low, p.counted)::mart.analysis_point order by c.n), '{}')
+    select coalesce(array_agg(row(c.low, c.high, (c.counted).*, p.low, p.counted)::mart.analysis_point
+                              order by c.n), '{}')
       from point c
       join point p on p.n = c.n - c.points
      where c.n > c.points and c.counted is distinct from null);
@@ -10366,7 +11663,7 @@ CREATE OR REPLACE FUNCTION mart.mart_freshness()
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select array_agg(row(f.*)::mart.freshness order by f.mart) from app.organization_mart_freshness(app.require('marts:read')) as f;
+  select array_agg(row(f.*)::mart.freshness order by f.mart) from app.mart_freshness_of(app.require('marts:read')) as f;
 $function$;
 alter function mart.mart_freshness() owner to curestry_definer;
 grant execute on function mart.mart_freshness() to curestry_member;
@@ -10388,7 +11685,7 @@ AS $function$
 $function$;
 grant execute on function mart.merge_sketches(sketches jsonb[]) to curestry_analyst;
 revoke all on function mart.merge_sketches(sketches jsonb[]) from public;
-comment on function mart.merge_sketches(sketches jsonb[]) is 'The sketch of all numbers of these sketches, exactly: mart.quantile(mart.merge_sketches(array_agg(value_json -> ''sketch'')), 0.95). Counts of texts are added up likewise.';
+comment on function mart.merge_sketches(sketches jsonb[]) is 'The exact sketch of all numbers of these sketches: mart.quantile(mart.merge_sketches(array_agg(value_json -> ''sketch'')), 0.95). Counts of texts are added up likewise.';
 
 
 -- mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text)
@@ -10401,41 +11698,51 @@ CREATE OR REPLACE FUNCTION mart.metric_series(key text, "from" timestamp with ti
 AS $function$
 declare
   v_organization constant uuid := app.require('marts:read');
-  v_zone constant text := coalesce((select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+  v_zone constant text := coalesce(
+    (select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
 begin
   if source not in ('metric', 'node', 'judge', 'evaluation') then
-    perform app.refuse('CU004', format('source: must be metric, node, judge or evaluation, not %s', to_json(source)), 'source', 'metric_series_source');
+    perform app.refuse('CU004',
+      format('source: must be metric, node, judge or evaluation, not %s', to_json(source)),
+      'source', 'metric_series_source');
   end if;
   return (
     with bucket as materialized (
-      select b.* from app.series_buckets(v_zone, metric_series.bucket, "from", "to") as b
+      select b.* from app.bucket_series(v_zone, metric_series.bucket, "from", "to") as b
     ), measured as (
-      select b.n, b.points, b.low, b.high, m.sample_count, m.numeric_count, m.value_sum, m.value_num, m.value_min, m.value_max, m.value_json,
-             -- The place of the last number before, or here
+      select b.n, b.points, b.low, b.high, m.sample_count, m.numeric_count,
+             m.value_sum, m.value_num, m.value_min, m.value_max, m.value_json,
+             -- The bucket of the last number before, or here
              max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
         from bucket b
-        left join app.merge_metric_timeseries(
-               v_organization, metric_series.source, case metric_series.bucket when 'HOUR' then 'hour' else 'day' end, metric_series.key,
-               (select array_agg(a.low order by a.n) from bucket a), (select array_agg(a.high order by a.n) from bucket a)) as m
+        left join app.mart_merge_metric_timeseries(
+               v_organization, metric_series.source,
+               case metric_series.bucket when 'HOUR' then 'hour' else 'day' end, metric_series.key,
+               (select array_agg(a.low order by a.n) from bucket a),
+               (select array_agg(a.high order by a.n) from bucket a)) as m
           on m.ts_bucket = b.low
     ), point as (
       select b.n, b.points, b.low, b.high,
              case
                when b.sample_count is not null then
                  row(b.sample_count, b.numeric_count, b.value_sum, b.value_num, b.value_min, b.value_max,
-                     (b.value_json ->> 'p50')::numeric, (b.value_json ->> 'p90')::numeric, (b.value_json ->> 'p95')::numeric, (b.value_json ->> 'p99')::numeric,
+                     (b.value_json ->> 'p50')::numeric, (b.value_json ->> 'p90')::numeric,
+                     (b.value_json ->> 'p95')::numeric, (b.value_json ->> 'p99')::numeric,
                      b.value_json -> 'counts', (b.value_json ->> 'other')::bigint)::mart.series_values
                when metric_series.fill = 'ZERO' then row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}', 0)::mart.series_values
                when metric_series.fill = 'PREVIOUS' then
                  row(0, 0, 0, l.value_num, l.value_min, l.value_max,
-                     (l.value_json ->> 'p50')::numeric, (l.value_json ->> 'p90')::numeric, (l.value_json ->> 'p95')::numeric, (l.value_json ->> 'p99')::numeric,
+                     (l.value_json ->> 'p50')::numeric, (l.value_json ->> 'p90')::numeric,
+                     (l.value_json ->> 'p95')::numeric, (l.value_json ->> 'p99')::numeric,
                      null, null)::mart.series_values
-               when metric_series.fill = 'NULL' then row(0, 0, null, null, null, null, null, null, null, null, null, null)::mart.series_values
+               when metric_series.fill = 'NULL' then
+                 row(0, 0, null, null, null, null, null, null, null, null, null, null)::mart.series_values
              end as measured
         from measured b
         left join measured l on l.n = b.last
     )
-    select coalesce(array_agg(row(c.low, c.high, (c.measured).*, p.low, p.measured)::mart.series_point order by c.n), '{}')
+    select coalesce(array_agg(row(c.low, c.high, (c.measured).*, p.low, p.measured)::mart.series_point
+                              order by c.n), '{}')
       from point c
       join point p on p.n = c.n - c.points
      where c.n > c.points and c.measured is distinct from null);
@@ -10461,7 +11768,7 @@ AS $function$
 $function$;
 grant execute on function mart.quantile(sketch jsonb, q numeric) to curestry_analyst;
 revoke all on function mart.quantile(sketch jsonb, q numeric) from public;
-comment on function mart.quantile(sketch jsonb, q numeric) is 'The smallest number that this share of all (0.5: half of them, the median) is at most, as percentile_disc has it, of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+comment on function mart.quantile(sketch jsonb, q numeric) is 'The smallest number of a sketch (value_json -> ''sketch'' of mart.metric_timeseries) that is at least as large as this share of all, as percentile_disc returns it (0.5: the median); within 1 %. Null outside of 0 to 1, and of an empty sketch.';
 
 
 -- ops.accept_invitation(code text)
@@ -10483,14 +11790,15 @@ begin
      and i.code_hash = encode(sha256(convert_to(accept_invitation.code, 'UTF8')), 'hex')
      and i.accepted_at is null and i.expires_at > now();
   if not found then
-    -- The same for a wrong, an old and a used code, and for somebody else's.
+    -- The same answer for a wrong, an expired and a used code, and for somebody else's.
     perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
   end if;
   perform from ops.organization o where o.id = v_invitation.organization_id for no key update;
   update ops.invitation i set accepted_at = now()
    where i.organization_id = v_invitation.organization_id and i.id = v_invitation.id;
   update ops.organization_user m set status = 'active'
-   where m.organization_id = v_invitation.organization_id and m.id = v_invitation.organization_user_id and m.status = 'invited'
+   where m.organization_id = v_invitation.organization_id and m.id = v_invitation.organization_user_id
+     and m.status = 'invited'
   returning m.* into v_member;
   if not found then
     perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
@@ -10536,7 +11844,9 @@ CREATE OR REPLACE FUNCTION ops.cancel_analysis_run(id uuid, reason text DEFAULT 
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select * from app.end_analysis_run(id, 'cancelled', case when reason is not null then jsonb_build_object('reason', reason) end);
+  select *
+    from app.analysis_run_end(
+           id, 'cancelled', case when reason is not null then jsonb_build_object('reason', reason) end);
 $function$;
 alter function ops.cancel_analysis_run(id uuid, reason text) owner to curestry_definer;
 grant execute on function ops.cancel_analysis_run(id uuid, reason text) to curestry_member;
@@ -10552,14 +11862,14 @@ CREATE OR REPLACE FUNCTION ops.cancel_job(id bigint)
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_operator();
-  return app.cancel_job(cancel_job.id);
+  perform app.require_platform_admin();
+  return app.job_cancel(cancel_job.id);
 end;
 $function$;
 alter function ops.cancel_job(id bigint) owner to curestry_definer;
 grant execute on function ops.cancel_job(id bigint) to curestry_member;
 revoke all on function ops.cancel_job(id bigint) from public;
-comment on function ops.cancel_job(id bigint) is 'Takes a job out of the queue; answers its task. For operators, in person.';
+comment on function ops.cancel_job(id bigint) is 'Removes a job from the queue; returns its task. For platform admins, in person.';
 
 
 -- ops.change_member_role(user_id integer, role text)
@@ -10571,9 +11881,9 @@ CREATE OR REPLACE FUNCTION ops.change_member_role(user_id integer, role text)
 AS $function$
 declare
   v_organization constant uuid := app.require('members:write');
-  v_member ops.organization_user := app.lock_member(v_organization, change_member_role.user_id);
+  v_member ops.organization_user := app.member_lock(v_organization, change_member_role.user_id);
 begin
-  perform app.check_rank(v_member.role, change_member_role.role);
+  perform app.member_check_rank(v_member.role, change_member_role.role);
   update ops.organization_user m set role = change_member_role.role
    where m.organization_id = v_organization and m.id = v_member.id
   returning m.* into v_member;
@@ -10583,7 +11893,7 @@ $function$;
 alter function ops.change_member_role(user_id integer, role text) owner to curestry_definer;
 grant execute on function ops.change_member_role(user_id integer, role text) to curestry_member;
 revoke all on function ops.change_member_role(user_id integer, role text) from public;
-comment on function ops.change_member_role(user_id integer, role text) is 'Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or makes, admins and owners. The last owner cannot be changed.';
+comment on function ops.change_member_role(user_id integer, role text) is 'Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or appoints, admins and owners. The last owner cannot be changed.';
 
 
 -- ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone)
@@ -10605,18 +11915,20 @@ begin
     perform app.refuse('CU002', format('scopes: %s is beyond your own permissions', v_beyond), 'scopes');
   end if;
   if v_parent is not null and 'keys:write' = any (scopes) then
-    perform app.refuse('CU002', 'scopes: a key that is made with a key cannot have keys:write; sign in to make it', 'scopes');
+    perform app.refuse('CU002',
+      'scopes: a key that is made with a key cannot have keys:write; sign in to make it', 'scopes');
   end if;
   select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
     into v_answer
-    from app.create_api_key(v_organization, app.user_id(), create_api_key.name, create_api_key.scopes, create_api_key.expires_at, v_parent) as k;
+    from app.api_key_create(v_organization, app.user_id(), create_api_key.name, create_api_key.scopes,
+                            create_api_key.expires_at, v_parent) as k;
   return v_answer;
 end;
 $function$;
 alter function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) owner to curestry_definer;
 grant execute on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) to curestry_member;
 revoke all on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) from public;
-comment on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) is 'Makes an API key and answers its text, once. Its scopes are permissions that you have, and it never may more than you. Needs keys:write.';
+comment on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) is 'Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more than you. Needs keys:write.';
 
 
 -- ops.create_organization(slug text, name text)
@@ -10630,7 +11942,8 @@ declare
   v_user constant integer := app.require_person();
   v_organization ops.organization;
 begin
-  insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug) returning * into v_organization;
+  insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug)
+  returning * into v_organization;
   insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner');
   return v_organization;
 end;
@@ -10638,7 +11951,7 @@ $function$;
 alter function ops.create_organization(slug text, name text) owner to curestry_definer;
 grant execute on function ops.create_organization(slug text, name text) to curestry_member;
 revoke all on function ops.create_organization(slug text, name text) from public;
-comment on function ops.create_organization(slug text, name text) is 'Makes an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
+comment on function ops.create_organization(slug text, name text) is 'Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
 
 
 -- ops.entity_as_of(type text, id text, at timestamp with time zone)
@@ -10650,17 +11963,18 @@ CREATE OR REPLACE FUNCTION ops.entity_as_of(type text, id text, at timestamp wit
 AS $function$
 declare
   v_organization constant uuid := app.require('audit:read');
-  v_table constant text := app.audited_entity(entity_as_of.type);
+  v_table constant text := app.audit_entity_table(entity_as_of.type);
   v_last ops.audit_log;
 begin
   select a.* into v_last
-    from app.entity_entries(v_organization, v_table, entity_as_of.id) a
+    from app.audit_entity_entries(v_organization, v_table, entity_as_of.id) a
    where a.ts <= entity_as_of.at
    order by a.seq desc
    limit 1;
   return case
     when v_last.action in ('delete', 'truncate') then null
-    when v_last.after_state is null and v_last.erasure_id is not null then jsonb_build_object('erased', v_last.erasure_id)
+    when v_last.after_state is null and v_last.erasure_id is not null then
+      jsonb_build_object('erased', v_last.erasure_id)
     else v_last.after_state
   end;
 end;
@@ -10668,7 +11982,7 @@ $function$;
 alter function ops.entity_as_of(type text, id text, at timestamp with time zone) owner to curestry_definer;
 grant execute on function ops.entity_as_of(type text, id text, at timestamp with time zone) to curestry_member;
 revoke all on function ops.entity_as_of(type text, id text, at timestamp with time zone) from public;
-comment on function ops.entity_as_of(type text, id text, at timestamp with time zone) is 'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). A state that was erased is {"erased": the erasure}. Needs audit:read.';
+comment on function ops.entity_as_of(type text, id text, at timestamp with time zone) is 'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). An erased state is {"erased": the erasure}. Needs audit:read.';
 
 
 -- ops.entity_history(type text, id text)
@@ -10680,15 +11994,17 @@ CREATE OR REPLACE FUNCTION ops.entity_history(type text, id text)
 AS $function$
 declare
   v_organization constant uuid := app.require('audit:read');
-  v_table constant text := app.audited_entity(entity_history.type);
-  -- Of a person, only who may read members learns more than the id.
-  v_visible constant integer[] := app.visible_user_ids();
+  v_table constant text := app.audit_entity_table(entity_history.type);
+  -- Only a request that may read members sees more of a person than the id.
+  v_visible constant integer[] := app.member_visible_user_ids();
 begin
   return query
-    select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text, a.request_id::text,
+    select a.ts, a.action::text, a.actor_user_id, u.email::text, a.actor_api_key_id, k.name::text, a.actor_role::text,
+           a.request_id::text,
            c.changes, a.erasure_id,
            case when a.action = 'baseline' then 'It was there when this log begins' else
-             coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''), 'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
+             coalesce(u.email || coalesce(' (API key "' || k.name || '")', ''),
+                      'the API key "' || k.name || '"', 'user ' || a.actor_user_id,
                       'the login ' || a.actor_role)
              || case a.action
                   when 'insert' then ' created it'
@@ -10697,18 +12013,20 @@ begin
                   else ' changed ' || coalesce(s.columns, 'nothing')
                 end end
            || case when a.erasure_id is null then '' else ' (the values were erased)' end
-      from app.entity_entries(v_organization, v_table, entity_history.id) a
+      from app.audit_entity_entries(v_organization, v_table, entity_history.id) a
       left join core.users u on u.id = a.actor_user_id and u.id = any (v_visible)
       left join ops.api_key k on k.organization_id = v_organization and k.id = a.actor_api_key_id
       left join lateral (
-        select array_agg(row(n.name, a.before_state -> n.name, a.after_state -> n.name)::ops.column_change order by n.name) as changes
+        select array_agg(row(n.name, a.before_state -> n.name, a.after_state -> n.name)::ops.column_change
+                         order by n.name) as changes
           from (select unnest(a.changed_columns) as name
                 union
                 select j.key from jsonb_each(coalesce(a.after_state, a.before_state)) j
                  where a.action <> 'update' and j.value <> 'null') n) c on true
       left join lateral (
         select case count(*) when 1 then min(w.name)
-               else array_to_string((array_agg(w.name order by w.name))[:count(*)::integer - 1], ', ') || ' and ' || max(w.name) end as columns
+               else array_to_string((array_agg(w.name order by w.name))[:count(*)::integer - 1], ', ')
+                    || ' and ' || max(w.name) end as columns
           from unnest(a.changed_columns) as w (name)
          where w.name <> 'updated_at'
         having count(*) > 0) s on true
@@ -10728,7 +12046,9 @@ CREATE OR REPLACE FUNCTION ops.fail_analysis_run(id uuid, message text DEFAULT N
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select * from app.end_analysis_run(id, 'failed', case when message is not null then jsonb_build_object('error', message) end);
+  select *
+    from app.analysis_run_end(
+           id, 'failed', case when message is not null then jsonb_build_object('error', message) end);
 $function$;
 alter function ops.fail_analysis_run(id uuid, message text) owner to curestry_definer;
 grant execute on function ops.fail_analysis_run(id uuid, message text) to curestry_member;
@@ -10744,14 +12064,15 @@ CREATE OR REPLACE FUNCTION ops.failed_jobs()
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_operator();
-  return query select j.id, j.task, j.attempts, j.max_attempts, j.error, j.created_at, j.updated_at from app.list_jobs(true) j;
+  perform app.require_platform_admin();
+  return query
+    select j.id, j.task, j.attempts, j.max_attempts, j.error, j.created_at, j.updated_at from app.job_list(true) j;
 end;
 $function$;
 alter function ops.failed_jobs() owner to curestry_definer;
 grant execute on function ops.failed_jobs() to curestry_member;
 revoke all on function ops.failed_jobs() from public;
-comment on function ops.failed_jobs() is 'The jobs of the worker that failed for good, of all organizations. For operators, in person.';
+comment on function ops.failed_jobs() is 'The jobs of the worker that failed permanently, of all organizations. For platform admins, in person.';
 
 
 -- ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[])
@@ -10762,7 +12083,7 @@ CREATE OR REPLACE FUNCTION ops.finish_analysis_run(id uuid, result ops.analysis_
  SET search_path TO ''
 AS $function$
 declare
-  v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_run ops.analysis_run := app.analysis_run_end(id, 'succeeded', null);
   v_content constant text := coalesce(v_run.prompt_content,
     (select p.content from core.prompts p where p.organization_id = v_run.organization_id and p.id = v_run.prompt_id));
   v_item constant ops.analysis_item := row(
@@ -10772,7 +12093,8 @@ begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
+  perform app.analysis_store_facts(
+    v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
     array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
@@ -10792,26 +12114,28 @@ CREATE OR REPLACE FUNCTION ops.invite_member(email text, role text DEFAULT 'memb
 AS $function$
 declare
   v_organization constant uuid := app.require('members:write');
-  v_code constant text := encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  v_code constant text := encode(
+    sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
   v_user integer;
   v_member ops.organization_user;
   v_expires constant timestamptz := now() + interval '7 days';
 begin
-  perform app.check_rank(role);
+  perform app.member_check_rank(role);
   perform from ops.organization o where o.id = v_organization for no key update;
-  v_user := app.ensure_user(btrim(email));
+  v_user := app.user_ensure(btrim(email));
   select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
   if v_member.status = 'active' then
-    perform app.refuse('CU005', 'This person is a member already; change the role instead', 'email', 'unq_organization_user_user_id');
+    perform app.refuse('CU005', 'This person is a member already; change the role instead',
+                       'email', 'unq_organization_user_user_id');
   end if;
   if v_member.status = 'invited' then
-    perform app.check_rank(v_member.role);
+    perform app.member_check_rank(v_member.role);
   end if;
   insert into ops.organization_user as m (organization_id, user_id, role, status)
   values (v_organization, v_user, invite_member.role, 'invited')
   on conflict on constraint unq_organization_user_user_id do update set role = excluded.role, status = 'invited'
   returning m.* into v_member;
-  -- A new invitation takes the place of earlier ones.
+  -- A new invitation replaces earlier ones.
   update ops.invitation i set expires_at = least(i.expires_at, greatest(now(), i.created_at + interval '1 microsecond'))
    where i.organization_id = v_organization and i.organization_user_id = v_member.id and i.accepted_at is null;
   insert into ops.invitation (organization_id, organization_user_id, code_hash, invited_by_user_id, expires_at)
@@ -10822,7 +12146,7 @@ $function$;
 alter function ops.invite_member(email text, role text) owner to curestry_definer;
 grant execute on function ops.invite_member(email text, role text) to curestry_member;
 revoke all on function ops.invite_member(email text, role text) from public;
-comment on function ops.invite_member(email text, role text) is 'Invites a person by e-mail address, as viewer, member, admin or owner, and answers a code, once: give it to that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
+comment on function ops.invite_member(email text, role text) is 'Invites a person by e-mail address, as viewer, member, admin or owner, and returns a code, once: give it to that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
 
 
 -- ops.leave_organization()
@@ -10835,7 +12159,7 @@ AS $function$
 declare
   v_user constant integer := app.require_person();
   v_organization constant uuid := app.organization_id();
-  v_member ops.organization_user := app.lock_member(v_organization, v_user);
+  v_member ops.organization_user := app.member_lock(v_organization, v_user);
 begin
   if exists (select from ops.organization o where o.id = v_organization and o.personal_user_id is not null) then
     perform app.refuse('CU005', 'Nobody leaves a personal organization', 'organization', 'organization_owner');
@@ -10866,18 +12190,20 @@ begin
     perform app.refuse('CU004', 'items: at least one is required', 'items', 'record_analyses_items');
   end if;
   if cardinality(items) > 1000 then
-    perform app.refuse('CU006', format('items: at most 1000 in one call, and these are %s; send them in batches', cardinality(items)), 'items', 'record_analyses_items');
+    perform app.refuse('CU006',
+      format('items: at most 1000 in one call, and these are %s; send them in batches', cardinality(items)),
+      'items', 'record_analyses_items');
   end if;
   if array_position(items, null) is not null then
     perform app.refuse('CU004', 'items: null is not an item', 'items', 'record_analyses_items');
   end if;
-  return query select * from unnest(app.record_analyses(v_organization, app.user_id(), items));
+  return query select * from unnest(app.analysis_record(v_organization, app.user_id(), items));
 end;
 $function$;
 alter function ops.record_analyses(items ops.analysis_item[]) owner to curestry_definer;
 grant execute on function ops.record_analyses(items ops.analysis_item[]) to curestry_member;
 revoke all on function ops.record_analyses(items ops.analysis_item[]) from public;
-comment on function ops.record_analyses(items ops.analysis_item[]) is 'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Answers, in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
+comment on function ops.record_analyses(items ops.analysis_item[]) is 'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Returns, in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
 
 
 -- ops.record_feature_events(events ops.feature_event_item[])
@@ -10904,7 +12230,7 @@ $function$;
 alter function ops.record_feature_events(events ops.feature_event_item[]) owner to curestry_definer;
 grant execute on function ops.record_feature_events(events ops.feature_event_item[]) to curestry_member;
 revoke all on function ops.record_feature_events(events ops.feature_event_item[]) from public;
-comment on function ops.record_feature_events(events ops.feature_event_item[]) is 'Records uses of features, all or nothing; answers how many rows were written. Needs features:write.';
+comment on function ops.record_feature_events(events ops.feature_event_item[]) is 'Records uses of features, all or nothing; returns how many rows were written. Needs features:write.';
 
 
 -- ops.remove_member(user_id integer)
@@ -10916,9 +12242,9 @@ CREATE OR REPLACE FUNCTION ops.remove_member(user_id integer)
 AS $function$
 declare
   v_organization constant uuid := app.require('members:write');
-  v_member ops.organization_user := app.lock_member(v_organization, remove_member.user_id);
+  v_member ops.organization_user := app.member_lock(v_organization, remove_member.user_id);
 begin
-  perform app.check_rank(v_member.role);
+  perform app.member_check_rank(v_member.role);
   update ops.organization_user m set status = 'removed'
    where m.organization_id = v_organization and m.id = v_member.id
   returning m.* into v_member;
@@ -10928,7 +12254,7 @@ $function$;
 alter function ops.remove_member(user_id integer) owner to curestry_definer;
 grant execute on function ops.remove_member(user_id integer) to curestry_member;
 revoke all on function ops.remove_member(user_id integer) from public;
-comment on function ops.remove_member(user_id integer) is 'Removes a member, or takes an invitation back, from their next request on; the API keys that they made for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
+comment on function ops.remove_member(user_id integer) is 'Removes a member, or withdraws an invitation, from their next request on; the API keys that they created for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
 
 
 -- ops.retry_job(id bigint)
@@ -10939,14 +12265,14 @@ CREATE OR REPLACE FUNCTION ops.retry_job(id bigint)
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_operator();
-  return app.retry_job(retry_job.id);
+  perform app.require_platform_admin();
+  return app.job_retry(retry_job.id);
 end;
 $function$;
 alter function ops.retry_job(id bigint) owner to curestry_definer;
 grant execute on function ops.retry_job(id bigint) to curestry_member;
 revoke all on function ops.retry_job(id bigint) from public;
-comment on function ops.retry_job(id bigint) is 'Lets a job run again at once, with all its attempts; answers its task. For operators, in person.';
+comment on function ops.retry_job(id bigint) is 'Runs a job again at once, with all its attempts; returns its task. For platform admins, in person.';
 
 
 -- ops.revise_judge_rubric(id uuid)
@@ -10961,7 +12287,8 @@ declare
   v_old ops.judge_rubric;
   v_new ops.judge_rubric;
 begin
-  select r.* into v_old from ops.judge_rubric r where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
+  select r.* into v_old from ops.judge_rubric r
+   where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
   if not found then
     perform app.refuse('CU003', format('There is no rubric %s in this organization', id), 'id');
   end if;
@@ -10978,7 +12305,7 @@ $function$;
 alter function ops.revise_judge_rubric(id uuid) owner to curestry_definer;
 grant execute on function ops.revise_judge_rubric(id uuid) to curestry_member;
 revoke all on function ops.revise_judge_rubric(id uuid) from public;
-comment on function ops.revise_judge_rubric(id uuid) is 'Makes a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
+comment on function ops.revise_judge_rubric(id uuid) is 'Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
 
 
 -- ops.revoke_api_key(id uuid)
@@ -10989,7 +12316,7 @@ CREATE OR REPLACE FUNCTION ops.revoke_api_key(id uuid)
  SET search_path TO ''
 AS $function$
 declare
-  v_key ops.api_key := app.own_api_key(id);
+  v_key ops.api_key := app.api_key_own(id);
 begin
   if not v_key.is_revoked then
     update ops.api_key k set is_revoked = true, revoked_at = now()
@@ -11002,7 +12329,7 @@ $function$;
 alter function ops.revoke_api_key(id uuid) owner to curestry_definer;
 grant execute on function ops.revoke_api_key(id uuid) to curestry_member;
 revoke all on function ops.revoke_api_key(id uuid) from public;
-comment on function ops.revoke_api_key(id uuid) is 'Revokes an API key, for good: from the next request on it is refused. Needs keys:write.';
+comment on function ops.revoke_api_key(id uuid) is 'Revokes an API key permanently: it is refused from the next request on. Needs keys:write.';
 
 
 -- ops.rotate_api_key(id uuid, overlap_seconds integer)
@@ -11013,7 +12340,7 @@ CREATE OR REPLACE FUNCTION ops.rotate_api_key(id uuid, overlap_seconds integer D
  SET search_path TO ''
 AS $function$
 declare
-  v_old constant ops.api_key := app.own_api_key(id);
+  v_old constant ops.api_key := app.api_key_own(id);
   v_parent constant uuid := nullif(current_setting('curestry.api_key_id', true), '')::uuid;
   v_beyond text;
   v_answer ops.new_api_key;
@@ -11024,7 +12351,7 @@ begin
   if v_old.is_revoked or v_old.expires_at <= now() then
     perform app.refuse('CU005', 'This API key is revoked or has expired; make a new one', 'id');
   end if;
-  -- Who rotates a key holds its successor, which therefore is theirs: bounded by what they may, now and later.
+  -- The successor belongs to the person who rotates the key, and is limited by what they may do, now and later.
   select s into v_beyond from jsonb_array_elements_text(v_old.scopes) as s where app.organization_if(s) is null limit 1;
   if found then
     perform app.refuse('CU002', format('This API key may %s, which is beyond your own permissions', v_beyond), 'id');
@@ -11034,8 +12361,10 @@ begin
   end if;
   select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
     into v_answer
-    from app.create_api_key(v_old.organization_id, app.user_id(), v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
-           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end, v_parent) as k;
+    from app.api_key_create(
+           v_old.organization_id, app.user_id(), v_old.name, array(select jsonb_array_elements_text(v_old.scopes)),
+           case when v_old.expires_at is not null then now() + (v_old.expires_at - v_old.created_at) end,
+           v_parent) as k;
   update ops.api_key k
      set expires_at = least(k.expires_at, now() + make_interval(secs => overlap_seconds))
    where k.organization_id = v_old.organization_id and k.id = v_old.id;
@@ -11045,7 +12374,7 @@ $function$;
 alter function ops.rotate_api_key(id uuid, overlap_seconds integer) owner to curestry_definer;
 grant execute on function ops.rotate_api_key(id uuid, overlap_seconds integer) to curestry_member;
 revoke all on function ops.rotate_api_key(id uuid, overlap_seconds integer) from public;
-comment on function ops.rotate_api_key(id uuid, overlap_seconds integer) is 'Makes a successor of an API key, with the same name and scopes, and answers its text, once; the successor is yours, and never may more than you. The old key works for the overlap (a day, if not given) and then no more. Needs keys:write.';
+comment on function ops.rotate_api_key(id uuid, overlap_seconds integer) is 'Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor is yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then stops. Needs keys:write.';
 
 
 -- ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text)
@@ -11058,7 +12387,8 @@ AS $function$
 declare
   v_organization constant uuid := app.require('analyses:write');
   v_run ops.analysis_run;
-  v_digest constant bytea := sha256(convert_to(jsonb_build_array(start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8'));
+  v_digest constant bytea := sha256(convert_to(jsonb_build_array(
+    start_analysis_run.prompt_id, start_analysis_run.prompt_content, start_analysis_run.meta)::text, 'UTF8'));
 begin
   if id is not null then
     update ops.analysis_run r set status = 'running', started_at = now()
@@ -11072,11 +12402,14 @@ begin
   if prompt_id is null and prompt_content is null then
     perform app.refuse('CU004', 'promptId or promptContent is required', 'promptId');
   end if;
-  insert into ops.analysis_run (organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, meta, idempotency_key, request_digest)
+  insert into ops.analysis_run
+    (organization_id, user_id, prompt_id, prompt_version_id, prompt_content, status, started_at, meta,
+     idempotency_key, request_digest)
   select v_organization, app.user_id(), start_analysis_run.prompt_id,
          app.prompt_version_of(v_organization, start_analysis_run.prompt_id, start_analysis_run.prompt_content),
          coalesce(start_analysis_run.prompt_content,
-                  (select p.content from core.prompts p where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
+                  (select p.content from core.prompts p
+                    where p.organization_id = v_organization and p.id = start_analysis_run.prompt_id)),
          'running', now(), coalesce(start_analysis_run.meta, '{}'), start_analysis_run.idempotency_key,
          v_digest
   on conflict on constraint unq_analysis_run_idempotency_key do nothing
@@ -11085,7 +12418,8 @@ begin
     select r.* into v_run from ops.analysis_run r
      where r.organization_id = v_organization and r.idempotency_key = start_analysis_run.idempotency_key;
     if v_run.request_digest is distinct from v_digest then
-      perform app.refuse('CU005', format('idempotencyKey %s was used before, for another content', idempotency_key), 'idempotencyKey', 'unq_analysis_run_idempotency_key');
+      perform app.refuse('CU005', app.analysis_key_conflict(idempotency_key),
+                         'idempotencyKey', 'unq_analysis_run_idempotency_key');
     end if;
   end if;
   return v_run;
@@ -11094,7 +12428,7 @@ $function$;
 alter function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) owner to curestry_definer;
 grant execute on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) to curestry_member;
 revoke all on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) from public;
-comment on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) is 'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey answers the same run. Needs analyses:write.';
+comment on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) is 'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey returns the same run. Needs analyses:write.';
 
 
 -- ops.task_runs()
@@ -11105,14 +12439,14 @@ CREATE OR REPLACE FUNCTION ops.task_runs()
  SET search_path TO ''
 AS $function$
 begin
-  perform app.require_operator();
-  return query select r.* from app.task_runs() r;
+  perform app.require_platform_admin();
+  return query select r.* from app.task_list() r;
 end;
 $function$;
 alter function ops.task_runs() owner to curestry_definer;
 grant execute on function ops.task_runs() to curestry_member;
 revoke all on function ops.task_runs() from public;
-comment on function ops.task_runs() is 'The tasks of the worker that run by themselves, and which of them are late. For operators, in person.';
+comment on function ops.task_runs() is 'The scheduled and polling tasks of the worker, and which of them are late. For platform admins, in person.';
 
 
 -- ops.viewer()
@@ -11125,10 +12459,13 @@ AS $function$
   select row(
            u.id, u.email::text, u.name::text, nullif(current_setting('curestry.api_key_id', true), '')::uuid,
            o.id, o.slug::text,
-           (select m.role::text from ops.organization_user m where m.organization_id = o.id and m.user_id = u.id and m.status = 'active'),
+           (select m.role::text from ops.organization_user m
+             where m.organization_id = o.id and m.user_id = u.id and m.status = 'active'),
            string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '),
            -- A key sees its own organization only.
-           (select array_agg(row(i.id, i.slug::text, i.name::text, m.role::text, i.personal_user_id is not distinct from u.id)::ops.viewer_organization order by i.slug)
+           (select array_agg(row(i.id, i.slug::text, i.name::text, m.role::text,
+                                 i.personal_user_id is not distinct from u.id)::ops.viewer_organization
+                             order by i.slug)
               from ops.organization_user m
               join ops.organization i on i.id = m.organization_id
              where m.user_id = u.id and m.status = 'active'

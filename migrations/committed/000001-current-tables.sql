@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:76daae3bc0cc0fb66c33d7914ef0e1a4d8c7c983
+--! Hash: sha1:dae518b229668dbd4fa0071338e79bd027043df8
 --! Message: current tables
 
 /*
@@ -119,7 +119,8 @@ create index if not exists idx_sessions_user_id on public.sessions (user_id);
 create index if not exists idx_analysis_results_created_at on public.analysis_results (created_at);
 create index if not exists idx_workflow_runs_started_at on public.workflow_runs (started_at);
 create index if not exists idx_prompts_tags_gin on public.prompts using gin (tags);
-create index if not exists idx_analysis_results_metadata_gin on public.analysis_results using gin (analysis_extra_metadata);
+create index if not exists idx_analysis_results_metadata_gin
+  on public.analysis_results using gin (analysis_extra_metadata);
 create index if not exists idx_workflow_runs_user_status on public.workflow_runs (user_id, status);
 create index if not exists idx_evaluation_metrics_run_metric on public.evaluation_metrics (run_id, metric_name);
 

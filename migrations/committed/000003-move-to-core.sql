@@ -1,5 +1,5 @@
---! Previous: sha1:00956fc7663218130686890fbffd9482ef1b8e9e
---! Hash: sha1:af2cb68715c206398cc5e19a9cd73d598026ac55
+--! Previous: sha1:9bbe9d4c5377e46563c28bcdafcd3aeadca34d5b
+--! Hash: sha1:19426d220ec2ec428e10fc3e558df3c24ce9d3e9
 --! Message: move to core
 
 /*
@@ -88,9 +88,11 @@ alter table core.prompt_relations add column organization_id uuid;
 alter table core.analysis_results add column organization_id uuid;
 alter table core.analysis_results add column analysis_run_id uuid;
 alter table core.analysis_results add column occurred_at timestamptz;
+alter table core.analysis_results add column prompt_version_id uuid;
 alter table core.workflow_runs add column organization_id uuid;
 alter table core.workflow_nodes add column organization_id uuid;
 alter table core.evaluation_metrics add column organization_id uuid;
+alter table core.evaluation_metrics add column occurred_at timestamptz not null generated always as (created_at) stored;
 
 update core.prompts set organization_id = (select id from ops.organization where slug = 'legacy');
 update core.prompt_relations set organization_id = (select id from ops.organization where slug = 'legacy');
@@ -129,17 +131,24 @@ alter table core.prompts
   alter column tags set not null,
   alter column extra_metadata set not null,
   add constraint pk_prompts primary key (organization_id, id),
-  add constraint fk_prompts_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade;
+  add constraint fk_prompts_organization_id foreign key (organization_id)
+      references ops.organization (id) on delete cascade;
 alter table core.prompt_relations
   alter column id set default gen_random_uuid()::text,
   alter column organization_id set not null,
   alter column extra_metadata set not null,
   add constraint pk_prompt_relations primary key (organization_id, id),
-  add constraint fk_prompt_relations_source_id foreign key (organization_id, source_id) references core.prompts (organization_id, id) on delete cascade,
-  add constraint fk_prompt_relations_target_id foreign key (organization_id, target_id) references core.prompts (organization_id, id) on delete cascade;
+  add constraint fk_prompt_relations_source_id foreign key (organization_id, source_id)
+      references core.prompts (organization_id, id) on delete cascade,
+  add constraint fk_prompt_relations_target_id foreign key (organization_id, target_id)
+      references core.prompts (organization_id, id) on delete cascade;
+-- Who was erased stays erased, whatever a request that began before writes after.
 alter table core.users
+  add column erased_at timestamptz,
   add constraint pk_users primary key (id),
-  add constraint unq_users_email unique (email);
+  add constraint unq_users_email unique (email),
+  add constraint chk_users_erased_at check (
+      erased_at is null or (email is null and name is null and avatar_url is null));
 alter table core.sessions
   add column revoked_at timestamptz,
   add constraint pk_sessions primary key (id),
@@ -154,21 +163,59 @@ alter table core.workflow_runs
   alter column organization_id set not null,
   alter column meta set not null,
   add constraint pk_workflow_runs primary key (organization_id, id),
-  add constraint fk_workflow_runs_organization_id foreign key (organization_id) references ops.organization (id) on delete cascade,
+  add constraint fk_workflow_runs_organization_id foreign key (organization_id)
+      references ops.organization (id) on delete cascade,
   add constraint fk_workflow_runs_user_id foreign key (user_id) references core.users (id);
 alter table core.workflow_nodes
   alter column organization_id set not null,
   add constraint pk_workflow_nodes primary key (organization_id, id),
   add constraint unq_workflow_nodes_key unique (organization_id, run_id, key),
-  add constraint fk_workflow_nodes_run_id foreign key (organization_id, run_id) references core.workflow_runs (organization_id, id) on delete cascade;
+  add constraint fk_workflow_nodes_run_id foreign key (organization_id, run_id)
+      references core.workflow_runs (organization_id, id) on delete cascade;
 alter table core.evaluation_metrics
   alter column organization_id set not null,
   add constraint pk_evaluation_metrics primary key (organization_id, id),
-  add constraint fk_evaluation_metrics_run_id foreign key (organization_id, run_id) references core.workflow_runs (organization_id, id) on delete cascade;
+  add constraint fk_evaluation_metrics_run_id foreign key (organization_id, run_id)
+      references core.workflow_runs (organization_id, id) on delete cascade;
+
+/* Every text that a prompt had. */
+create table core.prompt_versions (
+    id uuid not null default gen_random_uuid(),
+    organization_id uuid not null,
+    prompt_id varchar not null,
+    version integer not null,
+    content text not null,
+    format_type varchar(50) not null,
+    language varchar(10) not null,
+    user_id integer,
+    api_key_id uuid,
+    created_at timestamptz not null default now(),
+    constraint unq_prompt_versions_prompt_id_version unique (organization_id, prompt_id, version),
+    constraint chk_prompt_versions_version check (version >= 1),
+    constraint fk_prompt_versions_prompt_id foreign key (organization_id, prompt_id)
+        references core.prompts (organization_id, id) on delete cascade,
+    constraint fk_prompt_versions_user_id foreign key (user_id) references core.users (id) on delete set null,
+    constraint fk_prompt_versions_api_key_id foreign key (organization_id, api_key_id)
+        references ops.api_key (organization_id, id) on delete set null (api_key_id)
+);
+create index idx_prompt_versions_user_id on core.prompt_versions (user_id);
+create index idx_prompt_versions_api_key_id on core.prompt_versions (organization_id, api_key_id);
+-- The primary key comes last: see the migration before this one.
+alter table core.prompt_versions add constraint pk_prompt_versions primary key (organization_id, id);
+
+-- What there is of the past of an old prompt is its text: version 1. An analysis of that very text was one of the version.
+insert into core.prompt_versions (organization_id, prompt_id, version, content, format_type, language, created_at)
+select p.organization_id, p.id, 1, p.content, p.format_type, p.language, p.created_at
+  from core.prompts p;
+update core.analysis_results d
+   set prompt_version_id = v.id
+  from core.prompt_versions v
+ where v.organization_id = d.organization_id and v.prompt_id = d.prompt_id and v.content = d.prompt_content;
 
 -- Each analysis of the old backend becomes the document of a run, and its numbers become the run's metrics.
-insert into ops.analysis_run (id, organization_id, prompt_id, status, started_at, finished_at, created_at, updated_at, meta)
-select r.analysis_run_id, r.organization_id, r.prompt_id, 'succeeded', r.created_at, r.created_at, r.created_at, r.created_at,
+insert into ops.analysis_run
+  (id, organization_id, prompt_id, prompt_version_id, status, started_at, finished_at, created_at, updated_at, meta)
+select r.analysis_run_id, r.organization_id, r.prompt_id, r.prompt_version_id, 'succeeded', r.created_at, r.created_at, r.created_at, r.created_at,
        jsonb_build_object('legacy', true)
   from core.analysis_results r;
 insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at, created_at)
@@ -179,9 +226,10 @@ select r.organization_id, r.analysis_run_id, m.key, m.value_num::numeric, r.crea
          ('complexity_score', r.complexity_score), ('length_chars', r.length_chars), ('length_words', r.length_words)
        ) as m (key, value_num)
  where m.value_num > '-Infinity' and m.value_num < 'Infinity';
-insert into app.mart_mark (organization_id, hour)
-select distinct r.organization_id, date_trunc('hour', r.created_at, 'UTC')
-  from core.analysis_results r;
+-- All that was ever measured is counted: a whole organization at a time costs less than hour by hour.
+insert into app.mart_change (organization_id, source, hour)
+select o.id, s.source, '-infinity'
+  from ops.organization o, unnest(array['metric', 'analysis', 'evaluation']) as s (source);
 
 alter table core.analysis_results
   alter column id set default gen_random_uuid()::text,
@@ -197,7 +245,10 @@ alter table core.analysis_results
   add constraint unq_analysis_results_analysis_run_id unique (organization_id, analysis_run_id),
   add constraint fk_analysis_results_analysis_run_id foreign key (organization_id, analysis_run_id)
       references ops.analysis_run (organization_id, id) on delete cascade,
-  add constraint fk_analysis_results_prompt_id foreign key (organization_id, prompt_id) references core.prompts (organization_id, id);
+  add constraint fk_analysis_results_prompt_id foreign key (organization_id, prompt_id)
+      references core.prompts (organization_id, id),
+  add constraint fk_analysis_results_prompt_version_id foreign key (organization_id, prompt_version_id)
+      references core.prompt_versions (organization_id, id);
 
 -- What ops could not point to until now.
 alter table ops.organization
@@ -207,12 +258,18 @@ alter table ops.organization_user
 alter table ops.api_key
   add constraint fk_api_key_user_id foreign key (user_id) references core.users (id) on delete set null;
 alter table ops.invitation
-  add constraint fk_invitation_invited_by_user_id foreign key (invited_by_user_id) references core.users (id) on delete set null;
+  add constraint fk_invitation_invited_by_user_id foreign key (invited_by_user_id)
+      references core.users (id) on delete set null;
 alter table ops.analysis_run
   add constraint fk_analysis_run_user_id foreign key (user_id) references core.users (id),
-  add constraint fk_analysis_run_prompt_id foreign key (organization_id, prompt_id) references core.prompts (organization_id, id);
+  add constraint fk_analysis_run_prompt_id foreign key (organization_id, prompt_id)
+      references core.prompts (organization_id, id),
+  add constraint fk_analysis_run_prompt_version_id foreign key (organization_id, prompt_version_id)
+      references core.prompt_versions (organization_id, id);
 alter table ops.feature_event
   add constraint fk_feature_event_user_id foreign key (user_id) references core.users (id) on delete set null;
+alter table app.platform_admin
+  add constraint fk_platform_admin_user_id foreign key (user_id) references core.users (id) on delete cascade;
 
 -- Rules that rows of the old backends may not meet.
 do $$
@@ -326,16 +383,19 @@ $$;
 create index idx_prompt_relations_source_id on core.prompt_relations (organization_id, source_id, relation_type);
 create index idx_prompt_relations_target_id on core.prompt_relations (organization_id, target_id, relation_type);
 create index idx_analysis_results_prompt_id on core.analysis_results (organization_id, prompt_id);
+create index idx_analysis_results_prompt_version_id on core.analysis_results (organization_id, prompt_version_id);
 create index idx_analysis_results_created_at on core.analysis_results (organization_id, created_at, id);
 create index idx_analysis_results_occurred_at on core.analysis_results (organization_id, occurred_at);
 create index idx_analysis_results_overall_score on core.analysis_results (organization_id, overall_score);
 create index idx_analysis_results_semantic_entropy on core.analysis_results (organization_id, semantic_entropy);
 create index idx_analysis_results_detected_language on core.analysis_results (organization_id, detected_language);
-create index idx_analysis_results_metadata_gin on core.analysis_results using gin (organization_id, analysis_extra_metadata);
+create index idx_analysis_results_metadata_gin
+  on core.analysis_results using gin (organization_id, analysis_extra_metadata);
 create index idx_sessions_user_id on core.sessions (user_id, expires_at);
 create index idx_auth_accounts_user_id on core.auth_accounts (user_id);
 create index idx_evaluation_metrics_run_metric on core.evaluation_metrics (organization_id, run_id, metric_name);
 create index idx_evaluation_metrics_metric_name on core.evaluation_metrics (organization_id, metric_name, created_at);
+create index idx_evaluation_metrics_occurred_at on core.evaluation_metrics (organization_id, occurred_at);
 
 -- The account: every row that was found is there.
 do $$
@@ -412,31 +472,5 @@ begin
       execute format('revoke all on %s from %s', v_table, case v_grant.grantee_oid when 0 then 'public' else v_grant.grantee_oid::regrole::text end);
     end loop;
   end loop;
-end;
-$$;
-
-/*
- * Statistics before the first row. Without any, the planner takes one organization for a small part of a table, finds every
- * index that begins with organization_id equally good for the checks of foreign keys, and keeps such a plan while the table
- * grows: recording then takes longer with every batch, until the table is analyzed for the first time. So: some rows, which
- * are analyzed and deleted; their statistics stay until there are others.
- */
-do $$
-declare
-  v_organization constant uuid := gen_random_uuid();
-begin
-  if not exists (select from core.prompts) and not exists (select from ops.analysis_run) then
-    insert into ops.organization (id, name, slug) values (v_organization, 'Statistics', 'statistics');
-    insert into core.prompts (organization_id, name, content)
-    select v_organization, 'Prompt ' || n, 'Content ' || n from generate_series(1, 300) as n;
-    insert into ops.analysis_run (organization_id, prompt_id, status, started_at, finished_at, created_at, idempotency_key)
-    select v_organization, p.id, 'succeeded', s.at, s.at, s.at, 'key ' || p.id
-      from core.prompts p, lateral (select now() - random() * interval '90 days') as s (at);
-  end if;
-  analyze core.prompts;
-  analyze ops.analysis_run;
-  delete from ops.analysis_run where organization_id = v_organization;
-  delete from core.prompts where organization_id = v_organization;
-  delete from ops.organization where id = v_organization;
 end;
 $$;

@@ -2,14 +2,17 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { startTemporaryCluster } from "../database/embedded/start_temporary_cluster.ts";
-import { migrateDatabase } from "../database/migrate.ts";
+import { migrationsFolder } from "../database/committed_migrations.ts";
+import { migrateDatabase } from "../database/migrate_database.ts";
 import { databaseUrl } from "../database/urls.ts";
-import { printMemberSchema } from "../gateway/print_schema.ts";
-import { fail } from "../process.ts";
-import { REPOSITORY_ROOT } from "../settings.ts";
+import { printMemberSchema } from "../gateway/graphql/print_schema.ts";
+import { fail } from "../shared/process.ts";
+import { repositoryRoot } from "../shared/settings.ts";
 import { dumpSchema } from "./dump_schema.ts";
+import { checkReleasedMigrations } from "./released_migrations.ts";
 import { renderRights } from "./render_rights.ts";
 import { printReportDictionary } from "./report_dictionary.ts";
+import { findTableFiles, withTableHeader } from "./table_headers.ts";
 
 /** A file of the repository that is made from others. */
 interface GeneratedFile {
@@ -18,12 +21,18 @@ interface GeneratedFile {
   make(adminUrl: string): Promise<string>;
 }
 
-const GENERATED: GeneratedFile[] = [
-  { file: "migrations/schema.sql", make: dumpSchema },
-  { file: "schema.graphql", make: printMemberSchema },
-  { file: "docs/rights.md", make: renderRights },
-  { file: "docs/report.md", make: printReportDictionary },
-];
+async function listGenerated(): Promise<GeneratedFile[]> {
+  return [
+    { file: "migrations/schema.sql", make: dumpSchema },
+    { file: "schema.graphql", make: printMemberSchema },
+    { file: "docs/rights.md", make: renderRights },
+    { file: "docs/report.md", make: printReportDictionary },
+    ...(await findTableFiles()).map((file) => ({
+      file,
+      make: (adminUrl: string) => withTableHeader(file, adminUrl),
+    })),
+  ];
+}
 
 /**
  * The last part of `deno task ok`: whether the open migration is empty, and what is generated and tracked
@@ -31,19 +40,22 @@ const GENERATED: GeneratedFile[] = [
  */
 async function main(): Promise<void> {
   const write = process.argv.includes("--write");
-  const wrong = write ? [] : await checkCurrent();
+  const wrong = write
+    ? []
+    : [...await checkCurrent(), ...await checkReleasedMigrations(migrationsFolder)];
   const cluster = await startTemporaryCluster();
   try {
     const adminUrl = databaseUrl(cluster.url, "curestry");
     await migrateDatabase(adminUrl, {
       passwords: { curestry_gateway: null, curestry_worker: null },
     });
-    for (const { file, make } of GENERATED) {
-      const path = join(REPOSITORY_ROOT, file);
+    for (const { file, make } of await listGenerated()) {
+      const path = join(repositoryRoot, file);
       const text = await readFile(path, "utf8").catch(() => "");
       const expected = await make(adminUrl);
-      if (text === expected) console.log(`${file} is current`);
-      else if (write) await writeFile(path, expected).then(() => console.log(`Wrote ${file}`));
+      if (text === expected) {
+        if (!file.startsWith("sql/")) console.log(`${file} is current`);
+      } else if (write) await writeFile(path, expected).then(() => console.log(`Wrote ${file}`));
       else {wrong.push(
           `${file} is not current; run \`deno task generate\`:${showDifference(text, expected)}`,
         );}
@@ -57,7 +69,7 @@ async function main(): Promise<void> {
 /** The open migration: on main it holds comments only. */
 async function checkCurrent(): Promise<string[]> {
   const file = "migrations/current.sql";
-  const text = await readFile(join(REPOSITORY_ROOT, file), "utf8").catch(() => "");
+  const text = await readFile(join(repositoryRoot, file), "utf8").catch(() => "");
   const statements = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^--(?!!).*$/gm, "").trim();
   if (statements === "") {
     console.log(`${file} is empty`);

@@ -9,8 +9,8 @@ begin
      order by r.semantic_entropy desc, r.created_at desc;
 end;
 $$;
-alter function core.high_entropy_analyses(double precision) owner to curestry_definer;
-revoke execute on function core.high_entropy_analyses(double precision) from public;
-grant execute on function core.high_entropy_analyses(double precision) to curestry_member;
-comment on function core.high_entropy_analyses(double precision) is
+alter function core.high_entropy_analyses owner to curestry_definer;
+revoke execute on function core.high_entropy_analyses from public;
+grant execute on function core.high_entropy_analyses to curestry_member;
+comment on function core.high_entropy_analyses is
   'The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';

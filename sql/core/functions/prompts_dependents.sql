@@ -15,7 +15,7 @@ language sql stable set search_path = '' rows 10 as $$
     join core.prompts p on p.organization_id = prompt.organization_id and p.id = d.id
    order by p.name, p.id;
 $$;
-revoke execute on function core.prompts_dependents(core.prompts) from public;
-grant execute on function core.prompts_dependents(core.prompts) to curestry_member, curestry_analyst;
-comment on function core.prompts_dependents(core.prompts) is
-  'The prompts that depend on this one, over any number of steps.';
+revoke execute on function core.prompts_dependents from public;
+grant execute on function core.prompts_dependents to curestry_member, curestry_analyst;
+comment on function core.prompts_dependents is
+  'The prompts that depend on this one, directly or indirectly.';

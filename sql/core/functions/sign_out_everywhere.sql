@@ -10,7 +10,8 @@ begin
   return v_count;
 end;
 $$;
-alter function core.sign_out_everywhere() owner to curestry_definer;
-revoke execute on function core.sign_out_everywhere() from public;
-grant execute on function core.sign_out_everywhere() to curestry_member;
-comment on function core.sign_out_everywhere() is 'Ends all of your sessions, this one too; answers how many they were.';
+alter function core.sign_out_everywhere owner to curestry_definer;
+revoke execute on function core.sign_out_everywhere from public;
+grant execute on function core.sign_out_everywhere to curestry_member;
+comment on function core.sign_out_everywhere is
+  'Ends all of your sessions, including this one; returns how many there were.';

@@ -1,3 +1,35 @@
+/*
+ * core.evaluation_metrics: generated from the database by `deno task generate`
+ *
+ *   id               integer           not null default nextval('core.evaluation_metrics_id_seq')
+ *   run_id           integer           not null
+ *   node_key         varchar(64)
+ *   metric_name      varchar(64)       not null
+ *   metric_value     double precision  not null
+ *   metric_meta      jsonb
+ *   created_at       timestamptz       not null default now()
+ *   organization_id  uuid              not null default app.organization_id()
+ *   occurred_at      timestamptz       not null generated always as (created_at) stored
+ *
+ *   pk_evaluation_metrics                   primary key (organization_id, id)
+ *   unq_evaluation_metrics_run_node_metric  unique nulls not distinct (organization_id, run_id, node_key, metric_name,
+ *                                             created_at)
+ *   fk_evaluation_metrics_run_id            foreign key (organization_id, run_id) references
+ *                                             core.workflow_runs(organization_id, id) on delete cascade
+ *   chk_evaluation_metrics_created_at       check (created_at >= '2000-01-01 00:00:00+00' and created_at < '2100-01-01
+ *                                             00:00:00+00')
+ *   chk_evaluation_metrics_metric_meta      check (octet_length(metric_meta) <= 262144 and not
+ *                                             jsonb_path_exists(metric_meta, '$.**{33}'))
+ *   chk_evaluation_metrics_metric_name      check (metric_name ~ '\S')
+ *   chk_evaluation_metrics_metric_value     check (metric_value > '-Infinity'::double precision and metric_value <
+ *                                             'Infinity'::double precision)
+ *
+ *   idx_evaluation_metrics_metric_name  index (organization_id, metric_name, created_at)
+ *   idx_evaluation_metrics_occurred_at  index (organization_id, occurred_at)
+ *   idx_evaluation_metrics_run_metric   index (organization_id, run_id, metric_name)
+ */
+
+select app.table_usual_comments('core.evaluation_metrics');
 comment on table core.evaluation_metrics is E'@unique id\nA number that a workflow run, or one of its steps, produced.';
 comment on column core.evaluation_metrics.id is 'Identifies the number; unique across organizations.';
 comment on column core.evaluation_metrics.run_id is 'The run that produced it.';
@@ -7,52 +39,32 @@ comment on column core.evaluation_metrics.metric_value is 'The number.';
 comment on column core.evaluation_metrics.metric_meta is 'More about it, as JSON.';
 comment on column core.evaluation_metrics.created_at is 'When it was measured.';
 comment on column core.evaluation_metrics.occurred_at is 'The time that it counts for: created_at.';
-comment on column core.evaluation_metrics.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
-comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One row per organization and id.';
-comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
+comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is
+  'run_id must name a workflow run of the same organization.';
 comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metrics is 'metric_name must not be blank';
-comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
-comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is 'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
-comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is 'created_at must be a time from 2000 to 2099';
-comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
+comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is
+  'metric_value must be a finite number';
+comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metrics is
+  'metric_meta must be JSON of at most 256 KiB, nested at most 32 deep';
+comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is
+  'created_at must be a time from 2000 to 2099';
+comment on index core.unq_evaluation_metrics_run_node_metric is
+  'this metric of the run and node was recorded for this time already';
 
 alter table core.evaluation_metrics alter column organization_id set default app.organization_id();
 
-alter table core.evaluation_metrics enable row level security;
-alter table core.evaluation_metrics force row level security;
-revoke all on core.evaluation_metrics from curestry_anonymous, curestry_member, curestry_analyst, curestry_definer;
+select app.table_protect('core.evaluation_metrics');
+select app.table_policies_for_members(
+  'core.evaluation_metrics', to_read => 'workflows:read', to_write => 'workflows:write', writes => '{insert,delete}');
+select app.table_policy_for_analysts('core.evaluation_metrics');
 
-drop policy if exists select_own on core.evaluation_metrics;
-create policy select_own on core.evaluation_metrics for select to curestry_member
-  using (organization_id = app.organization_if('workflows:read'));
-comment on policy select_own on core.evaluation_metrics is 'Members read the rows of their request''s organization, with workflows:read.';
-grant select on core.evaluation_metrics to curestry_member;
-
-drop policy if exists insert_own on core.evaluation_metrics;
-create policy insert_own on core.evaluation_metrics for insert to curestry_member
-  with check (organization_id = app.organization_if('workflows:write'));
-comment on policy insert_own on core.evaluation_metrics is 'Members write to their request''s organization, with workflows:write.';
-grant insert (run_id, node_key, metric_name, metric_value, metric_meta, created_at) on core.evaluation_metrics to curestry_member;
-
-drop policy if exists delete_own on core.evaluation_metrics;
-create policy delete_own on core.evaluation_metrics for delete to curestry_member
-  using (organization_id = app.organization_if('workflows:write'));
-comment on policy delete_own on core.evaluation_metrics is 'Members delete the rows of their request''s organization, with workflows:write.';
-grant delete on core.evaluation_metrics to curestry_member;
+grant select,
+      insert (run_id, node_key, metric_name, metric_value, metric_meta, created_at),
+      delete
+   on core.evaluation_metrics to curestry_member;
+grant select on core.evaluation_metrics to curestry_analyst;
+grant select on core.evaluation_metrics to curestry_definer;
 grant usage on sequence core.evaluation_metrics_id_seq to curestry_member;
 
-drop policy if exists select_granted on core.evaluation_metrics;
-create policy select_granted on core.evaluation_metrics for select to curestry_analyst
-  using (organization_id = any (app.analyst_organizations()));
-comment on policy select_granted on core.evaluation_metrics is 'Analysts read the organizations granted to them.';
-grant select on core.evaluation_metrics to curestry_analyst;
-
-drop policy if exists definer_all on core.evaluation_metrics;
-create policy definer_all on core.evaluation_metrics for all to curestry_definer
-  using (true)
-  with check (true);
-comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
-grant select on core.evaluation_metrics to curestry_definer;
-
-select app.mark_table('core.evaluation_metrics', 'evaluation', time_field => 'created_at');
+select app.mart_source_table('core.evaluation_metrics', 'evaluation', time_field => 'created_at');
 select app.audit_table('core.evaluation_metrics', summarize_inserts => true);

@@ -5,7 +5,9 @@ language sql immutable parallel safe set search_path = '' as $$
             from (select e.key::integer as slot, e.value::bigint as n from jsonb_each_text(sketch) as e) u) c
    where q between 0 and 1 and c.below >= q * c.total;
 $$;
-revoke execute on function mart.quantile(jsonb, numeric) from public;
-grant execute on function mart.quantile(jsonb, numeric) to curestry_analyst;
-comment on function mart.quantile(jsonb, numeric) is
-  'The smallest number that this share of all (0.5: half of them, the median) is at most, as percentile_disc has it, of a sketch, value_json -> ''sketch'' of mart.metric_timeseries; within 1 %. Null outside of 0 to 1, and of an empty sketch.';
+revoke execute on function mart.quantile from public;
+grant execute on function mart.quantile to curestry_analyst;
+comment on function mart.quantile is
+  'The smallest number of a sketch (value_json -> ''sketch'' of mart.metric_timeseries) that is at least as large as '
+  'this share of all, as percentile_disc returns it (0.5: the median); within 1 %. Null outside of 0 to 1, and of an '
+  'empty sketch.';

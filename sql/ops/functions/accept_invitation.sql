@@ -12,14 +12,15 @@ begin
      and i.code_hash = encode(sha256(convert_to(accept_invitation.code, 'UTF8')), 'hex')
      and i.accepted_at is null and i.expires_at > now();
   if not found then
-    -- The same for a wrong, an old and a used code, and for somebody else's.
+    -- The same answer for a wrong, an expired and a used code, and for somebody else's.
     perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
   end if;
   perform from ops.organization o where o.id = v_invitation.organization_id for no key update;
   update ops.invitation i set accepted_at = now()
    where i.organization_id = v_invitation.organization_id and i.id = v_invitation.id;
   update ops.organization_user m set status = 'active'
-   where m.organization_id = v_invitation.organization_id and m.id = v_invitation.organization_user_id and m.status = 'invited'
+   where m.organization_id = v_invitation.organization_id and m.id = v_invitation.organization_user_id
+     and m.status = 'invited'
   returning m.* into v_member;
   if not found then
     perform app.refuse('CU003', 'There is no such invitation for you, or it has expired', 'code');
@@ -27,8 +28,9 @@ begin
   return v_member;
 end;
 $$;
-alter function ops.accept_invitation(text) owner to curestry_definer;
-revoke execute on function ops.accept_invitation(text) from public;
-grant execute on function ops.accept_invitation(text) to curestry_member;
-comment on function ops.accept_invitation(text) is
-  'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
+alter function ops.accept_invitation owner to curestry_definer;
+revoke execute on function ops.accept_invitation from public;
+grant execute on function ops.accept_invitation to curestry_member;
+comment on function ops.accept_invitation is
+  'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, '
+  'signed in.';

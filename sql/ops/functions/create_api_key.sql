@@ -1,4 +1,5 @@
-create or replace function ops.create_api_key(name text, scopes text[], expires_at timestamptz default null) returns ops.new_api_key
+create or replace function ops.create_api_key(name text, scopes text[], expires_at timestamptz default null)
+returns ops.new_api_key
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_organization constant uuid := app.require('keys:write');
@@ -12,16 +13,19 @@ begin
     perform app.refuse('CU002', format('scopes: %s is beyond your own permissions', v_beyond), 'scopes');
   end if;
   if v_parent is not null and 'keys:write' = any (scopes) then
-    perform app.refuse('CU002', 'scopes: a key that is made with a key cannot have keys:write; sign in to make it', 'scopes');
+    perform app.refuse('CU002',
+      'scopes: a key that is made with a key cannot have keys:write; sign in to make it', 'scopes');
   end if;
   select k.id, k.name, array(select jsonb_array_elements_text(k.scopes)), k.key, k.expires_at, k.created_at
     into v_answer
-    from app.create_api_key(v_organization, app.user_id(), create_api_key.name, create_api_key.scopes, create_api_key.expires_at, v_parent) as k;
+    from app.api_key_create(v_organization, app.user_id(), create_api_key.name, create_api_key.scopes,
+                            create_api_key.expires_at, v_parent) as k;
   return v_answer;
 end;
 $$;
-alter function ops.create_api_key(text, text[], timestamptz) owner to curestry_definer;
-revoke execute on function ops.create_api_key(text, text[], timestamptz) from public;
-grant execute on function ops.create_api_key(text, text[], timestamptz) to curestry_member;
-comment on function ops.create_api_key(text, text[], timestamptz) is
-  'Makes an API key and answers its text, once. Its scopes are permissions that you have, and it never may more than you. Needs keys:write.';
+alter function ops.create_api_key owner to curestry_definer;
+revoke execute on function ops.create_api_key from public;
+grant execute on function ops.create_api_key to curestry_member;
+comment on function ops.create_api_key is
+  'Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more '
+  'than you. Needs keys:write.';

@@ -4,13 +4,15 @@ declare
   v_user constant integer := app.require_person();
   v_organization ops.organization;
 begin
-  insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug) returning * into v_organization;
+  insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug)
+  returning * into v_organization;
   insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner');
   return v_organization;
 end;
 $$;
-alter function ops.create_organization(text, text) owner to curestry_definer;
-revoke execute on function ops.create_organization(text, text) from public;
-grant execute on function ops.create_organization(text, text) to curestry_member;
-comment on function ops.create_organization(text, text) is
-  'Makes an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
+alter function ops.create_organization owner to curestry_definer;
+revoke execute on function ops.create_organization from public;
+grant execute on function ops.create_organization to curestry_member;
+comment on function ops.create_organization is
+  'Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a '
+  'person who has signed in.';

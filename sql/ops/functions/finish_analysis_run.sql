@@ -4,7 +4,7 @@ create or replace function ops.finish_analysis_run(
 ) returns ops.analysis_run
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_run ops.analysis_run := app.end_analysis_run(id, 'succeeded', null);
+  v_run ops.analysis_run := app.analysis_run_end(id, 'succeeded', null);
   v_content constant text := coalesce(v_run.prompt_content,
     (select p.content from core.prompts p where p.organization_id = v_run.organization_id and p.id = v_run.prompt_id));
   v_item constant ops.analysis_item := row(
@@ -14,13 +14,15 @@ begin
   if v_problem is not null then
     perform app.refuse('CU004', v_problem, split_part(v_problem, ':', 1));
   end if;
-  perform app.store_analysis_facts(v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
+  perform app.analysis_store_facts(
+    v_run.organization_id, array[v_run.id], array[v_content], array[v_run.prompt_version_id],
     array[v_run.occurred_at], array[v_item]);
   return v_run;
 end;
 $$;
-alter function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) owner to curestry_definer;
-revoke execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) from public;
-grant execute on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) to curestry_member;
-comment on function ops.finish_analysis_run(uuid, ops.analysis_result_item, ops.analysis_metric_item[], ops.analysis_node_result_item[], ops.judge_score_item[]) is
-  'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';
+alter function ops.finish_analysis_run owner to curestry_definer;
+revoke execute on function ops.finish_analysis_run from public;
+grant execute on function ops.finish_analysis_run to curestry_member;
+comment on function ops.finish_analysis_run is
+  'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs '
+  'analyses:write.';

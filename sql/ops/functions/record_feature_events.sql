@@ -14,8 +14,8 @@ begin
   return v_count;
 end;
 $$;
-alter function ops.record_feature_events(ops.feature_event_item[]) owner to curestry_definer;
-revoke execute on function ops.record_feature_events(ops.feature_event_item[]) from public;
-grant execute on function ops.record_feature_events(ops.feature_event_item[]) to curestry_member;
-comment on function ops.record_feature_events(ops.feature_event_item[]) is
-  'Records uses of features, all or nothing; answers how many rows were written. Needs features:write.';
+alter function ops.record_feature_events owner to curestry_definer;
+revoke execute on function ops.record_feature_events from public;
+grant execute on function ops.record_feature_events to curestry_member;
+comment on function ops.record_feature_events is
+  'Records uses of features, all or nothing; returns how many rows were written. Needs features:write.';

@@ -5,7 +5,8 @@ declare
   v_old ops.judge_rubric;
   v_new ops.judge_rubric;
 begin
-  select r.* into v_old from ops.judge_rubric r where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
+  select r.* into v_old from ops.judge_rubric r
+   where r.organization_id = v_organization and r.id = revise_judge_rubric.id;
   if not found then
     perform app.refuse('CU003', format('There is no rubric %s in this organization', id), 'id');
   end if;
@@ -19,8 +20,9 @@ begin
   return v_new;
 end;
 $$;
-alter function ops.revise_judge_rubric(uuid) owner to curestry_definer;
-revoke execute on function ops.revise_judge_rubric(uuid) from public;
-grant execute on function ops.revise_judge_rubric(uuid) to curestry_member;
-comment on function ops.revise_judge_rubric(uuid) is
-  'Makes a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
+alter function ops.revise_judge_rubric owner to curestry_definer;
+revoke execute on function ops.revise_judge_rubric from public;
+grant execute on function ops.revise_judge_rubric to curestry_member;
+comment on function ops.revise_judge_rubric is
+  'Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. '
+  'Scores that name the rubric go to the newest version. Needs rubrics:write.';

@@ -1,7 +1,7 @@
 create or replace function ops.revoke_api_key(id uuid) returns ops.api_key
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_key ops.api_key := app.own_api_key(id);
+  v_key ops.api_key := app.api_key_own(id);
 begin
   if not v_key.is_revoked then
     update ops.api_key k set is_revoked = true, revoked_at = now()
@@ -11,8 +11,8 @@ begin
   return v_key;
 end;
 $$;
-alter function ops.revoke_api_key(uuid) owner to curestry_definer;
-revoke execute on function ops.revoke_api_key(uuid) from public;
-grant execute on function ops.revoke_api_key(uuid) to curestry_member;
-comment on function ops.revoke_api_key(uuid) is
-  'Revokes an API key, for good: from the next request on it is refused. Needs keys:write.';
+alter function ops.revoke_api_key owner to curestry_definer;
+revoke execute on function ops.revoke_api_key from public;
+grant execute on function ops.revoke_api_key to curestry_member;
+comment on function ops.revoke_api_key is
+  'Revokes an API key permanently: it is refused from the next request on. Needs keys:write.';

@@ -1,4 +1,4 @@
-comment on type ops.failed_job is 'A job of the worker that failed for good. What it is about is not in the API.';
+comment on type ops.failed_job is 'A job of the worker that failed permanently. Its payload is not in the API.';
 comment on column ops.failed_job.id is 'Identifies the job.';
 comment on column ops.failed_job.task is 'What was to be done.';
 comment on column ops.failed_job.attempts is 'How often it was tried.';
@@ -7,9 +7,9 @@ comment on column ops.failed_job.error is 'Why it failed the last time.';
 comment on column ops.failed_job.created_at is 'When it was queued.';
 comment on column ops.failed_job.failed_at is 'When it failed the last time.';
 
-comment on type ops.task_run is 'A task of the worker that runs by itself, and when it last did.';
+comment on type ops.task_run is 'A scheduled or polling task of the worker, and when it last ran.';
 comment on column ops.task_run.task is 'Which task.';
-comment on column ops.task_run.kind is 'schedule: a line of the crontab; poll: looked for all the time.';
+comment on column ops.task_run.kind is 'schedule: a line of the crontab; poll: checked all the time.';
 comment on column ops.task_run.is_late is 'Whether it has not succeeded for three times as long as it should take.';
 comment on column ops.task_run.expected_seconds is 'How often it runs: at most this long after the time before.';
 comment on column ops.task_run.started_at is 'When it last began.';

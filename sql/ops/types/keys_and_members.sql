@@ -1,12 +1,12 @@
-comment on type ops.new_api_key is 'An API key that was just made, with its text, which is shown this once.';
+comment on type ops.new_api_key is 'An API key that was just created, with its text, which is shown this once.';
 comment on column ops.new_api_key.id is 'Identifies the key.';
 comment on column ops.new_api_key.name is 'What it is for.';
 comment on column ops.new_api_key.scopes is 'What it may do.';
 comment on column ops.new_api_key.key is 'The key itself, for "Authorization: Bearer". Keep it: it is not shown again.';
 comment on column ops.new_api_key.expires_at is 'Until when it is accepted; null: no end.';
-comment on column ops.new_api_key.created_at is 'When it was made.';
+comment on column ops.new_api_key.created_at is 'When it was created.';
 
-comment on type ops.new_invitation is 'An invitation that was just made, with its code, which is shown this once.';
+comment on type ops.new_invitation is 'An invitation that was just created, with its code, which is shown this once.';
 comment on column ops.new_invitation.organization_user_id is 'The membership, invited until it is accepted.';
 comment on column ops.new_invitation.user_id is 'The person who was invited.';
 comment on column ops.new_invitation.email is 'The e-mail address that was invited.';

@@ -1,7 +1,9 @@
 create or replace view report.analyses with (security_invoker = true) as
-select o.slug as organization, r.id as analysis_run_id, r.status, r.prompt_id, p.name as prompt_name, u.email as user_email,
-       r.started_at, r.finished_at, extract(epoch from r.finished_at - r.started_at)::numeric as duration_seconds, r.occurred_at,
-       d.detected_language, d.translated, d.format_valid, d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
+select o.slug as organization, r.id as analysis_run_id, r.status,
+       r.prompt_id, p.name as prompt_name, u.email as user_email,
+       r.started_at, r.finished_at, extract(epoch from r.finished_at - r.started_at)::numeric as duration_seconds,
+       r.occurred_at, d.detected_language, d.translated, d.format_valid,
+       d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
        d.length_chars, d.length_words, jsonb_array_length(d.contradictions) as contradictions, r.meta, r.created_at
   from ops.analysis_run r
   join ops.organization o on o.id = r.organization_id
@@ -9,9 +11,11 @@ select o.slug as organization, r.id as analysis_run_id, r.status, r.prompt_id, p
   left join core.prompts p on p.organization_id = r.organization_id and p.id = r.prompt_id
   left join core.users u on u.id = r.user_id;
 grant select on report.analyses to curestry_analyst;
-comment on view report.analyses is 'The analyses, one row a run, with the numbers of its document and the name of its prompt.';
+comment on view report.analyses is
+  'The analyses, one row a run, with the numbers of its document and the name of its prompt.';
 comment on column report.analyses.organization is 'Slug of the organization.';
-comment on column report.analyses.analysis_run_id is 'Identifies the run; joins to report.judge_scores and report.metrics.';
+comment on column report.analyses.analysis_run_id is
+  'Identifies the run; joins to report.judge_scores and report.metrics.';
 comment on column report.analyses.status is 'queued, running, succeeded, failed or cancelled.';
 comment on column report.analyses.prompt_id is 'The prompt; null if the text was not a saved prompt.';
 comment on column report.analyses.prompt_name is 'Name of the prompt, as it is now.';

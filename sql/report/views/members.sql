@@ -1,5 +1,6 @@
 create or replace view report.members with (security_invoker = true) as
-select o.slug as organization, o.name as organization_name, m.user_id, u.email, u.name, m.role, m.status, m.created_at as member_since
+select o.slug as organization, o.name as organization_name, m.user_id, u.email, u.name, m.role, m.status,
+       m.created_at as member_since
   from ops.organization_user m
   join ops.organization o on o.id = m.organization_id
   join core.users u on u.id = m.user_id;

@@ -1,5 +1,6 @@
 create or replace view report.metrics with (security_invoker = true) as
-select o.slug as organization, m.analysis_run_id, m.key as metric, m.value_num, m.value_text, m.value_json, m.occurred_at
+select o.slug as organization, m.analysis_run_id, m.key as metric,
+       m.value_num, m.value_text, m.value_json, m.occurred_at
   from ops.analysis_metric m
   join ops.organization o on o.id = m.organization_id;
 grant select on report.metrics to curestry_analyst;

@@ -1,6 +1,7 @@
 create or replace view report.prompts with (security_invoker = true) as
 select o.slug as organization, p.id as prompt_id, p.name, p.description, p.content, p.format_type, p.language,
-       array(select jsonb_array_elements_text(case when jsonb_typeof(p.tags) = 'array' then p.tags else '[]' end)) as tags,
+       array(select jsonb_array_elements_text(
+                      case when jsonb_typeof(p.tags) = 'array' then p.tags else '[]' end)) as tags,
        p.extra_metadata, p.created_at, p.updated_at
   from core.prompts p
   join ops.organization o on o.id = p.organization_id;

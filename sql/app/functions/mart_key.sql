@@ -1,7 +1,0 @@
-/* Names that are too long are cut, and told apart by a hash of the whole. */
-create or replace function app.mart_key(name text) returns text
-language sql immutable parallel safe
-return case when char_length(name) <= 100 then name else left(name, 91) || '~' || left(md5(name), 8) end;
-revoke execute on function app.mart_key(text) from public;
-grant execute on function app.mart_key(text) to curestry_definer;
-comment on function app.mart_key(text) is 'A name as a key of mart.metric_timeseries, of at most 100 characters.';
