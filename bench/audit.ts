@@ -3,14 +3,14 @@ import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare, type Comparison } from "./compare.ts";
 import { switchTriggers } from "./switch_triggers.ts";
 
-const CLIENTS = 8;
+const clientCount = 8;
 /** One for each client. */
-const ORGANIZATIONS = Array.from({ length: CLIENTS }, () => crypto.randomUUID());
-const SINGLE = 100;
-const BULK = 10_000;
+const organizationIds = Array.from({ length: clientCount }, () => crypto.randomUUID());
+const transactionsPerClient = 100;
+const bulkRowCount = 10_000;
 
 /** Six columns, of which one is a text of 300 bytes, as an entity has. */
-const COLUMNS = `(
+const tableColumns = `(
   id uuid not null default gen_random_uuid(), organization_id uuid not null, name varchar(255) not null, content text not null,
   tags jsonb not null default '[]', created_at timestamptz not null default now(), primary key (organization_id, id))`;
 
@@ -18,8 +18,8 @@ const COLUMNS = `(
 export const auditBenchmark: Benchmark = {
   name: "audit",
   description:
-    `writes with our audit triggers, with none, and with a generic row trigger; ${BULK} rows in one ` +
-    `statement, and single-row transactions of ${CLIENTS} clients`,
+    `writes with our audit triggers, with none, and with a generic row trigger; ${bulkRowCount} rows in one ` +
+    `statement, and single-row transactions of ${clientCount} clients`,
 
   async run({ adminUrl }) {
     await withClient(adminUrl, async (client) => {
@@ -30,7 +30,7 @@ export const auditBenchmark: Benchmark = {
       await client.query("set role curestry_owner");
       await client.query("create schema bench");
       for (const table of ["plain", "ours", "facts", "generic"]) {
-        await client.query(`create table bench.${table} ${COLUMNS}`);
+        await client.query(`create table bench.${table} ${tableColumns}`);
       }
       await client.query("select app.audit_table('bench.ours')");
       await client.query("select app.audit_table('bench.facts', summarize_inserts => true)");
@@ -52,13 +52,13 @@ export const auditBenchmark: Benchmark = {
     });
 
     const comparisons: Comparison[] = [];
-    const pool = new pg.Pool({ connectionString: adminUrl, max: CLIENTS });
+    const pool = new pg.Pool({ connectionString: adminUrl, max: clientCount });
     try {
       const bulk = (table: string) => ({
         name: table,
         work: () =>
           pool.query(
-            `insert into bench.${table} (organization_id, name, content) select '00000000-0000-0000-0000-000000000001', 'name ' || n, repeat('c', 300) from generate_series(1, ${BULK}) as n`,
+            `insert into bench.${table} (organization_id, name, content) select '00000000-0000-0000-0000-000000000001', 'name ' || n, repeat('c', 300) from generate_series(1, ${bulkRowCount}) as n`,
           ),
       });
       const single = (table: string) => ({
@@ -69,7 +69,7 @@ export const auditBenchmark: Benchmark = {
         const limits = { ours: 3, facts: 1.15, generic: undefined };
         const limit = limits[table as keyof typeof limits];
         comparisons.push(
-          await compare(`${BULK} rows in one statement`, bulk(table), bulk("plain"), {
+          await compare(`${bulkRowCount} rows in one statement`, bulk(table), bulk("plain"), {
             rounds: 10,
             ...(limit === undefined ? {} : { limit }),
           }),
@@ -78,7 +78,9 @@ export const auditBenchmark: Benchmark = {
       for (const table of ["ours", "generic"]) {
         comparisons.push(
           await compare(
-            `${CLIENTS * SINGLE} single-row transactions of ${CLIENTS} clients`,
+            `${
+              clientCount * transactionsPerClient
+            } single-row transactions of ${clientCount} clients`,
             single(table),
             single("plain"),
             { rounds: 30, ...(table === "ours" ? { limit: 1 / 0.65 } : {}) },
@@ -95,8 +97,8 @@ export const auditBenchmark: Benchmark = {
 
 /** Rows of so many clients, each in a transaction of its own. */
 async function writeSingly(pool: pg.Pool, table: string): Promise<void> {
-  await Promise.all(ORGANIZATIONS.map(async (organization) => {
-    for (let n = 0; n < SINGLE; n++) {
+  await Promise.all(organizationIds.map(async (organization) => {
+    for (let n = 0; n < transactionsPerClient; n++) {
       await pool.query({
         name: table,
         text:
@@ -109,7 +111,7 @@ async function writeSingly(pool: pg.Pool, table: string): Promise<void> {
 
 /** A table as it is: with its constraints, indexes, versions and all other triggers. */
 async function prompts(pool: pg.Pool): Promise<Comparison[]> {
-  for (const [n, organization] of ORGANIZATIONS.entries()) {
+  for (const [n, organization] of organizationIds.entries()) {
     await pool.query("insert into ops.organization (id, name, slug) values ($1, 'Bench', $2)", [
       organization,
       `bench-${n}`,
@@ -126,17 +128,19 @@ async function prompts(pool: pg.Pool): Promise<Comparison[]> {
   });
   const bulk = () =>
     pool.query(
-      `insert into core.prompts (organization_id, name, content) select $1, 'name ' || n, repeat('c', 300) from generate_series(1, ${BULK}) as n`,
-      [ORGANIZATIONS[0]],
+      `insert into core.prompts (organization_id, name, content) select $1, 'name ' || n, repeat('c', 300) from generate_series(1, ${bulkRowCount}) as n`,
+      [organizationIds[0]],
     );
   const single = () => writeSingly(pool, "core.prompts");
   return [
-    await compare(`${BULK} prompts in one statement`, audited(bulk), audited(bulk, false), {
+    await compare(`${bulkRowCount} prompts in one statement`, audited(bulk), audited(bulk, false), {
       rounds: 10,
       limit: 3,
     }),
     await compare(
-      `${CLIENTS * SINGLE} prompts, each in a transaction, of ${CLIENTS} clients`,
+      `${
+        clientCount * transactionsPerClient
+      } prompts, each in a transaction, of ${clientCount} clients`,
       audited(single),
       audited(single, false),
       { rounds: 30, limit: 1 / 0.65 },

@@ -3,16 +3,16 @@ import { cpus, loadavg } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { startTemporaryCluster } from "../src/database/embedded/start_temporary_cluster.ts";
-import { migrateDatabase } from "../src/database/migrate.ts";
+import { migrateDatabase } from "../src/database/migrate_database.ts";
 import { databaseUrl } from "../src/database/urls.ts";
-import { fail } from "../src/process.ts";
+import { fail } from "../src/shared/process.ts";
 import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
 
-const USAGE = `Usage: deno task bench [NAME …] [--json FILE]
+const usage = `Usage: deno task bench [NAME …] [--json FILE]
 
 Compares what we claim with what else one would use, both in one run, on a throw-away PostgreSQL
 with durable commits. Read the ratios: absolute times depend on the machine.
@@ -20,7 +20,7 @@ with durable commits. Read the ratios: absolute times depend on the machine.
   NAME         which benchmarks; all if none is named
   --json FILE  writes the figures`;
 
-const BENCHMARKS: readonly Benchmark[] = [
+const benchmarks: readonly Benchmark[] = [
   policyBenchmark,
   recordBenchmark,
   auditBenchmark,
@@ -33,12 +33,12 @@ async function main(): Promise<void> {
     options: { json: { type: "string" }, help: { type: "boolean" } },
   });
   if (values.help) {
-    console.log(`${USAGE}\n\n${BENCHMARKS.map((b) => `  ${b.name}: ${b.description}`).join("\n")}`);
+    console.log(`${usage}\n\n${benchmarks.map((b) => `  ${b.name}: ${b.description}`).join("\n")}`);
     return;
   }
-  const unknown = positionals.find((name) => !BENCHMARKS.some((b) => b.name === name));
-  if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}\n\n${USAGE}`);
-  const chosen = BENCHMARKS.filter((b) => positionals.length === 0 || positionals.includes(b.name));
+  const unknown = positionals.find((name) => !benchmarks.some((b) => b.name === name));
+  if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}\n\n${usage}`);
+  const chosen = benchmarks.filter((b) => positionals.length === 0 || positionals.includes(b.name));
 
   const results: (Comparison & { benchmark: string })[] = [];
   const cluster = await startTemporaryCluster({

@@ -5,26 +5,26 @@ import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare, type Comparison, median } from "./compare.ts";
 import { switchTriggers } from "./switch_triggers.ts";
 
-const SIZES = [2_000_000, 10_000_000] as const;
-const KEYS = 20;
+const metricRowCounts = [2_000_000, 10_000_000] as const;
+const metricKeyCount = 20;
 /** As much is recorded each day, whatever the size: what grows is the history. */
-const ROWS_A_DAY = 2_000_000 / 90;
-const SCATTER_DAYS = 90;
+const rowsPerDay = 2_000_000 / 90;
+const scatterDays = 90;
 /** The end of the history. */
-const START = Date.now();
-const NEW = 1000;
-const ROUNDS = 5;
-const WRITERS = 8;
+const historyEndMs = Date.now();
+const newRowCount = 1000;
+const roundCount = 5;
+const writerCount = 8;
 /** The triggers that note changes for the marts. */
-const MARKS = "_800_mart_marks_";
+const markTriggerPrefix = "_800_mart_changes_";
 
 /** What a refresh of the marts costs, when little changes and much is there; and what noting changes costs writers. */
 export const martsBenchmark: Benchmark = {
   name: "marts",
   description:
     `one organization with ${
-      SIZES.join(" and ")
-    } metric rows, 2 million in 90 days, and ${NEW} new ones: ` +
+      metricRowCounts.join(" and ")
+    } metric rows, 2 million in 90 days, and ${newRowCount} new ones: ` +
     "refreshing what changed, recomputing everything, and a materialized view of the same",
 
   async run({ adminUrl }) {
@@ -35,7 +35,7 @@ export const martsBenchmark: Benchmark = {
       await client.query("set statement_timeout = 0");
       const organization = await makeOrganization(client, "marts");
       let filled = 0;
-      for (const size of SIZES) {
+      for (const size of metricRowCounts) {
         await fill(client, organization, filled, size);
         filled = size;
         const recompute = await time(() => recomputeAll(client, organization, size));
@@ -49,13 +49,13 @@ export const martsBenchmark: Benchmark = {
           await refreshes(
             client,
             organization,
-            `now() - random() * interval '${SCATTER_DAYS} days'`,
+            `now() - random() * interval '${scatterDays} days'`,
           ),
         );
         newest.push(inNewest);
         scattered.push(everywhere);
-        const label = `${size.toLocaleString("en")} rows, ${NEW} new ones`;
-        const times = size === SIZES[0] ? 50 : 250;
+        const label = `${size.toLocaleString("en")} rows, ${newRowCount} new ones`;
+        const times = size === metricRowCounts[0] ? 50 : 250;
         comparisons.push(
           one(
             `${label} in the newest hours`,
@@ -67,14 +67,14 @@ export const martsBenchmark: Benchmark = {
           ),
           one(`${label} in the newest hours`, "refresh", inNewest, "materialized view", view),
           one(
-            `${label} over ${SCATTER_DAYS} days`,
+            `${label} over ${scatterDays} days`,
             "refresh",
             everywhere,
             "full recompute",
             recompute,
           ),
           one(
-            `${label} over ${SCATTER_DAYS} days`,
+            `${label} over ${scatterDays} days`,
             "refresh",
             everywhere,
             "materialized view",
@@ -87,7 +87,7 @@ export const martsBenchmark: Benchmark = {
     const [smallScattered, largeScattered] = scattered;
     comparisons.push(
       one(
-        `${NEW} new ones in the newest hours, by what is there`,
+        `${newRowCount} new ones in the newest hours, by what is there`,
         "10 million",
         large ?? 0,
         "2 million",
@@ -95,7 +95,7 @@ export const martsBenchmark: Benchmark = {
         1.5,
       ),
       one(
-        `${NEW} new ones over ${SCATTER_DAYS} days, by what is there`,
+        `${newRowCount} new ones over ${scatterDays} days, by what is there`,
         "10 million",
         largeScattered ?? 0,
         "2 million",
@@ -132,7 +132,7 @@ async function time(work: () => Promise<unknown>): Promise<number> {
 
 async function makeOrganization(client: Client, slug: string): Promise<string> {
   const { rows: [row] } = await client.query<{ id: string }>(
-    "select id from app.create_organization($1, 'Bench', 'owner@x.example')",
+    "select id from app.organization_create($1, 'Bench', 'owner@x.example')",
     [slug],
   );
   return row?.id ?? "";
@@ -140,8 +140,8 @@ async function makeOrganization(client: Client, slug: string): Promise<string> {
 
 /** Runs with their documents and metrics, evenly over the days that end now; marts and statistics up to date. */
 async function fill(client: Client, organization: string, from: number, to: number): Promise<void> {
-  const daysAgo = (days: number) => new Date(START - days * 24 * 3600 * 1000);
-  const these = [organization, daysAgo(to / ROWS_A_DAY), daysAgo(from / ROWS_A_DAY)];
+  const daysAgo = (days: number) => new Date(historyEndMs - days * 24 * 3600 * 1000);
+  const these = [organization, daysAgo(to / rowsPerDay), daysAgo(from / rowsPerDay)];
   // Triggers and foreign keys would only make this slower: what is measured comes later
   await client.query("set session_replication_role = replica");
   await client.query(
@@ -149,7 +149,7 @@ async function fill(client: Client, organization: string, from: number, to: numb
      select $1, 'succeeded', s.at, s.at, s.at
        from generate_series(1, $4::int) as n,
             lateral (select $2::timestamptz + (random() + n * 0) * ($3::timestamptz - $2::timestamptz)) as s (at)`,
-    [...these, (to - from) / KEYS],
+    [...these, (to - from) / metricKeyCount],
   );
   await client.query("analyze ops.analysis_run");
   await client.query(
@@ -162,9 +162,9 @@ async function fill(client: Client, organization: string, from: number, to: numb
   );
   await client.query(
     `insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, occurred_at)
-     select r.organization_id, r.id, 'metric ' || k, case when k < ${KEYS} then round((random() * 1000)::numeric, 3) end,
-            case when k = ${KEYS} then (array['low', 'middle', 'high'])[1 + (random() * 2)::int] end, r.occurred_at
-       from ops.analysis_run r, generate_series(1, ${KEYS}) as k
+     select r.organization_id, r.id, 'metric ' || k, case when k < ${metricKeyCount} then round((random() * 1000)::numeric, 3) end,
+            case when k = ${metricKeyCount} then (array['low', 'middle', 'high'])[1 + (random() * 2)::int] end, r.occurred_at
+       from ops.analysis_run r, generate_series(1, ${metricKeyCount}) as k
       where r.organization_id = $1 and r.occurred_at >= $2 and r.occurred_at < $3`,
     these,
   );
@@ -184,19 +184,19 @@ async function fill(client: Client, organization: string, from: number, to: numb
 }
 
 async function recomputeAll(client: Client, organization: string, size: number): Promise<void> {
-  await client.query("delete from app.mart_mark");
+  await client.query("delete from app.mart_change");
   await client.query(
-    `insert into app.mart_mark (organization_id, source, hour)
+    `insert into app.mart_change (organization_id, source, hour)
      select $1, s, h from unnest(array['metric', 'analysis']) as s, generate_series(date_trunc('hour', now() - ($2::float8 + 1) * interval '1 day', 'UTC'), now(), interval '1 hour') as h`,
-    [organization, size / ROWS_A_DAY],
+    [organization, size / rowsPerDay],
   );
-  await client.query("select app.refresh_organization($1)", [organization]);
+  await client.query("select app.mart_refresh_organization($1)", [organization]);
 }
 
 /** Times of refreshes, each after new rows at such times were written through all triggers. */
 async function refreshes(client: Client, organization: string, at: string): Promise<number[]> {
   const times: number[] = [];
-  for (let round = -1; round < ROUNDS; round++) {
+  for (let round = -1; round < roundCount; round++) {
     await client.query(
       `with run as (
          insert into ops.analysis_run (organization_id, status, started_at, finished_at, meta)
@@ -205,10 +205,10 @@ async function refreshes(client: Client, organization: string, at: string): Prom
          returning organization_id, id, occurred_at)
        insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
        select r.organization_id, r.id, 'metric 1', round((random() * 1000)::numeric, 3), r.occurred_at from run r`,
-      [organization, NEW],
+      [organization, newRowCount],
     );
     const taken = await time(() =>
-      client.query("select app.refresh_organization($1)", [organization])
+      client.query("select app.mart_refresh_organization($1)", [organization])
     );
     if (round >= 0) times.push(taken);
     // Each round finds the same
@@ -216,7 +216,7 @@ async function refreshes(client: Client, organization: string, at: string): Prom
       `delete from ops.analysis_run where organization_id = $1 and meta = '{"new": true}'`,
       [organization],
     );
-    await client.query("select app.refresh_organization($1)", [organization]);
+    await client.query("select app.mart_refresh_organization($1)", [organization]);
   }
   return times;
 }
@@ -226,14 +226,14 @@ async function contention(adminUrl: string): Promise<Comparison> {
   const { organization, hash } = await withClient(adminUrl, async (client) => {
     const organization = await makeOrganization(client, "contention");
     const { rows: [key] } = await client.query<{ key: string }>(
-      "select key from app.create_api_key($1, null, 'bench', '{analyses:write}', null)",
+      "select key from app.api_key_create($1, null, 'bench', '{analyses:write}', null)",
       [organization],
     );
     return { organization, hash: createHash("sha256").update(key?.key ?? "").digest("hex") };
   });
-  const pool = new pg.Pool({ connectionString: adminUrl, max: WRITERS });
+  const pool = new pg.Pool({ connectionString: adminUrl, max: writerCount });
   const write = async () => {
-    await Promise.all(Array.from({ length: WRITERS }, async () => {
+    await Promise.all(Array.from({ length: writerCount }, async () => {
       for (let n = 0; n < 40; n++) {
         const client = await pool.connect();
         try {
@@ -254,15 +254,19 @@ async function contention(adminUrl: string): Promise<Comparison> {
   };
   try {
     return await compare(
-      `${WRITERS} writers to one organization and hour`,
+      `${writerCount} writers to one organization and hour`,
       {
-        name: "with marks",
+        name: "with changes noted",
         work: write,
-        prepare: () => switchTriggers(pool, "enable", MARKS),
+        prepare: () => switchTriggers(pool, "enable", markTriggerPrefix),
         after: () =>
-          pool.query("delete from app.mart_mark where organization_id = $1", [organization]),
+          pool.query("delete from app.mart_change where organization_id = $1", [organization]),
       },
-      { name: "without", work: write, prepare: () => switchTriggers(pool, "disable", MARKS) },
+      {
+        name: "without",
+        work: write,
+        prepare: () => switchTriggers(pool, "disable", markTriggerPrefix),
+      },
       { rounds: 10, limit: 1 / 0.8 },
     );
   } finally {

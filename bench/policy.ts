@@ -1,18 +1,18 @@
 import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare } from "./compare.ts";
 
-const ORGANIZATIONS = 20;
-const RUNS = 200_000;
+const organizationCount = 20;
+const runCount = 200_000;
 
-const NEWEST =
+const newestRunsQuery =
   "select id, status, started_at, finished_at, created_at from ops.analysis_run {where} order by created_at desc, id desc limit 20";
-const COUNT = "select count(*) from ops.analysis_run {where}";
+const runCountQuery = "select count(*) from ops.analysis_run {where}";
 
-/** What row level security costs: the same query as a member, and by somebody it does not apply to. */
+/** What row level security costs: the same query as a member, and by a login that it does not apply to. */
 export const policyBenchmark: Benchmark = {
   name: "policy",
   description:
-    `one organization's runs among ${RUNS} of ${ORGANIZATIONS}, as curestry_member by policy, and past ` +
+    `one organization's runs among ${runCount} of ${organizationCount}, as curestry_member by policy, and past ` +
     "row level security with the organization given literally",
 
   async run({ adminUrl }) {
@@ -21,7 +21,7 @@ export const policyBenchmark: Benchmark = {
       const { rows: [organization] } = await other.query<{ id: string }>(
         "select id from ops.organization where slug = 'organization-7'",
       );
-      await other.query("select app.create_api_key($1, null, 'bench', '{analyses:read}', null)", [
+      await other.query("select app.api_key_create($1, null, 'bench', '{analyses:read}', null)", [
         organization?.id,
       ]);
       const { rows: [hash] } = await other.query<{ key_hash: string }>(
@@ -35,8 +35,8 @@ export const policyBenchmark: Benchmark = {
         const comparisons = [];
         for (
           const [what, sql, rounds, limit] of [
-            ["the newest 20 runs", NEWEST, 1000, 1.2],
-            ["how many there are", COUNT, 100, undefined],
+            ["the newest 20 runs", newestRunsQuery, 1000, 1.2],
+            ["how many there are", runCountQuery, 100, undefined],
           ] as const
         ) {
           const mine = { name: `member ${what}`, text: sql.replace("{where}", "") };
@@ -61,15 +61,15 @@ export const policyBenchmark: Benchmark = {
 
 async function fill(client: { query(sql: string): Promise<unknown> }): Promise<void> {
   await client.query(
-    `select app.create_organization('organization-' || n, 'Organization ' || n, 'owner' || n || '@x.example')
-       from generate_series(1, ${ORGANIZATIONS}) as n`,
+    `select app.organization_create('organization-' || n, 'Organization ' || n, 'owner' || n || '@x.example')
+       from generate_series(1, ${organizationCount}) as n`,
   );
   // Triggers would only make this slower: what is measured is reading
   await client.query("set session_replication_role = replica");
   await client.query(
     `insert into ops.analysis_run (organization_id, status, started_at, finished_at, created_at)
      select o.id, 'succeeded', s.at, s.at, s.at
-       from generate_series(1, ${RUNS / ORGANIZATIONS}) as n,
+       from generate_series(1, ${runCount / organizationCount}) as n,
             (select id from ops.organization where personal_user_id is null) as o,
             lateral (select timestamptz '2026-01-01' + n * interval '1 minute' + random() * interval '1 minute') as s (at)`,
   );

@@ -2,21 +2,21 @@ import { createHash } from "node:crypto";
 import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, compare } from "./compare.ts";
 
-const BATCH = 100;
+const analysesPerBatch = 100;
 
-/** Recording in batches and one by one, with everything on: policies, audit, metrics, marks. */
+/** Recording in batches and one by one, with everything on: policies, audit, metrics, changes for the marts. */
 export const recordBenchmark: Benchmark = {
   name: "record",
   description:
-    `${BATCH} analyses by ops.record_analyses, in one batch and in ${BATCH} calls (14 rows each, beside audit and marks)`,
+    `${analysesPerBatch} analyses by ops.record_analyses, in one batch and in ${analysesPerBatch} calls (14 rows each, beside audit and changes for the marts)`,
 
   async run({ adminUrl }) {
     return await withClient(adminUrl, async (client) => {
       const { rows: [organization] } = await client.query<{ id: string }>(
-        "select id from app.create_organization('bench', 'Bench', 'owner@x.example')",
+        "select id from app.organization_create('bench', 'Bench', 'owner@x.example')",
       );
       const { rows: [key] } = await client.query<{ key: string }>(
-        "select key from app.create_api_key($1, null, 'bench', '{analyses:write,analyses:read}', null)",
+        "select key from app.api_key_create($1, null, 'bench', '{analyses:write,analyses:read}', null)",
         [organization?.id],
       );
       await client.query(
@@ -50,17 +50,17 @@ export const recordBenchmark: Benchmark = {
       }
 
       const comparison = await compare(
-        `${BATCH} analyses`,
-        { name: "one batch", work: () => record(BATCH) },
+        `${analysesPerBatch} analyses`,
+        { name: "one batch", work: () => record(analysesPerBatch) },
         {
           name: "one by one",
           work: async () => {
-            for (let n = 0; n < BATCH; n++) await record(1);
+            for (let n = 0; n < analysesPerBatch; n++) await record(1);
           },
         },
         { rounds: 20 },
       );
-      const rowsPerSecond = Math.round(BATCH * 14 / comparison.ours.ms * 1000);
+      const rowsPerSecond = Math.round(analysesPerBatch * 14 / comparison.ours.ms * 1000);
       return [{
         ...comparison,
         what: `${comparison.what}: ${rowsPerSecond} rows a second in batches`,

@@ -1,31 +1,35 @@
 import { Command } from "commander";
-import { addAnalystCreate } from "./analyst_create.ts";
-import { addAnalystDrop } from "./analyst_drop.ts";
-import { addAnalystGrant } from "./analyst_grant.ts";
-import { addAnalystList } from "./analyst_list.ts";
-import { addAnalystRevoke } from "./analyst_revoke.ts";
-import { addApiKeyCreate } from "./api_key_create.ts";
-import { addApiKeyList } from "./api_key_list.ts";
-import { addApiKeyRevoke } from "./api_key_revoke.ts";
-import { addAuditRetain } from "./audit_retain.ts";
-import { addAuditVerify } from "./audit_verify.ts";
-import { addDoctor } from "./doctor.ts";
-import { addExportOrganization } from "./export_organization.ts";
-import { addExportUser } from "./export_user.ts";
-import { addImportAnalyses } from "./import_analyses.ts";
-import { addImportPrompts } from "./import_prompts.ts";
-import { addJobs } from "./jobs.ts";
-import { addOperator } from "./operator.ts";
-import { addLegalHoldList } from "./legal_hold_list.ts";
-import { addLegalHoldPlace } from "./legal_hold_place.ts";
-import { addLegalHoldRelease } from "./legal_hold_release.ts";
-import { addOrganizationCreate } from "./organization_create.ts";
-import { addOrganizationErase } from "./organization_erase.ts";
-import { addRetain } from "./retain.ts";
-import { addRollup } from "./rollup.ts";
-import type { Run } from "./run_command.ts";
-import { addTokenCreate } from "./token_create.ts";
-import { addUserErase } from "./user_erase.ts";
+import { addAnalystCreate } from "./analyst/create.ts";
+import { addAnalystDrop } from "./analyst/drop.ts";
+import { addAnalystGrant } from "./analyst/grant.ts";
+import { addAnalystList } from "./analyst/list.ts";
+import { addAnalystRevoke } from "./analyst/revoke.ts";
+import { addApiKeyCreate } from "./api_key/create.ts";
+import { addApiKeyList } from "./api_key/list.ts";
+import { addApiKeyRevoke } from "./api_key/revoke.ts";
+import { addAuditRetain } from "./audit/retain.ts";
+import { addAuditVerify } from "./audit/verify.ts";
+import { addDoctor } from "./doctor/doctor.ts";
+import { addExportOrganization } from "./export/organization.ts";
+import { addExportUser } from "./export/user.ts";
+import { addRetain } from "./fact/retain.ts";
+import { addImportAnalyses } from "./import/analyses.ts";
+import { addImportPrompts } from "./import/prompts.ts";
+import { addJobCancel } from "./job/cancel.ts";
+import { addJobs } from "./job/list.ts";
+import { addJobRetry } from "./job/retry.ts";
+import { addLegalHoldList } from "./legal_hold/list.ts";
+import { addLegalHoldPlace } from "./legal_hold/place.ts";
+import { addLegalHoldRelease } from "./legal_hold/release.ts";
+import { addRollup } from "./mart/rollup.ts";
+import { addOrganizationCreate } from "./organization/create.ts";
+import { addOrganizationErase } from "./organization/erase.ts";
+import { addPlatformAdminGrant } from "./platform_admin/grant.ts";
+import { addPlatformAdminList } from "./platform_admin/list.ts";
+import { addPlatformAdminRevoke } from "./platform_admin/revoke.ts";
+import type { Run } from "./shared/command.ts";
+import { addTokenCreate } from "./token/create.ts";
+import { addUserErase } from "./user/erase.ts";
 
 /**
  * The command line: its commands, options and help.
@@ -62,10 +66,11 @@ export function makeProgram(run: Run): Command {
   addAnalystList(analyst, run);
   addAnalystDrop(analyst, run);
 
-  const operator = program.command("operator").description(
-    "Users who see failed jobs through the API",
-  );
-  addOperator(operator, run);
+  const platformAdmin = program.command("platform-admin").alias("operator")
+    .description("Users who see failed jobs through the API");
+  addPlatformAdminGrant(platformAdmin, run);
+  addPlatformAdminRevoke(platformAdmin, run);
+  addPlatformAdminList(platformAdmin, run);
 
   const imports = program.command("import").description("Data from files");
   addImportPrompts(imports, run);
@@ -82,7 +87,11 @@ export function makeProgram(run: Run): Command {
 
   addRollup(program, run);
   addRetain(program, run);
-  addJobs(program, run);
+
+  const jobs = addJobs(program, run);
+  addJobRetry(jobs, run);
+  addJobCancel(jobs, run);
+
   const audit = program.command("audit").description("The audit log");
   addAuditVerify(audit, run);
   addAuditRetain(audit, run);

@@ -12,13 +12,13 @@ export interface ServerVersion {
 }
 
 /** The oldest version that has all that the schema uses. */
-const OLDEST_MAJOR = 15;
+const oldestSupportedMajor = 15;
 
 /**
  * The first releases without CVE-2025-8713: before them, the optimizer's statistics tell what row
  * level security hides. Later majors never had it.
  */
-const FIRST_SAFE: Partial<Record<number, number>> = { 15: 14, 16: 10, 17: 6 };
+const firstSafeMinorByMajor: Partial<Record<number, number>> = { 15: 14, 16: 10, 17: 6 };
 
 /**
  * Checks a server's version.
@@ -42,13 +42,13 @@ export function judgeVersion(number: number): ServerVersion {
   const major = Math.floor(number / 10_000);
   const minor = number % 10_000;
   const text = `${major}.${minor}`;
-  if (major < OLDEST_MAJOR) {
+  if (major < oldestSupportedMajor) {
     throw new Error(
-      `The database server is PostgreSQL ${text}; Curestry needs ${OLDEST_MAJOR} or later: ` +
+      `The database server is PostgreSQL ${text}; Curestry needs ${oldestSupportedMajor} or later: ` +
         "upgrade it, or unset DATABASE_URL to use the embedded one",
     );
   }
-  const safe = FIRST_SAFE[major];
+  const safe = firstSafeMinorByMajor[major];
   const warning = safe !== undefined && minor < safe
     ? `PostgreSQL ${text} has CVE-2025-8713: its statistics tell what row level security hides; ` +
       `upgrade to ${major}.${safe} or later`

@@ -1,10 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "pg";
-import { REPOSITORY_ROOT } from "../settings.ts";
+import { repositoryRoot } from "../shared/settings.ts";
 
 /** Where graphile-migrate finds current.sql and committed/. */
-export const MIGRATIONS_FOLDER: string = join(REPOSITORY_ROOT, "migrations");
+export const migrationsFolder: string = join(repositoryRoot, "migrations");
 
 interface CommittedMigration {
   /** In the repository: 000001-the-message.sql. */
@@ -43,7 +43,7 @@ export async function pendingMigrations(client: Client): Promise<string[]> {
 }
 
 async function readCommitted(): Promise<CommittedMigration[]> {
-  const folder = join(MIGRATIONS_FOLDER, "committed");
+  const folder = join(migrationsFolder, "committed");
   const files = (await readdir(folder)).filter((file) => /^\d{6,}(-[\w-]+)?\.sql$/.test(file));
   const migrations = await Promise.all(files.map(async (file) => {
     const [, hash] = /^--! Hash: (\S+)$/m.exec(await readFile(join(folder, file), "utf8")) ?? [];

@@ -1,7 +1,7 @@
-import type { Log } from "../log.ts";
-import type { Settings } from "../settings.ts";
+import type { Log } from "../shared/log.ts";
+import type { Settings } from "../shared/settings.ts";
 import { findRunning, startEmbedded } from "./embedded/start_embedded.ts";
-import { migrateFor } from "./migrate_for.ts";
+import { migrateWithSettings } from "./migrate_with_settings.ts";
 import { databaseName, databaseUrl } from "./urls.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function withDatabase<T>(
   if (found !== null) return await use(found);
   const database = await startEmbedded(settings, "call", log);
   try {
-    if (options.migrate ?? true) await migrateFor(settings, database.adminUrl, log);
+    if (options.migrate ?? true) await migrateWithSettings(settings, database.adminUrl, log);
     return await use(database.adminUrl);
   } finally {
     await database.stop();

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { Log } from "../log.ts";
+import type { Log } from "../shared/log.ts";
 
 /** SQLSTATEs of a server that is there, but not ready yet: starting, stopping, out of connections. */
-const PASSING_STATES = new Set(["57P03", "57P01", "57P02", "53300"]);
+const transientSqlStates = new Set(["57P03", "57P01", "57P02", "53300"]);
 /** Errors of the network that pass when the server, or its name, comes up. */
-const PASSING_ERRORS = new Set([
+const transientSystemCodes = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
   "EAI_AGAIN",
@@ -19,8 +19,8 @@ const PASSING_ERRORS = new Set([
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** How long to go on trying while the server is not there, in milliseconds; default 10,000. */
-  patience?: number;
+  /** How long to go on trying while the server is not there; default 10 s. */
+  retryForMs?: number;
   log?: Log | undefined;
 }
 
@@ -50,8 +50,8 @@ export async function withClient<T>(
  * @throws {Error} if the server stays away or refuses us; `code` is the SQLSTATE or the system's code
  */
 export async function openClient(url: string, options: ConnectOptions = {}): Promise<pg.Client> {
-  const { patience = 10_000, log } = options;
-  const giveUp = Date.now() + patience;
+  const { retryForMs = 10_000, log } = options;
+  const giveUp = Date.now() + retryForMs;
   for (let attempt = 1;; attempt++) {
     const client = new pg.Client({
       connectionString: url,
@@ -67,7 +67,7 @@ export async function openClient(url: string, options: ConnectOptions = {}): Pro
       return client;
     } catch (error) {
       await client.end().catch(() => {});
-      if (!isPassing(error) || Date.now() >= giveUp) throw explain(url, error);
+      if (!isTransient(error) || Date.now() >= giveUp) throw explain(url, error);
       if (attempt === 3) log?.info(`Waiting for ${describeServer(url)}`);
       await sleep(Math.min(100 * attempt, 1000));
     }
@@ -80,11 +80,11 @@ export function errorCode(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   // Several addresses of one name fail together
-  if (error instanceof AggregateError) return error.errors.every(isPassing);
+  if (error instanceof AggregateError) return error.errors.every(isTransient);
   const code = errorCode(error);
-  return PASSING_STATES.has(code) || PASSING_ERRORS.has(code) ||
+  return transientSqlStates.has(code) || transientSystemCodes.has(code) ||
     (error instanceof Error && /timeout expired|Connection terminated/.test(error.message));
 }
 

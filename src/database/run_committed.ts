@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Log } from "../log.ts";
-import { MIGRATIONS_FOLDER } from "./committed_migrations.ts";
+import type { Log } from "../shared/log.ts";
+import { migrationsFolder } from "./committed_migrations.ts";
 import { databaseUrl } from "./urls.ts";
 
 /**
  * graphile-migrate keeps its connections for 200 ms after use, and ends the whole process if the
- * server goes away before that: nobody may stop the server earlier. In milliseconds.
+ * server goes away before that, so we wait until they are closed.
  */
-const POOLS_LINGER = 300;
+const poolLingerMs = 300;
 
 /**
  * Runs the committed migrations that the database does not have yet, each in a transaction, as
@@ -27,7 +27,7 @@ export async function runCommitted(url: string, log: Log | undefined): Promise<v
       connectionString: url,
       // Not used by migrate(), but its default may equal connectionString, which is refused
       rootConnectionString: databaseUrl(url, "postgres"),
-      migrationsFolder: MIGRATIONS_FOLDER,
+      migrationsFolder,
       pgSettings: { role: "curestry_owner" },
       logger: new Logger(() => (level, message) => {
         file = /Running migration '([^']+)'/.exec(message)?.[1] ?? file;
@@ -38,7 +38,7 @@ export async function runCommitted(url: string, log: Log | undefined): Promise<v
   } catch (error) {
     throw file ? await explain(file, error) : error;
   } finally {
-    await sleep(POOLS_LINGER);
+    await sleep(poolLingerMs);
   }
 }
 
@@ -46,7 +46,7 @@ async function explain(file: string, error: unknown): Promise<Error> {
   const { message, position, detail, hint, where } = error as Partial<Record<string, string>>;
   const lines = [`The migration ${file} failed: ${message}`];
   if (position !== undefined) {
-    const text = await readFile(join(MIGRATIONS_FOLDER, "committed", file), "utf8");
+    const text = await readFile(join(migrationsFolder, "committed", file), "utf8");
     // PostgreSQL counts characters from the first one after the header
     const header = /^(--! .*\n)*\s*/.exec(text)?.[0].length ?? 0;
     const before = text.slice(0, header + Number(position) - 1);

@@ -1,9 +1,9 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import type { Client } from "pg";
+import type { LoginPasswords } from "./login_passwords.ts";
 import { errorCode } from "./open_client.ts";
 import { retryCatalogRace } from "./retry_catalog_race.ts";
-import type { LoginPasswords } from "./secrets.ts";
 
 /**
  * Sets the passwords of our logins.

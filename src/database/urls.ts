@@ -24,7 +24,7 @@ export function databaseName(url: string): string {
  */
 export function loginUrl(url: string, role: string, password: string): string {
   const other = new URL(url);
-  // The parameters outrank what stands before the host, and a URL without a host has only them
+  // The parameters outrank user and password before the host, and a URL without a host has only them
   if (!other.hostname || other.searchParams.has("user") || other.searchParams.has("password")) {
     other.searchParams.delete("user");
     other.searchParams.delete("password");
@@ -68,7 +68,7 @@ export function redactUrl(url: string): string {
   return shown.href;
 }
 
-/** A plus, which stands for a space after a change of `searchParams`, would be a plus to libpq. */
+/** A change of `searchParams` writes spaces as plus signs, which libpq does not read as spaces. */
 function escapeSpaces(url: URL): void {
   url.search = url.search.replaceAll("+", "%20");
 }

@@ -21,26 +21,26 @@ export interface DemoAnalysis extends Record<string, unknown> {
   prompt: number;
 }
 
-const DAYS = 90;
-const DAY = 24 * 3600 * 1000;
+const historyDays = 90;
+const dayMs = 24 * 3600 * 1000;
 
-const ROLES = ["support agent", "travel planner", "SQL tutor", "release manager", "legal editor"];
-const TASKS = [
+const roles = ["support agent", "travel planner", "SQL tutor", "release manager", "legal editor"];
+const tasks = [
   "answer the customer's question",
   "summarize the document in three sentences",
   "list what is missing from the request",
   "rewrite the text for a reader of twelve",
   "find contradictions between the two rules",
 ];
-const RULES = [
+const rules = [
   "Be brief.",
   "Never invent a source.",
   "Answer in the language of the question.",
   "Ask when something is unclear.",
   "Use a table where it helps.",
 ];
-const LANGUAGES = ["en", "en", "en", "de", "es", "fr"];
-const FEATURES = ["prompt.edit", "prompt.compare", "report.export"];
+const languages = ["en", "en", "en", "de", "es", "fr"];
+const features = ["prompt.edit", "prompt.compare", "report.export"];
 
 /**
  * Makes the history of the demo organization.
@@ -54,11 +54,11 @@ export function makeHistory(now: number, seed = 20_250_817): DemoHistory {
   const near = (mean: number, spread: number) =>
     mean + (random() + random() + random() - 1.5) * spread;
 
-  const prompts = ROLES.flatMap((role) =>
-    TASKS.map((task): DemoPrompt => ({
+  const prompts = roles.flatMap((role) =>
+    tasks.map((task): DemoPrompt => ({
       name: `${role}: ${task}`,
       description: `For the ${role}`,
-      content: `You are a ${role}. Your task: ${task}. ${pick(RULES)} ${pick(RULES)}`,
+      content: `You are a ${role}. Your task: ${task}. ${pick(rules)} ${pick(rules)}`,
       tags: [role.replaceAll(" ", "-"), pick(["draft", "live", "live"])],
     }))
   );
@@ -67,25 +67,25 @@ export function makeHistory(now: number, seed = 20_250_817): DemoHistory {
 
   const analyses: DemoAnalysis[] = [];
   const events: DemoHistory["events"] = [];
-  for (let day = DAYS - 1; day >= 0; day--) {
-    const noon = now - day * DAY;
+  for (let day = historyDays - 1; day >= 0; day--) {
+    const noon = now - day * dayMs;
     const weekend = [0, 6].includes(new Date(noon).getUTCDay());
-    const count = Math.round((weekend ? 3 : 10) + random() * 6 + (DAYS - day) / 20);
+    const count = Math.round((weekend ? 3 : 10) + random() * 6 + (historyDays - day) / 20);
     for (let n = 0; n < count; n++) {
       const prompt = Math.floor(random() * prompts.length);
-      const started = noon - Math.floor(random() * DAY * 0.4);
+      const started = noon - Math.floor(random() * dayMs * 0.4);
       const seconds = 2 + random() * 20;
       analyses.push({
-        idempotencyKey: `demo-${DAYS - day}-${n}`,
+        idempotencyKey: `demo-${historyDays - day}-${n}`,
         prompt,
         startedAt: new Date(started).toISOString(),
         finishedAt: new Date(started + seconds * 1000).toISOString(),
         ...(random() < 0.04
           ? { status: "failed", meta: { error: "The model did not answer in time" } }
-          : outcome(near((quality[prompt] ?? 6) + (DAYS - day) / 90, 1.5), seconds)),
+          : outcome(near((quality[prompt] ?? 6) + (historyDays - day) / 90, 1.5), seconds)),
       });
     }
-    for (const featureKey of FEATURES) {
+    for (const featureKey of features) {
       events.push({
         featureKey,
         occurredAt: new Date(noon).toISOString(),
@@ -118,7 +118,7 @@ export function makeHistory(now: number, seed = 20_250_817): DemoHistory {
     return {
       status: "succeeded",
       result: {
-        detectedLanguage: pick(LANGUAGES),
+        detectedLanguage: pick(languages),
         overallScore: overall,
         judgeScore: round(judge, 1),
         semanticEntropy: entropy,

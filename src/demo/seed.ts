@@ -5,8 +5,8 @@ import type { Client } from "pg";
 import { withClient } from "../database/open_client.ts";
 import { scramVerifier } from "../database/set_passwords.ts";
 import { loginUrl, passwordOf } from "../database/urls.ts";
-import type { Log } from "../log.ts";
-import type { Settings } from "../settings.ts";
+import type { Log } from "../shared/log.ts";
+import type { Settings } from "../shared/settings.ts";
 import { makeHistory } from "./history.ts";
 
 /** What the demo needs. */
@@ -25,9 +25,9 @@ interface DemoAccess {
   analystUrl: string;
 }
 
-const SLUG = "demo";
-const ANALYST = "demo_analyst";
-const SCOPES = [
+const demoSlug = "demo";
+const analystLogin = "demo_analyst";
+const keyScopes = [
   "prompts:read",
   "prompts:write",
   "analyses:read",
@@ -39,7 +39,7 @@ const SCOPES = [
   "audit:read",
 ];
 /** How many items go in one call. */
-const BATCH = 200;
+const itemsPerCall = 200;
 
 /**
  * Fills the organization `demo` with prompts, analyses and 90 days of history, unless it is there, and
@@ -61,7 +61,7 @@ export async function seedDemo(options: DemoOptions): Promise<string> {
     if (await isEmpty(gatewayUrl, access.key)) {
       const started = performance.now();
       await record(gatewayUrl, access.key);
-      await client.query("select app.refresh_marts()");
+      await client.query("select app.mart_refresh_all()");
       log.info({ milliseconds: Math.round(performance.now() - started) }, "Filled the demo");
     }
     return describe(gatewayUrl, access);
@@ -70,8 +70,8 @@ export async function seedDemo(options: DemoOptions): Promise<string> {
 
 async function makeOrganization(client: Client): Promise<boolean> {
   try {
-    await client.query("select app.create_organization($1, 'Demo', 'demo@curestry.example')", [
-      SLUG,
+    await client.query("select app.organization_create($1, 'Demo', 'demo@curestry.example')", [
+      demoSlug,
     ]);
     return true;
   } catch (error) {
@@ -89,8 +89,8 @@ async function readAccess(
   try {
     const { key, analystUrl }: DemoAccess = JSON.parse(await readFile(file, "utf8"));
     // The database may have moved to another port
-    const access = { key, analystUrl: loginUrl(adminUrl, ANALYST, passwordOf(analystUrl)) };
-    await withClient(access.analystUrl, (client) => client.query("select"), { patience: 0 });
+    const access = { key, analystUrl: loginUrl(adminUrl, analystLogin, passwordOf(analystUrl)) };
+    await withClient(access.analystUrl, (client) => client.query("select"), { retryForMs: 0 });
     await send(gatewayUrl, access.key, "{ viewer { apiKeyId } }");
     return access;
   } catch {
@@ -100,8 +100,8 @@ async function readAccess(
 
 async function giveAccess(client: Client, adminUrl: string): Promise<DemoAccess> {
   const { rows: [made] } = await client.query<{ key: string }>(
-    "select key from app.create_api_key(app.organization_by_slug($1), null, 'Demo', $2, null)",
-    [SLUG, SCOPES],
+    "select key from app.api_key_create(app.organization_by_slug($1), null, 'Demo', $2, null)",
+    [demoSlug, keyScopes],
   );
   if (!made) throw new Error("The demo's API key was not made");
   const password = randomBytes(18).toString("hex");
@@ -109,19 +109,21 @@ async function giveAccess(client: Client, adminUrl: string): Promise<DemoAccess>
   // Making a login takes the administrator's own rights
   await client.query("reset role");
   const { rowCount } = await client.query("select from pg_catalog.pg_roles where rolname = $1", [
-    ANALYST,
+    analystLogin,
   ]);
   if (rowCount) {
-    await client.query(`alter role ${ANALYST} password ${client.escapeLiteral(verifier)}`);
-    await client.query("select app.grant_analyst($1, app.organization_by_slug($2))", [
-      ANALYST,
-      SLUG,
+    await client.query(`alter role ${analystLogin} password ${client.escapeLiteral(verifier)}`);
+    await client.query("select app.analyst_grant($1, app.organization_by_slug($2))", [
+      analystLogin,
+      demoSlug,
     ]);
   } else {
-    await client.query("select app.create_analyst($1, $2, $3)", [ANALYST, verifier, [SLUG]]);
+    await client.query("select app.analyst_create($1, $2, $3)", [analystLogin, verifier, [
+      demoSlug,
+    ]]);
   }
   await client.query("set role curestry_owner");
-  return { key: made.key, analystUrl: loginUrl(adminUrl, ANALYST, password) };
+  return { key: made.key, analystUrl: loginUrl(adminUrl, analystLogin, password) };
 }
 
 async function isEmpty(url: string, key: string): Promise<boolean> {
@@ -162,8 +164,8 @@ async function record(url: string, key: string): Promise<void> {
     );
     promptIds.push(createPrompt.prompt.id);
   }
-  for (let at = 0; at < history.analyses.length; at += BATCH) {
-    const items = history.analyses.slice(at, at + BATCH).map(({ prompt, ...item }) => ({
+  for (let at = 0; at < history.analyses.length; at += itemsPerCall) {
+    const items = history.analyses.slice(at, at + itemsPerCall).map(({ prompt, ...item }) => ({
       promptId: promptIds[prompt],
       ...item,
     }));

@@ -2,18 +2,18 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
-import { MIGRATIONS_FOLDER } from "../database/committed_migrations.ts";
 import { checkServer } from "../database/check_server.ts";
+import { migrationsFolder } from "../database/committed_migrations.ts";
 import { withDatabase } from "../database/connect.ts";
-import { migrateFor } from "../database/migrate_for.ts";
+import { migrateWithSettings } from "../database/migrate_with_settings.ts";
 import { withClient } from "../database/open_client.ts";
 import { actingAs, databaseName, databaseUrl } from "../database/urls.ts";
-import { makeLog } from "../log.ts";
-import { fail } from "../process.ts";
-import { readSettings, REPOSITORY_ROOT } from "../settings.ts";
-import { DUMP_MAJOR, dumpSchema } from "./dump_schema.ts";
+import { makeLog } from "../shared/log.ts";
+import { fail } from "../shared/process.ts";
+import { readSettings, repositoryRoot } from "../shared/settings.ts";
+import { dumpMajor, dumpSchema } from "./dump_schema.ts";
 
-const USAGE =
+const usage =
   `Usage: deno task migrate:watch | migrate:commit --message "…" | migrate:uncommit | migrate:reset --erase
 or:    deno run -A src/develop/graphile_migrate.ts COMMAND …
 
@@ -30,14 +30,14 @@ interface MigrateEnvironment {
 async function main(): Promise<number> {
   const [command, ...rest] = process.argv.slice(2);
   if (command === undefined || command === "--help") {
-    console.log(USAGE);
+    console.log(usage);
     return command === undefined ? 2 : 0;
   }
   const settings = readSettings();
   const log = makeLog(settings.logLevel);
   return await withDatabase(settings, log, async (adminUrl) => {
     // A database that does not fit the committed migrations any more can only be reset
-    if (command !== "reset") await migrateFor(settings, adminUrl, log);
+    if (command !== "reset") await migrateWithSettings(settings, adminUrl, log);
     const env = makeEnvironment(adminUrl);
     if (command === "commit") {
       const code = await rehearse(env);
@@ -55,7 +55,7 @@ async function main(): Promise<number> {
 /**
  * The connection strings that graphile-migrate reads. Migrations act as curestry_owner, which may not
  * make databases; graphile-migrate applies `pgSettings` to the root connection as well, so the role
- * stands in the two other connection strings instead.
+ * is in the two other connection strings instead.
  */
 function makeEnvironment(adminUrl: string): MigrateEnvironment {
   const shadow = process.env.SHADOW_DATABASE_URL ??
@@ -79,9 +79,9 @@ async function rehearse(env: MigrateEnvironment): Promise<number> {
 async function runCommand(args: string[], env: MigrateEnvironment): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   // By its path: `npm:graphile-migrate` runs the version tagged latest, not the one that is pinned
-  const cli = join(REPOSITORY_ROOT, "node_modules/graphile-migrate/dist/cli.js");
+  const cli = join(repositoryRoot, "node_modules/graphile-migrate/dist/cli.js");
   const child = spawn(process.execPath, ["run", "-A", cli, ...args], {
-    cwd: REPOSITORY_ROOT,
+    cwd: repositoryRoot,
     env: {
       ...process.env,
       ...env,
@@ -98,10 +98,10 @@ async function runCommand(args: string[], env: MigrateEnvironment): Promise<numb
 
 /** The shadow database now has the committed migrations and nothing else. */
 async function writeDump(env: MigrateEnvironment): Promise<void> {
-  const file = join(MIGRATIONS_FOLDER, "schema.sql");
+  const file = join(migrationsFolder, "schema.sql");
   const { major } = await withClient(env.SHADOW_DATABASE_URL, checkServer);
-  if (major !== DUMP_MAJOR) {
-    console.warn(`migrations/schema.sql is made with PostgreSQL ${DUMP_MAJOR}; left as it is`);
+  if (major !== dumpMajor) {
+    console.warn(`migrations/schema.sql is made with PostgreSQL ${dumpMajor}; left as it is`);
     return;
   }
   await writeFile(file, await dumpSchema(env.SHADOW_DATABASE_URL));

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { REPOSITORY_ROOT } from "../settings.ts";
+import { repositoryRoot } from "../shared/settings.ts";
 
 type Verb = "select" | "insert" | "update" | "delete";
 type Allowances = Partial<Record<Verb, { permission?: string; columns?: string }>>;
@@ -17,11 +17,11 @@ interface Rights {
   accepted: { threat: string; what: string; why: string; test: string }[];
 }
 
-const VERBS: Verb[] = ["select", "insert", "update", "delete"];
+const verbs: Verb[] = ["select", "insert", "update", "delete"];
 
 /** Renders `test/rights.json`, the table of rights, for people: `docs/rights.md`. */
 export async function renderRights(): Promise<string> {
-  const text = await readFile(join(REPOSITORY_ROOT, "test/rights.json"), "utf8");
+  const text = await readFile(join(repositoryRoot, "test/rights.json"), "utf8");
   const rights: Rights = JSON.parse(text);
   const tables = Object.entries(rights.tables);
   return [
@@ -44,7 +44,7 @@ export async function renderRights(): Promise<string> {
       ["table", "read", "create", "change", "delete", "analysts read"],
       tables.filter(([, { member, analyst }]) => member || analyst).map(([name, rights]) => [
         code(name),
-        ...VERBS.map((verb) => permission(rights.member?.[verb])),
+        ...verbs.map((verb) => permission(rights.member?.[verb])),
         rights.analyst?.select ? "✓" : "",
       ]),
     ),
@@ -56,9 +56,9 @@ export async function renderRights(): Promise<string> {
     table(
       ["table", "right", "columns"],
       tables.flatMap(([name, { member }]) =>
-        VERBS.flatMap((verb) => {
+        verbs.flatMap((verb) => {
           const columns = member?.[verb]?.columns;
-          return columns ? [[code(name), VERB_NAMES[verb], list(words(columns))]] : [];
+          return columns ? [[code(name), verbNames[verb], list(words(columns))]] : [];
         })
       ),
     ),
@@ -85,10 +85,10 @@ export async function renderRights(): Promise<string> {
     "## What functions that look past row level security may touch",
     "They belong to `curestry_definer`, which nobody can log in as or become, and filter by the request's organization themselves.",
     table(
-      ["table", ...VERBS.map((verb) => VERB_NAMES[verb])],
+      ["table", ...verbs.map((verb) => verbNames[verb])],
       tables.filter(([, { definer }]) => definer).map(([name, { definer }]) => [
         code(name),
-        ...VERBS.map((verb) => {
+        ...verbs.map((verb) => {
           const allowance = definer?.[verb];
           if (allowance === undefined) return "";
           return allowance.columns ? list(words(allowance.columns)) : "✓";
@@ -103,7 +103,7 @@ export async function renderRights(): Promise<string> {
   ].map((part) => wrap(part)).join("\n\n") + "\n";
 }
 
-const VERB_NAMES = { select: "read", insert: "create", update: "change", delete: "delete" };
+const verbNames = { select: "read", insert: "create", update: "change", delete: "delete" };
 
 function permission(allowance: { permission?: string } | undefined): string {
   return allowance === undefined ? "" : formatPermission(allowance.permission);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { REPOSITORY_ROOT } from "../settings.ts";
+import { repositoryRoot } from "../shared/settings.ts";
 
 /** Type by column, of all columns of the schema `report`: `"analyses.status" → "character varying(20)"`. */
 export type ReportColumns = ReadonlyMap<string, string>;
@@ -21,17 +21,17 @@ interface Version {
 }
 
 /** A column, or a type, in a line of the changelog. */
-const CODE = "`([^`]+)`";
-const CHANGE = {
-  added: new RegExp(`^- added ${CODE} as ${CODE}`),
-  removed: new RegExp(`^- removed ${CODE}`),
-  renamed: new RegExp(`^- renamed ${CODE} to ${CODE}`),
-  retyped: new RegExp(`^- retyped ${CODE} to ${CODE}`),
+const codePattern = "`([^`]+)`";
+const changePatterns = {
+  added: new RegExp(`^- added ${codePattern} as ${codePattern}`),
+  removed: new RegExp(`^- removed ${codePattern}`),
+  renamed: new RegExp(`^- renamed ${codePattern} to ${codePattern}`),
+  retyped: new RegExp(`^- retyped ${codePattern} to ${codePattern}`),
 };
 
 /** Reads docs/report-changelog.md. */
 export async function readReportChangelog(): Promise<ReportChangelog> {
-  const file = join(REPOSITORY_ROOT, "docs", "report-changelog.md");
+  const file = join(repositoryRoot, "docs", "report-changelog.md");
   return parseReportChangelog(await readFile(file, "utf8"));
 }
 
@@ -104,15 +104,15 @@ function splitVersions(text: string): Version[] {
 
 /** @returns whether it breaks what a dashboard may use */
 function apply(columns: Map<string, string>, { line, text }: Version["changes"][number]): boolean {
-  const added = CHANGE.added.exec(text);
+  const added = changePatterns.added.exec(text);
   if (added) {
     const [, column = "", type = ""] = added;
     if (columns.has(column)) throw new Error(`Line ${line}: ${column} was there already`);
     columns.set(column, type);
     return false;
   }
-  const changed = CHANGE.removed.exec(text) ?? CHANGE.renamed.exec(text) ??
-    CHANGE.retyped.exec(text);
+  const changed = changePatterns.removed.exec(text) ?? changePatterns.renamed.exec(text) ??
+    changePatterns.retyped.exec(text);
   if (!changed) throw new Error(`Line ${line} lacks something: ${text}`);
   const [, column = "", to] = changed;
   const type = columns.get(column);

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../error_codes.ts";
+import type { ErrorCode } from "../shared/error_codes.ts";
 
 /** A failure which the gateway itself found; its message is written for the client. */
 export class GatewayError extends Error {

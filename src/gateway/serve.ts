@@ -1,18 +1,18 @@
-import "./graphile_env.ts";
+import "./graphql/graphile_env.ts";
 import type { JWK } from "jose";
 import type { Logger } from "pino";
-import { type Adaptor, makeAdaptor, type RequestRole } from "./adaptor.ts";
-import { makeApp } from "./app.ts";
-import { makeReadCredential } from "./credentials.ts";
-import { type ErrorMapper, makeErrorMapper } from "./errors.ts";
-import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
-import { makeHealth } from "./health.ts";
-import { makeNoteKeyUse } from "./key_use.ts";
-import { makeMetrics } from "./metrics.ts";
-import { makeOwnFeatures, type OwnFeatures } from "./own_features.ts";
-import { connectFirst, makePool } from "./pool.ts";
-import { makePreset } from "./preset.ts";
-import { makeSessions } from "./sessions.ts";
+import { type ApiUsage, makeApiUsage } from "./api_usage.ts";
+import { makeNoteKeyUse } from "./credentials/note_key_use.ts";
+import { makeReadCredential } from "./credentials/read_credential.ts";
+import { makeSessions } from "./credentials/sessions.ts";
+import { makeAdaptor } from "./database/adaptor.ts";
+import { connectFirst, makePool } from "./database/pool.ts";
+import { makeErrorMapper } from "./graphql/errors.ts";
+import { makeGraphqlServers } from "./graphql/graphql_servers.ts";
+import { makeApp } from "./http/app.ts";
+import { makeHealth } from "./http/health.ts";
+import { listen } from "./http/listen.ts";
+import { makeMetrics } from "./http/metrics.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
 export interface GatewayOptions {
@@ -35,7 +35,7 @@ export interface GatewayOptions {
   /** How long requests under way may take to finish at stop, 10 s by default. */
   stopWaitMs?: number;
   /** Between two writes of feature events about the API itself, 10 s by default. */
-  ownFeaturesMs?: number;
+  apiUsageIntervalMs?: number;
   /** Named prepared statements, on by default; turn off behind a pooler in transaction mode. */
   preparedStatements?: boolean;
 }
@@ -55,22 +55,22 @@ export interface Gateway {
 export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
   const { pool, connections } = makePool(options);
-  let ownFeatures: OwnFeatures | undefined;
+  let apiUsage: ApiUsage | undefined;
   try {
     await connectFirst(pool, options.connectWaitMs ?? 15_000, log);
     const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
     const adaptor = makeAdaptor(pool, {
       statementTimeoutMs,
-      mostWaiting: 20 * (options.poolSize ?? 10),
+      maxWaitingRequests: 20 * (options.poolSize ?? 10),
       prepare: options.preparedStatements ?? true,
     });
     const errors = makeErrorMapper(pool, log);
-    const serverOf = makeServers(adaptor, errors, statementTimeoutMs);
+    const serverOf = makeGraphqlServers(adaptor, errors, statementTimeoutMs);
     await serverOf("curestry_member");
     const metrics = makeMetrics(pool, log);
-    const features = ownFeatures = makeOwnFeatures(
+    const usage = apiUsage = makeApiUsage(
       pool,
-      options.ownFeaturesMs ?? 10_000,
+      options.apiUsageIntervalMs ?? 10_000,
       log,
       metrics.countLostUses,
     );
@@ -81,7 +81,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       health: makeHealth(pool, log),
       metrics,
-      ownFeatures: features,
+      apiUsage: usage,
       readCredential: await makeReadCredential(options.jwtKeys),
       noteKeyUse: makeNoteKeyUse(pool, log),
       sessions: makeSessions(pool, options.jwtKeys),
@@ -95,65 +95,30 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
         if (!await within(options.stopWaitMs ?? 10_000, finished)) {
           log.warn("Requests under way are cut off: they took too long to finish");
           // Deno cannot close a server that is shutting down (its signal then raises an error that
-          // nobody can catch). Without the database the requests end by themselves.
+          // cannot be caught). Without the database the requests end by themselves.
           for (const connection of connections) connection.stream.destroy();
           await within(1_000, finished);
         }
-        await within(3_000, features.stop());
+        await within(3_000, usage.stop());
         await within(1_000, pool.end());
       },
     };
   } catch (error) {
-    await ownFeatures?.stop();
+    await apiUsage?.stop();
     await pool.end();
     throw error;
   }
 }
 
-function listen(
-  { host, port }: GatewayOptions,
-  handler: (request: Request) => Response | Promise<Response>,
-): Deno.HttpServer<Deno.NetAddr> {
-  try {
-    return Deno.serve({ hostname: host, port, onListen: () => {} }, handler);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const message = `Port ${port} of ${host} is in use by another program: ` +
-      "stop that program, or set PORT to a free port";
-    throw new Error(message, { cause: error });
-  }
-}
-
-/** Waits for something, but not for ever: whether it came to pass in time. */
-async function within(milliseconds: number, event: Promise<unknown>): Promise<boolean> {
+/** Waits for something for a limited time. @returns whether it happened in time */
+async function within(timeoutMs: number, event: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), milliseconds);
+    timer = setTimeout(() => resolve(false), timeoutMs);
   });
   try {
     return await Promise.race([event.then(() => true, () => true), timeout]);
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** One API per role, built at the first request that needs it; a failed attempt is repeated. */
-function makeServers(
-  adaptor: Adaptor,
-  errors: ErrorMapper,
-  statementTimeoutMs: number,
-): (role: RequestRole) => Promise<GraphqlServer> {
-  const servers = new Map<RequestRole, Promise<GraphqlServer>>();
-  return function serverOf(role) {
-    let server = servers.get(role);
-    if (server === undefined) {
-      const timeouts = { planning: 1_000, execution: statementTimeoutMs + 5_000 };
-      server = makeGraphqlServer(makePreset(role, adaptor, timeouts), errors, {
-        suggestions: role === "curestry_member",
-      });
-      servers.set(role, server);
-      server.catch(() => servers.delete(role));
-    }
-    return server;
-  };
 }

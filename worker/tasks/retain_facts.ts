@@ -1,5 +1,5 @@
-import { retainFacts } from "../../src/retain_facts.ts";
-import type { MakeTask } from "../task.ts";
+import { retainFacts } from "../../src/maintenance/retain_facts.ts";
+import type { MakeTask } from "../../src/worker/task.ts";
 
 /** Removes what its organizations do not keep, batch after batch. Safe to repeat. */
 const makeRetainFacts: MakeTask = ({ pool, log }) => ({

@@ -1,12 +1,12 @@
-import type { AuditSeal } from "../checkpoints.ts";
-import type { MakeTask } from "../task.ts";
+import type { AuditSeal } from "../../src/maintenance/checkpoints.ts";
+import type { MakeTask } from "../../src/worker/task.ts";
 
 /** Seals what was recorded, and writes checkpoints of it. Safe to repeat. */
 const makeSealAudit: MakeTask = ({ pool, times, checkpoints }) => {
   async function sealAudit(): Promise<void> {
-    const { rows } = await pool.query<AuditSeal>("select * from app.seal_audit()");
+    const { rows } = await pool.query<AuditSeal>("select * from app.audit_write_seals()");
     if (rows.length > 0) await checkpoints?.write(rows);
   }
-  return { run: sealAudit, poll: { interval: times.look, look: sealAudit } };
+  return { run: sealAudit, poll: { intervalMs: times.pollIntervalMs, run: sealAudit } };
 };
 export default makeSealAudit;

@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Client } from "pg";
-import type { Answer, CommandContext } from "../run_command.ts";
+import type { Answer, CommandContext } from "../shared/command.ts";
 import { type ArchiveSubject, withOutput, writeArchive } from "./write_archive.ts";
 
 /**

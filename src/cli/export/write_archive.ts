@@ -21,7 +21,7 @@ export interface ArchiveSummary {
 }
 
 /** Rows that are held at once. */
-const BATCH = 100;
+const rowsPerFetch = 100;
 
 /**
  * Writes all of an organization's or a user's data as JSONL, from one snapshot.
@@ -39,7 +39,7 @@ export async function writeArchive(
     await write(lines);
   };
   const { rows: queries } = await client.query<{ table_name: string; query: string }>(
-    "select * from app.export_tables($1, $2)",
+    "select * from app.export_queries($1, $2)",
     [organizationId, userId],
   );
   const tables: Record<string, number> = {};
@@ -67,7 +67,9 @@ export async function writeArchive(
       `declare export no scroll cursor for select row::text as row from (${query}) q`,
     );
     while (true) {
-      const { rows: batch } = await client.query<{ row: string }>(`fetch ${BATCH} from export`);
+      const { rows: batch } = await client.query<{ row: string }>(
+        `fetch ${rowsPerFetch} from export`,
+      );
       if (batch.length === 0) break;
       await writeLines(batch.map(({ row }) => `{"table":${name},"row":${row}}\n`).join(""));
       rows += batch.length;
@@ -89,7 +91,7 @@ export async function withOutput<T>(
 ): Promise<T> {
   if (file === undefined) return await use(writeOut);
   const partial = `${file}.${process.pid}.partial`;
-  // Personal data: for nobody else's eyes
+  // Personal data: readable by its owner only
   const handle = await open(partial, "wx", 0o600);
   try {
     const result = await use((text) => handle.appendFile(text));

@@ -1,8 +1,8 @@
-const STRICT = new TextDecoder("utf-8", { fatal: true });
-const LENIENT = new TextDecoder("utf-8");
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+const lenientDecoder = new TextDecoder("utf-8");
 
 /** Why a record was refused whose bytes `decode` could not read. */
-export const NOT_UTF8 = "is not valid UTF-8";
+export const notUtf8 = "is not valid UTF-8";
 
 /**
  * The text of bytes in UTF-8, without a byte order mark.
@@ -10,9 +10,9 @@ export const NOT_UTF8 = "is not valid UTF-8";
  * @returns null if they are not UTF-8
  */
 export function decode(bytes: Uint8Array, options: { lenient?: boolean } = {}): string | null {
-  if (options.lenient) return LENIENT.decode(bytes);
+  if (options.lenient) return lenientDecoder.decode(bytes);
   try {
-    return STRICT.decode(bytes);
+    return strictDecoder.decode(bytes);
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import type { Answer, CommandContext } from "../run_command.ts";
+import type { Answer, CommandContext } from "../shared/command.ts";
 import { type ImportOptions, importRecords, type ImportSummary } from "./import_records.ts";
 import { showProgress } from "./progress.ts";
 import { type Format, readRecords } from "./read_records.ts";
@@ -21,7 +21,7 @@ export interface ImportFileOptions {
 }
 
 /** How many refused lines people are shown; scripts get all. */
-const SHOWN = 20;
+const maxShownRefusals = 20;
 
 /**
  * Imports a file into an organization and says what became of it. It fails if there were records and
@@ -62,8 +62,10 @@ function describe(summary: ImportSummary, noun: string, dryRun: boolean): string
   const { read, inserted, unchanged, refused } = summary;
   return [
     `Read ${read} ${noun}: ${inserted} inserted, ${unchanged} unchanged, ${refused.length} refused`,
-    ...refused.slice(0, SHOWN).map(({ line, reason }) => `  line ${line}: ${reason}`),
-    ...(refused.length > SHOWN ? [`  … and ${refused.length - SHOWN} more; --json lists all`] : []),
+    ...refused.slice(0, maxShownRefusals).map(({ line, reason }) => `  line ${line}: ${reason}`),
+    ...(refused.length > maxShownRefusals
+      ? [`  … and ${refused.length - maxShownRefusals} more; --json lists all`]
+      : []),
     ...(dryRun ? ["This was a dry run: nothing was changed"] : []),
   ].join("\n");
 }

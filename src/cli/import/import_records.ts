@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { FileRecord } from "./read_records.ts";
+import type { FileRecord } from "./file_record.ts";
 
 /** What became of a file. */
 export interface ImportSummary {
@@ -35,9 +35,9 @@ export interface ImportOptions {
 type Record = FileRecord & { json: string };
 
 /** A call has at most this many records, each call being a transaction … */
-const RECORDS = 200;
+const maxRecordsPerCall = 200;
 /** … and about this many characters. */
-const CHARACTERS = 4 * 1024 * 1024;
+const maxCharactersPerCall = 4 * 1024 * 1024;
 
 /**
  * Imports the records of a file, some at a time: an import that is interrupted keeps what it has
@@ -74,7 +74,9 @@ export async function importRecords(
     }
     waiting.push(record);
     characters += record.json.length;
-    if (waiting.length >= RECORDS || characters >= CHARACTERS) await flush(bytes);
+    if (waiting.length >= maxRecordsPerCall || characters >= maxCharactersPerCall) {
+      await flush(bytes);
+    }
   }
   await flush(bytes);
   if (options.dryRun) await client.query("rollback");

@@ -1,10 +1,10 @@
 import { parse } from "csv-parse/sync";
-import { decode, NOT_UTF8 } from "./decode.ts";
-import type { FileRecord } from "./read_records.ts";
+import { decode, notUtf8 } from "./decode.ts";
+import type { FileRecord } from "./file_record.ts";
 import { type CsvSpan, splitCsv } from "./split_csv.ts";
 
 /** Columns that hold more than text. */
-const STRUCTURED = new Set(["tags", "extraMetadata", "extra_metadata"]);
+const structuredColumns = new Set(["tags", "extraMetadata", "extra_metadata"]);
 
 /**
  * Reads CSV (RFC 4180) with a header: each record becomes an object with the header's names, without
@@ -42,7 +42,7 @@ type Fields = { fields: string[] } | { problem: string };
 function readFields(bytes: Uint8Array, span: CsvSpan, delimiter: string): Fields {
   if (span.problem !== null) return { problem: span.problem };
   const text = decode(bytes.subarray(span.start, span.end));
-  if (text === null) return { problem: NOT_UTF8 };
+  if (text === null) return { problem: notUtf8 };
   try {
     const [fields = []] = parse(text, { delimiter, relax_column_count: true, bom: false });
     return { fields };
@@ -68,7 +68,9 @@ function readHeader(read: Fields): string[] {
 function toJson(names: string[], fields: string[]): string {
   const filled = names.map((name, index) => [name, fields[index] ?? ""] as const)
     .filter(([, value]) => value !== "")
-    .map(([name, value]) => [name, STRUCTURED.has(name) ? readStructure(name, value) : value]);
+    .map((
+      [name, value],
+    ) => [name, structuredColumns.has(name) ? readStructure(name, value) : value]);
   return JSON.stringify(Object.fromEntries(filled));
 }
 

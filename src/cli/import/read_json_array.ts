@@ -1,5 +1,5 @@
-import { decode, jsonProblem, NOT_UTF8 } from "./decode.ts";
-import type { FileRecord } from "./read_records.ts";
+import { decode, jsonProblem, notUtf8 } from "./decode.ts";
+import type { FileRecord } from "./file_record.ts";
 
 /**
  * Reads a file that is one JSON array; its elements are the records. They are passed on as they are
@@ -31,7 +31,7 @@ export function* readJsonArray(bytes: Uint8Array): Generator<FileRecord> {
 
 function readElement(bytes: Uint8Array): { json: string } | { problem: string } {
   const json = decode(bytes);
-  if (json === null) return { problem: NOT_UTF8 };
+  if (json === null) return { problem: notUtf8 };
   const problem = jsonProblem(json);
   return problem === null ? { json } : { problem };
 }

@@ -1,10 +1,10 @@
-import { decode, jsonProblem, NOT_UTF8 } from "./decode.ts";
-import type { FileRecord } from "./read_records.ts";
+import { decode, jsonProblem, notUtf8 } from "./decode.ts";
+import type { FileRecord } from "./file_record.ts";
 
-const NEWLINE = 0x0a;
+const newlineByte = 0x0a;
 
 /** A longer line is refused: it is more than any of our records may hold. */
-const LONGEST_LINE = 16 * 1024 * 1024;
+const longestLineBytes = 16 * 1024 * 1024;
 
 /** Reads JSON Lines (jsonlines.org): one record a line; empty lines count, but are no records. */
 export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<FileRecord> {
@@ -20,14 +20,14 @@ export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGen
 function readLine(content: Uint8Array | null): { json: string } | { problem: string } | null {
   if (content === null) return { problem: "is longer than 16 MiB" };
   const text = decode(content);
-  if (text === null) return { problem: NOT_UTF8 };
+  if (text === null) return { problem: notUtf8 };
   if (text.trim() === "") return null;
   const problem = jsonProblem(text);
   return problem === null ? { json: text } : { problem };
 }
 
 interface Line {
-  /** How many bytes stand before its end. */
+  /** How many bytes come before its end. */
   end: number;
   /** Null if there are too many bytes to be kept. */
   content: Uint8Array | null;
@@ -41,11 +41,11 @@ async function* splitLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Lin
   function add(part: Uint8Array): void {
     length += part.length;
     position += part.length;
-    if (length > LONGEST_LINE) parts = [];
+    if (length > longestLineBytes) parts = [];
     else parts.push(part);
   }
   function take(): Line {
-    const content = length > LONGEST_LINE ? null : Buffer.concat(parts);
+    const content = length > longestLineBytes ? null : Buffer.concat(parts);
     parts = [];
     length = 0;
     return { end: position, content };
@@ -53,9 +53,9 @@ async function* splitLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Lin
   for await (const chunk of bytes) {
     let start = 0;
     for (
-      let end = chunk.indexOf(NEWLINE);
+      let end = chunk.indexOf(newlineByte);
       end !== -1;
-      end = chunk.indexOf(NEWLINE, start)
+      end = chunk.indexOf(newlineByte, start)
     ) {
       add(chunk.subarray(start, end));
       yield take();

@@ -1,27 +1,18 @@
 import { decode } from "./decode.ts";
+import type { FileRecord } from "./file_record.ts";
 import { readCsv } from "./read_csv.ts";
 import { readJsonArray } from "./read_json_array.ts";
 import { readJsonLines } from "./read_json_lines.ts";
 import type { Source } from "./source.ts";
 
-/** One record of a file: JSON text that is valid, or why there is none. */
-export type FileRecord =
-  & {
-    /** The line where it starts, from 1. */
-    line: number;
-    /** How many bytes of the file stand before its end. */
-    end: number;
-  }
-  & ({ json: string } | { problem: string });
-
-/** How records stand in a file. */
+/** The formats of files that can be read. */
 export type Format = "csv" | "json" | "jsonl";
 
 /** Enough to see what a file is. */
-const PEEK = 4096;
+const peekedBytes = 4096;
 
 /** A file that has to be read at once may have this many bytes. */
-const WHOLE_FILE = 256 * 1024 * 1024;
+const longestWholeFileBytes = 256 * 1024 * 1024;
 
 /**
  * Reads the records of a file, whatever its format: by its name, else by how it begins. A broken
@@ -65,7 +56,7 @@ function detectFormat(name: string, start: Uint8Array): Format {
 
 async function readStart(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for (let length = 0; length < PEEK;) {
+  for (let length = 0; length < peekedBytes;) {
     const { value, done } = await chunks.next();
     if (done) break;
     parts.push(value);
@@ -92,7 +83,7 @@ async function readWhole(source: Source, bytes: AsyncIterable<Uint8Array>): Prom
   for await (const part of bytes) {
     parts.push(part);
     length += part.length;
-    if (length > WHOLE_FILE) {
+    if (length > longestWholeFileBytes) {
       throw new Error(
         `${source.name} has more than 256 MiB: split it, or turn it into JSON Lines, ` +
           "which may be of any size",

@@ -6,7 +6,7 @@ import process from "node:process";
 export interface Source {
   /** For messages. */
   name: string;
-  /** In bytes; null if nobody knows. */
+  /** In bytes; null if unknown. */
   size: number | null;
   /** Its bytes, once. */
   chunks: AsyncIterable<Uint8Array>;
@@ -15,7 +15,7 @@ export interface Source {
 /**
  * Opens a file for an import.
  *
- * @param file a path, relative to where the user stands, or `-` for standard input
+ * @param file a path, relative to the user's working directory, or `-` for standard input
  * @throws {Error} if it cannot be read, saying why
  */
 export async function openSource(file: string): Promise<Source> {

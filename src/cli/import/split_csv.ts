@@ -1,4 +1,4 @@
-/** Where a record of a CSV file stands. */
+/** Where a record of a CSV file is. */
 export interface CsvSpan {
   start: number;
   /** Without the line break. */
@@ -67,7 +67,7 @@ function scanRecord(text: string, start: number, delimiter: string): Scan {
         return { end, fields, problem, resume: endOfLine(text, end) };
       }
       // A closing quote right after a separator or a line break is the opening one of another field,
-      // so that the one before was never closed: only the line that it stands on is broken
+      // so that the one before was never closed: only the line that it is on is broken
       const isOpening = [delimiter, "\n", "\r"].includes(text[end - 2] ?? "");
       const problem = isOpening
         ? "has a quote that is opened and not closed"

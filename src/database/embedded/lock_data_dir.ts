@@ -34,7 +34,7 @@ export async function lockDataDir(
     file.close();
     return null;
   }
-  // Beside the lock, because Windows lets nobody read a locked file
+  // Beside the lock, because on Windows a locked file cannot be read
   const note = join(dataDir, "lock.json");
   async function write(ready: boolean): Promise<void> {
     const holder: Holder = { pid: process.pid, kind, ready };
@@ -53,7 +53,7 @@ export async function lockDataDir(
   };
 }
 
-/** Who has a data directory, as far as is known yet; null for nobody. */
+/** Who has a data directory, as far as is known yet; null if it is free. */
 export async function readHolder(dataDir: string): Promise<Holder | null> {
   try {
     const file = await Deno.open(join(dataDir, "lock"), { write: true });

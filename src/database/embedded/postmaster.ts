@@ -30,7 +30,7 @@ export async function findPostmaster(clusterDir: string): Promise<Postmaster | n
 }
 
 /**
- * Stops a server that nobody owns any more: the one that a killed `start` left behind. Also removes
+ * Stops the server that a killed `start` left behind. Also removes
  * a `postmaster.pid` whose number meanwhile belongs to some other program, as happens whenever a
  * container starts again; PostgreSQL itself would refuse to start.
  *
@@ -57,7 +57,7 @@ export async function stopOrphan(clusterDir: string): Promise<number | null> {
 }
 
 /**
- * Stops the sessions of a server that was killed. They end by themselves once they look up from their
+ * Stops the sessions of a server that was killed. They end by themselves between two steps of their
  * work, but a long query may not do so for minutes, and until then no new server starts. Only on
  * Linux, where a process can be asked for its directory.
  */

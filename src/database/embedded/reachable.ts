@@ -7,9 +7,9 @@ import { runProgram } from "./run_program.ts";
 
 /**
  * Where root puts what the server's account must reach and cannot reach in the checkout. Its parent
- * belongs to root, so nobody else can be there first, unlike in a directory for temporary files.
+ * belongs to root, so no other account can be there first, unlike in a directory for temporary files.
  */
-const SHARED_DIR = "/var/lib/curestry";
+const sharedDirectory = "/var/lib/curestry";
 
 /**
  * The programs where the server's account can run them: where they are, or else a copy, which is
@@ -22,8 +22,8 @@ export async function reachableBinaries(
   account: Account | null,
 ): Promise<Binaries> {
   if (account === null || await canRun(binaries, account)) return binaries;
-  await makeRootOnlyDir(SHARED_DIR);
-  const target = join(SHARED_DIR, `postgresql-${binaries.version}`);
+  await makeRootOnlyDir(sharedDirectory);
+  const target = join(sharedDirectory, `postgresql-${binaries.version}`);
   const copy = describe(target, binaries.version);
   if (!(await lstat(target).catch(() => null))) {
     const unfinished = `${target}.${randomBytes(8).toString("hex")}`;
@@ -66,13 +66,13 @@ export async function reachableClusterDir(
   if (found?.isSymbolicLink()) {
     const target = await readlink(wanted);
     // Only links of ours are followed: root would chown whatever another one points at
-    if (!target.startsWith(`${SHARED_DIR}/data-`) || target.includes("..")) {
+    if (!target.startsWith(`${sharedDirectory}/data-`) || target.includes("..")) {
       throw new Error(
         `${wanted} is a symbolic link to ${target}, which Curestry did not make: ` +
           "name the real directory in CURESTRY_DATA_DIR",
       );
     }
-    await makeRootOnlyDir(SHARED_DIR);
+    await makeRootOnlyDir(sharedDirectory);
     return target;
   }
   if (await canEnter(dataDir, account)) return wanted;
@@ -82,8 +82,8 @@ export async function reachableClusterDir(
         "start Curestry as the user that made it, or open the directories above it",
     );
   }
-  await makeRootOnlyDir(SHARED_DIR);
-  const target = join(SHARED_DIR, `data-${randomBytes(8).toString("hex")}`);
+  await makeRootOnlyDir(sharedDirectory);
+  const target = join(sharedDirectory, `data-${randomBytes(8).toString("hex")}`);
   await mkdir(target, { mode: 0o700 });
   await chown(target, account.uid, account.gid);
   await symlink(target, wanted);

@@ -3,12 +3,13 @@ import { closeSync, openSync } from "node:fs";
 import { chown, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Account, serverAccount } from "./account.ts";
+import type { Account } from "./account.ts";
 import { type Binaries, findBinaries } from "./binaries.ts";
 import { freePort, isPortFree } from "./ports.ts";
 import { readPostmaster } from "./postmaster.ts";
 import { reachableBinaries } from "./reachable.ts";
 import { bareEnvironment, runProgram } from "./run_program.ts";
+import { serverAccount } from "./server_account.ts";
 
 /** How to run a cluster. */
 export interface ClusterOptions {
@@ -44,7 +45,7 @@ export interface Cluster {
 }
 
 /** The database's host: never reachable from another machine. */
-export const CLUSTER_HOST = "127.0.0.1";
+export const clusterHost = "127.0.0.1";
 
 /** A port of ours is taken by someone else. */
 export class PortInUseError extends Error {
@@ -67,8 +68,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const firstTime = await clusterMajor(dataDir) === null;
   if (firstTime) await makeCluster(binaries, account, dataDir, options.password, noSync);
   for (let attempt = 1;; attempt++) {
-    const port = options.port || await freePort(CLUSTER_HOST);
-    if (!(await isPortFree(CLUSTER_HOST, port))) {
+    const port = options.port || await freePort(clusterHost);
+    if (!(await isPortFree(clusterHost, port))) {
       if (options.port === 0) continue;
       throw portInUse(port);
     }
@@ -78,7 +79,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         ...server,
         url: `postgres://postgres:${
           encodeURIComponent(options.password)
-        }@${CLUSTER_HOST}:${port}/postgres`,
+        }@${clusterHost}:${port}/postgres`,
         port,
         dataDir,
         firstTime,
@@ -158,7 +159,7 @@ async function startServer(
   const { dataDir, port } = options;
   const logFile = options.logFile ?? join(dirname(dataDir), "postgres.log");
   const settings: Record<string, string> = {
-    listen_addresses: CLUSTER_HOST,
+    listen_addresses: clusterHost,
     port: String(port),
     unix_socket_directories: "",
     shared_preload_libraries: "pg_stat_statements",
@@ -229,7 +230,7 @@ async function startServer(
 
 function portInUse(port: number): PortInUseError {
   return new PortInUseError(
-    `Port ${port} of ${CLUSTER_HOST}, for the embedded PostgreSQL, is in use by another program: ` +
+    `Port ${port} of ${clusterHost}, for the embedded PostgreSQL, is in use by another program: ` +
       "stop that program, or set CURESTRY_DATABASE_PORT to a free port",
   );
 }

@@ -2,15 +2,15 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Log } from "../../log.ts";
-import type { Settings } from "../../settings.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Settings } from "../../shared/settings.ts";
 import { databaseUrl } from "../urls.ts";
-import { serverAccount } from "./account.ts";
 import { findBinaries } from "./binaries.ts";
 import { type Holder, lockDataDir, readHolder } from "./lock_data_dir.ts";
 import { stopOrphan } from "./postmaster.ts";
 import { reachableClusterDir } from "./reachable.ts";
-import { type Cluster, CLUSTER_HOST, clusterMajor, startCluster } from "./start_cluster.ts";
+import { serverAccount } from "./server_account.ts";
+import { type Cluster, clusterHost, clusterMajor, startCluster } from "./start_cluster.ts";
 
 /** The embedded database, run by this process. */
 export interface EmbeddedDatabase {
@@ -27,7 +27,7 @@ export interface EmbeddedDatabase {
 }
 
 /** The server's log begins anew above this size; the one before is kept. */
-const LOG_BYTES = 10 * 1024 * 1024;
+const maxLogBytes = 10 * 1024 * 1024;
 
 /**
  * Starts the embedded PostgreSQL of the data directory, and stops what a killed start left behind.
@@ -192,7 +192,7 @@ async function readPassword(
     );
   }
   const made = randomBytes(24).toString("base64url");
-  await writeUrl(dataDir, `postgres://postgres:${made}@${CLUSTER_HOST}:${port}/curestry`);
+  await writeUrl(dataDir, `postgres://postgres:${made}@${clusterHost}:${port}/curestry`);
   return made;
 }
 
@@ -213,5 +213,5 @@ async function writeUrl(dataDir: string, url: string): Promise<void> {
 
 async function rotateLog(logFile: string): Promise<void> {
   const found = await stat(logFile).catch(() => null);
-  if (found && found.size > LOG_BYTES) await rename(logFile, `${logFile}.1`);
+  if (found && found.size > maxLogBytes) await rename(logFile, `${logFile}.1`);
 }

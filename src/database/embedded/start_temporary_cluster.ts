@@ -6,7 +6,7 @@ import { stopOrphan } from "./postmaster.ts";
 import { type Cluster, startCluster } from "./start_cluster.ts";
 
 /** The directories are named after the process that made them, so that the next one can clean up. */
-const PREFIX = "curestry-temporary-";
+const directoryPrefix = "curestry-temporary-";
 
 /**
  * Starts a throw-away cluster on a free port, for tests and checks; stopping it removes it. Those
@@ -20,7 +20,7 @@ export async function startTemporaryCluster(
   await removeAbandoned();
   // The directory itself is the cluster's: the account that serves it for root could not enter a
   // temporary directory of root's
-  const dataDir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const dataDir = await mkdtemp(join(tmpdir(), `${directoryPrefix}${process.pid}-`));
   try {
     const cluster = await startCluster({
       dataDir,

@@ -1,0 +1,35 @@
+import { findDatabase } from "../database/connect.ts";
+import { readGatewayUrl } from "../database/login_passwords.ts";
+import { makeGateway } from "../gateway/serve.ts";
+import { makeLog } from "../shared/log.ts";
+import { fail, listenForStop } from "../shared/process.ts";
+import { readJwtKeys } from "../shared/read_jwt_keys.ts";
+import { readSettings } from "../shared/settings.ts";
+
+/** `deno task gateway`: answers requests until it is asked to stop, then finishes those under way. */
+async function main(): Promise<void> {
+  const settings = readSettings();
+  const log = makeLog(settings.logLevel);
+  const { first: stopped } = listenForStop();
+  const adminUrl = await findDatabase(settings);
+  if (settings.gatewayUrl === null && adminUrl === null) {
+    throw new Error(
+      "There is no database: set DATABASE_URL (or CURESTRY_GATEWAY_URL), or run `deno task start`, " +
+        "which brings its own database and gateway",
+    );
+  }
+  const { host, port } = settings;
+  const gateway = await makeGateway({
+    databaseUrl: settings.gatewayUrl ?? await readGatewayUrl(settings, adminUrl!),
+    host,
+    port,
+    jwtKeys: await readJwtKeys(settings),
+    log,
+  });
+  console.log(`Curestry is ready on ${gateway.url}`);
+  const reason = await stopped;
+  log.info({ reason }, "The gateway stops");
+  await gateway.stop();
+}
+
+if (import.meta.main) await main().then(() => process.exit(0), fail);

@@ -1,0 +1,21 @@
+import { withDatabase } from "../database/connect.ts";
+import { describeMigration } from "../database/describe_migration.ts";
+import { migrateWithSettings } from "../database/migrate_with_settings.ts";
+import { makeLog } from "../shared/log.ts";
+import { fail } from "../shared/process.ts";
+import { readSettings } from "../shared/settings.ts";
+
+/** `deno task migrate`: brings the database up to date and says what was done. */
+async function main(): Promise<void> {
+  const settings = readSettings();
+  const log = makeLog(settings.logLevel);
+  const summary = await withDatabase(
+    settings,
+    log,
+    (adminUrl) => migrateWithSettings(settings, adminUrl, log),
+    { migrate: false },
+  );
+  console.log(describeMigration(summary));
+}
+
+if (import.meta.main) await main().catch(fail);

@@ -1,0 +1,9 @@
+/** One record of a file: JSON text that is valid, or why there is none. */
+export type FileRecord =
+  & {
+    /** The line where it starts, from 1. */
+    line: number;
+    /** How many bytes of the file come before its end. */
+    end: number;
+  }
+  & ({ json: string } | { problem: string });

@@ -1,0 +1,86 @@
+import type { DatabaseError } from "pg";
+import { type ErrorCode, errorCodeOf } from "../../shared/error_codes.ts";
+import { refused } from "../gateway_error.ts";
+
+/** What a client may know of a failure. */
+export interface Explanation {
+  code: ErrorCode;
+  message: string;
+  field?: string | undefined;
+  constraint?: string | undefined;
+}
+
+/** Messages that take the place of PostgreSQL's, which name tables or say nothing to a client. */
+const messagesByState: Readonly<Record<string, string>> = {
+  // Unknown, expired, revoked: the same words.
+  CU001: refused().message,
+  "40001": "Another change came in between; try again",
+  "40P01": "Another change came in between; try again",
+  "42501": "The credential does not permit this",
+  "57014": "The database took too long to answer; ask for less, or try again",
+};
+
+/**
+ * Explains an error of PostgreSQL to a client.
+ *
+ * @param sentenceOf answers the comment of the constraint that was broken, or ""
+ * @returns null for an internal error, of which clients are told nothing
+ */
+export async function explainSql(
+  error: DatabaseError,
+  sentenceOf: (error: DatabaseError) => Promise<string>,
+): Promise<Explanation | null> {
+  const state = error.code ?? "";
+  const code = errorCodeOf(state);
+  if (code === undefined) return null;
+  const constraint = error.constraint || undefined;
+  if (state === "23503" && /^update or delete|still referenced/.test(error.message)) {
+    // The constraint's sentence is about the other side: the rows that refer.
+    const message = `Rows of ${camelCase(error.table ?? "another table")} refer to this one`;
+    return { code, message, constraint };
+  }
+  const field = fieldOf(error);
+  if (state.startsWith("23")) {
+    const sentence = await sentenceOf(error);
+    return { code, message: sentence || brokenRule(error, field), field, constraint };
+  }
+  if (code === "UNAVAILABLE" && !state.startsWith("CU")) {
+    return { code, message: messagesByState[state] ?? "The database is not available; try again" };
+  }
+  return { code, message: messagesByState[state] ?? error.message, field, constraint };
+}
+
+/** A sentence for a constraint without a comment. */
+function brokenRule(error: DatabaseError, field: string | undefined): string {
+  const name = field ?? error.constraint;
+  switch (error.code) {
+    case "23502":
+      return `${name} must not be null`;
+    case "23503":
+      return `${name} refers to a row that does not exist`;
+    case "23505":
+      return `There is a row with this ${name} already`;
+    case "23P01":
+      return `There is a row in conflict with this one already (${error.constraint})`;
+    default:
+      return `${name} breaks the rule ${error.constraint}`;
+  }
+}
+
+/**
+ * The field at fault: the column which the error names; or the last of the key's columns that its
+ * detail names; or what the constraint's name says, by the convention {chk|unq|fk}_{table}_{column}.
+ */
+function fieldOf(error: DatabaseError): string | undefined {
+  if (error.column) return camelCase(error.column);
+  const key = /\(([\w, "]+)\)=\(/.exec(error.detail ?? "")?.[1];
+  const columns = key?.split(", ").filter((column) => column !== "organization_id");
+  if (columns?.length === 1 && columns[0] !== undefined) return camelCase(columns[0]);
+  const prefix = new RegExp(`^(chk|unq|fk)_${error.table}_(\\w+)$`);
+  const column = prefix.exec(error.constraint ?? "")?.[2];
+  return column === undefined ? undefined : camelCase(column.replace(/^organization_id_/, ""));
+}
+
+function camelCase(column: string): string {
+  return column.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,173 @@
+import "./graphile_env.ts";
+import type { GraphileConfig } from "graphile-config";
+import { makeSchema } from "postgraphile";
+import {
+  convertHandlerResultToResult,
+  GrafservBase,
+  type HandlerResult,
+  normalizeRequest,
+  type RequestDigest,
+} from "postgraphile/grafserv";
+import type { ErrorCode } from "../../shared/error_codes.ts";
+import type { RequestDatabase } from "../database/adaptor.ts";
+import type { ClientError, ErrorMapper } from "./errors.ts";
+import type { GraphqlBody } from "./graphql_body.ts";
+import { makeExecutionPlugin } from "./plugins/execution.ts";
+
+declare global {
+  namespace Grafast {
+    interface RequestContext {
+      /** The request's way to the database, which its operation uses and then ends. */
+      database: RequestDatabase;
+      /** Gets the root fields that were used. */
+      used: string[];
+    }
+  }
+}
+
+/** An answer, the codes of its errors for the log, and the root fields that it has used. */
+export interface GraphqlAnswer {
+  response: Response;
+  codes: readonly ErrorCode[];
+  used: readonly string[];
+}
+
+/** The GraphQL API of one role. */
+export interface GraphqlServer {
+  /** Runs an operation. Never throws. */
+  handle(
+    request: Request,
+    body: GraphqlBody,
+    database: RequestDatabase,
+    requestId: string,
+  ): Promise<GraphqlAnswer>;
+  /** The API explorer's page, and the files it loads. */
+  explore(request: Request): Promise<Response>;
+}
+
+/**
+ * Builds the schema of a preset and serves it.
+ *
+ * @param options.suggestions whether refusals may name fields that exist
+ * @throws when the database cannot be introspected
+ */
+export async function makeGraphqlServer(
+  preset: GraphileConfig.Preset,
+  errors: ErrorMapper,
+  options: { suggestions: boolean },
+): Promise<GraphqlServer> {
+  const { schema, resolvedPreset } = await makeSchema({
+    ...preset,
+    plugins: [...preset.plugins ?? [], makeExecutionPlugin(options.suggestions)],
+  });
+  const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
+  await grafserv.ready();
+
+  return {
+    async handle(request, body, database, requestId) {
+      const used: string[] = [];
+      const digest = makeDigest(request, body, { database, used });
+      const result: HandlerResult | null = await grafserv.graphqlHandler(
+        normalizeRequest(digest),
+        grafserv.graphiqlHandler,
+      );
+      if (result?.type !== "graphql") {
+        return { response: await toResponse(result), codes: [], used };
+      }
+      const found = await Promise.all(
+        (result.payload.errors ?? []).map((error) =>
+          errors.toClientError(error, requestId, body.variables)
+        ),
+      );
+      const { data } = result.payload;
+      const status = statusOf(result.statusCode ?? 200, data, found);
+      const payload = {
+        ...(found.length > 0 ? { errors: found } : {}),
+        ...(data === undefined ? {} : { data }),
+      };
+      // Whoever names no media type gets the one that every client knows, with the honest status.
+      const contentType = acceptsAnything(request)
+        ? "application/json;charset=utf-8"
+        : result.contentType;
+      const headers = new Headers({ "content-type": contentType });
+      if (status === 401) headers.set("www-authenticate", "Bearer");
+      if (status === 503) headers.set("retry-after", "1");
+      return {
+        response: new Response(JSON.stringify(payload), { status, headers }),
+        codes: found.map((error) => error.extensions.code),
+        used,
+      };
+    },
+
+    async explore(request) {
+      const digest = normalizeRequest(makeDigest(request, null, {}));
+      const isFile = digest.path.startsWith("/ruru-static/");
+      return await toResponse(
+        isFile
+          ? await grafserv.graphiqlStaticHandler(digest)
+          : await grafserv.graphiqlHandler(digest),
+      );
+    },
+  };
+}
+
+function acceptsAnything(request: Request): boolean {
+  const accept = request.headers.get("accept");
+  return accept === null || accept.trim() === "*/*";
+}
+
+/**
+ * The HTTP status: that of the media type's rules, unless the whole answer is that the service, or
+ * the credential, failed.
+ */
+function statusOf(status: number, data: unknown, errors: readonly ClientError[]): number {
+  if (errors.length === 0 || !isEmpty(data)) return status;
+  const every = (code: ErrorCode) => errors.every((error) => error.extensions.code === code);
+  if (every("UNAVAILABLE")) return 503;
+  if (every("UNAUTHENTICATED")) return 401;
+  if (data === undefined && every("INTERNAL")) return 500;
+  return status;
+}
+
+function isEmpty(data: unknown): boolean {
+  return data === null || data === undefined ||
+    Object.values(data).every((value) => value === null);
+}
+
+function makeDigest(
+  request: Request,
+  body: GraphqlBody | null,
+  requestContext: Partial<Grafast.RequestContext>,
+): RequestDigest {
+  const url = new URL(request.url);
+  return {
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    isSecure: url.protocol === "https:",
+    method: request.method,
+    path: url.pathname,
+    headers: {
+      ...Object.fromEntries(request.headers),
+      // Checked before; grafserv knows it in small letters only.
+      ...(body === null ? {} : { "content-type": "application/json" }),
+    },
+    getQueryParams: () => Object.fromEntries(url.searchParams),
+    getBody: () => ({ type: "json", json: body as never }),
+    preferJSON: true,
+    requestContext,
+  };
+}
+
+async function toResponse(result: HandlerResult | null): Promise<Response> {
+  const converted = await convertHandlerResultToResult(result);
+  switch (converted?.type) {
+    case "buffer": {
+      const { buffer, statusCode, headers } = converted;
+      return new Response(new Uint8Array(buffer), { status: statusCode, headers });
+    }
+    case "noContent":
+      return new Response(null, { status: converted.statusCode, headers: converted.headers });
+    default:
+      return new Response(null, { status: 404 });
+  }
+}

@@ -1,0 +1,26 @@
+import type { Logger } from "pino";
+import type { ApiUsage } from "../api_usage.ts";
+import type { ReadCredential } from "../credentials/read_credential.ts";
+import type { Sessions } from "../credentials/sessions.ts";
+import type { Adaptor, RequestRole } from "../database/adaptor.ts";
+import type { ErrorMapper } from "../graphql/errors.ts";
+import type { GraphqlServer } from "../graphql/graphql_server.ts";
+import type { Health } from "./health.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What the application is made of. */
+export interface AppParts {
+  adaptor: Adaptor;
+  errors: ErrorMapper;
+  health: Health;
+  metrics: Metrics;
+  /** Notes the use of the API; does not make the request wait. */
+  apiUsage: ApiUsage;
+  readCredential: ReadCredential;
+  /** Notes that an API key was used; does not make the request wait. */
+  noteKeyUse(hash: string): void;
+  sessions: Sessions;
+  /** The API as a role sees it; may build it, and throw when that fails. */
+  serverOf(role: RequestRole): Promise<GraphqlServer>;
+  log: Logger;
+}

@@ -1,0 +1,21 @@
+import { nameCredential } from "../credentials/read_credential.ts";
+import { refused } from "../gateway_error.ts";
+import type { AppParts } from "./app_parts.ts";
+import type { GatewayContext } from "./context.ts";
+import { refuseError } from "./refuse.ts";
+
+/** What only a person who has signed in can do, with the session itself. */
+export async function withSession(
+  c: GatewayContext,
+  parts: AppParts,
+  work: (jwtId: string) => Promise<Response>,
+): Promise<Response> {
+  try {
+    const credential = await parts.readCredential(c.req.header("authorization") ?? null);
+    c.set("credential", nameCredential(credential));
+    if (credential.kind !== "session") throw refused();
+    return await work(credential.jwtId);
+  } catch (error) {
+    return await refuseError(c, parts.errors, error);
+  }
+}

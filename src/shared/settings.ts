@@ -1,0 +1,151 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type JwtKey, parseJwtKeys } from "./parse_jwt_keys.ts";
+
+/** The root of the checkout: relative paths in settings are relative to it. */
+export const repositoryRoot: string = fileURLToPath(new URL("../..", import.meta.url)).replace(
+  /[\\/]$/,
+  "",
+);
+
+/** How much is logged; the names are pino's. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+/** Every setting of Curestry, checked. `null`: not set, and there is no constant default. */
+export interface Settings {
+  /** An administrator's login; null means the embedded PostgreSQL. */
+  databaseUrl: string | null;
+  /** A login of the DBA's own for the gateway, instead of curestry_gateway with its derived password. */
+  gatewayUrl: string | null;
+  /** The same for the worker. */
+  workerUrl: string | null;
+  /** A command that gets each checkpoint of the audit log on its standard input. */
+  checkpointCommand: string | null;
+  host: string;
+  /** 0 lets the system choose a free one. */
+  port: number;
+  /** Absolute path. */
+  dataDir: string;
+  /** Of the embedded PostgreSQL; 0 lets the system choose a free one. */
+  databasePort: number;
+  /** The first signs, all verify; null means the file in the data directory. */
+  jwtKeys: JwtKey[] | null;
+  logLevel: LogLevel;
+}
+
+/** Settings that cannot be used; the message names each of them, with the reason. */
+export class SettingsError extends Error {
+  override name = "SettingsError";
+}
+
+const logLevels: readonly string[] = [
+  "trace",
+  "debug",
+  "info",
+  "warn",
+  "error",
+  "fatal",
+  "silent",
+];
+
+/**
+ * Reads and checks every setting at once, so that a wrong one stops the program before it has done
+ * anything.
+ *
+ * @param env the environment; an empty variable counts as not set
+ * @throws {SettingsError} naming every variable that cannot be used, and why
+ */
+export function readSettings(env: Record<string, string | undefined> = process.env): Settings {
+  const problems: string[] = [];
+  /** Reads one variable; what `parse` throws becomes one line of the final message. */
+  function read<T>(name: string, parse: (text: string) => T): T | null {
+    const text = env[name]?.trim();
+    if (!text) return null;
+    try {
+      return parse(text);
+    } catch (error) {
+      problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  }
+  const settings: Settings = {
+    databaseUrl: read("DATABASE_URL", parseDatabaseUrl),
+    gatewayUrl: read("CURESTRY_GATEWAY_URL", parseDatabaseUrl),
+    workerUrl: read("CURESTRY_WORKER_URL", parseDatabaseUrl),
+    checkpointCommand: read("CURESTRY_CHECKPOINT_COMMAND", (text) => text),
+    host: read("HOST", parseHost) ?? "127.0.0.1",
+    port: read("PORT", parsePort) ?? 5678,
+    dataDir: resolve(repositoryRoot, read("CURESTRY_DATA_DIR", String) ?? ".curestry"),
+    databasePort: read("CURESTRY_DATABASE_PORT", parsePort) ?? 5679,
+    jwtKeys: read("CURESTRY_JWT_KEYS", parseJwtKeys),
+    logLevel: read("CURESTRY_LOG_LEVEL", parseLogLevel) ?? "info",
+  };
+  if (settings.databaseUrl === null && settings.port !== 0) {
+    if (settings.port === settings.databasePort) {
+      problems.push(
+        `CURESTRY_DATABASE_PORT: Is ${settings.databasePort}, the same as PORT; give them different ports`,
+      );
+    }
+  }
+  if (problems.length > 0) {
+    throw new SettingsError(
+      `${problems.length === 1 ? "A setting is" : `${problems.length} settings are`} wrong:\n` +
+        problems.map((problem) => `  ${problem}`).join("\n"),
+    );
+  }
+  return settings;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw new RangeError(
+      `"${text}" is not a port; use a whole number from 1 to 65535, or 0 for any free one`,
+    );
+  }
+  return port;
+}
+
+function parseHost(text: string): string {
+  const host = text.replace(/^\[(.*)\]$/, "$1");
+  const isName = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(host);
+  // A name of digits and dots only is a mistyped address: 127.0.0.300
+  if (isIP(host) === 0 && (!isName || /^[\d.]+$/.test(host))) {
+    throw new TypeError(`"${text}" is neither an IP address nor a host name; try 127.0.0.1`);
+  }
+  return host;
+}
+
+/** Values are never repeated in these messages: they hold passwords and keys. */
+function parseDatabaseUrl(text: string): string {
+  const example = "use the form postgres://USER:PASSWORD@HOST:5432/DATABASE";
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new TypeError(`Does not begin with postgres:// or postgresql://; ${example}`);
+  }
+  if (!URL.canParse(text)) {
+    throw new TypeError(
+      `Is not a URL; ${example}, with special characters of the password percent-encoded`,
+    );
+  }
+  const url = new URL(text);
+  if (!url.hostname && !url.searchParams.has("host")) {
+    throw new TypeError(`Names no host; ${example}`);
+  }
+  try {
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+  } catch {
+    throw new TypeError(`Has a "%" that begins no escape; write a literal one as %25`);
+  }
+  if (url.pathname.slice(1).includes("/")) {
+    throw new TypeError(`Has a "/" in the name of the database; ${example}`);
+  }
+  return text;
+}
+
+function parseLogLevel(text: string): LogLevel {
+  if (!logLevels.includes(text)) {
+    throw new TypeError(`"${text}" is not a level; use one of ${logLevels.join(", ")}`);
+  }
+  return text as LogLevel;
+}
