@@ -5,11 +5,11 @@ import process from "node:process";
 import type { Client } from "pg";
 import type { TestProject } from "vitest/node";
 import { startTemporaryCluster } from "../src/database/embedded/start_temporary_cluster.ts";
-import { migrateDatabase } from "../src/database/migrate.ts";
+import { migrateDatabase } from "../src/database/migrate_database.ts";
 import { withClient } from "../src/database/open_client.ts";
-import { readLoginPasswords } from "../src/database/secrets.ts";
+import { readLoginPasswords } from "../src/database/login_passwords.ts";
 import { databaseUrl } from "../src/database/urls.ts";
-import { readSettings } from "../src/settings.ts";
+import { readSettings } from "../src/shared/settings.ts";
 import { startDebianCluster } from "./helpers/debian_postgres.ts";
 import type {} from "./helpers/test_server.ts";
 

@@ -130,7 +130,7 @@ describe("T17: abuse that is refused", () => {
     expect(states.toSorted()).toEqual([...Array(8).fill(""), "53300"]);
   });
 
-  // Known: app.drop_analyst has to say "drop owned by" first. Until it does, this fails.
+  // Known: app.analyst_drop has to say "drop owned by" first. Until it does, this fails.
   test("what is left behind keeps nobody from taking the analyst away", async () => {
     const url = await makeAnalyst(database, [ours]);
     const analyst = decodeURIComponent(new URL(url).username);
@@ -140,7 +140,7 @@ describe("T17: abuse that is refused", () => {
       "alter default privileges grant select on tables to public",
     );
     expect(left).toBe("");
-    await database.query("select app.drop_analyst($1)", [analyst]);
+    await database.query("select app.analyst_drop($1)", [analyst]);
     expect(await database.query("select from pg_roles where rolname = $1", [analyst])).toEqual([]);
   });
 });

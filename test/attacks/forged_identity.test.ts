@@ -1,8 +1,8 @@
 import { importJWK, SignJWT } from "jose";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
-import { readJwtKeys } from "../../src/database/secrets.ts";
-import { readSettings } from "../../src/settings.ts";
+import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";

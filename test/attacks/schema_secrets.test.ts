@@ -8,7 +8,7 @@ import {
 } from "postgraphile/graphql";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";
@@ -24,7 +24,7 @@ let ours: TestOrganization;
 let key: string;
 
 beforeAll(async () => {
-  schema = buildSchema(await readFile(join(REPOSITORY_ROOT, "schema.graphql"), "utf8"));
+  schema = buildSchema(await readFile(join(repositoryRoot, "schema.graphql"), "utf8"));
   ours = await makeOrganization(database);
   key = await makeKey(database, ours, [
     "prompts:read",

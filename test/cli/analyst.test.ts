@@ -140,7 +140,7 @@ describe("analyst drop", () => {
   test("removes the login and its grants", async () => {
     const { name, url } = await makeFirst();
     expect(await cliJson(["analyst", "drop", "--name", name], { env })).toEqual({ name });
-    await expect(openClient(url, { patience: 0 })).rejects.toThrow(
+    await expect(openClient(url, { retryForMs: 0 })).rejects.toThrow(
       "password authentication failed",
     );
     expect(await database.query("select from ops.analyst_grant where role_name = $1", [name]))
@@ -212,7 +212,7 @@ describe("an analyst's connection", () => {
     const opened: Client[] = [];
     try {
       for (let number = 1; number <= 8; number++) opened.push(await openClient(url));
-      await expect(openClient(url, { patience: 0 })).rejects.toThrow("too many connections");
+      await expect(openClient(url, { retryForMs: 0 })).rejects.toThrow("too many connections");
     } finally {
       for (const client of opened) await client.end();
     }
@@ -246,8 +246,8 @@ describe("an analyst's connection", () => {
     "set session_replication_role = replica",
     "grant curestry_owner to current_user",
     "insert into ops.analyst_grant (organization_id, role_name) select organization_id, session_user from ops.analyst_grant",
-    "select app.grant_analyst(session_user, null)",
-    "select app.create_api_key(null, null, 'x', '{}', null)",
+    "select app.analyst_grant(session_user, null)",
+    "select app.api_key_create(null, null, 'x', '{}', null)",
     "select app.begin_request(null, null, null, null)",
     "select * from graphile_worker.jobs",
     "select passwd from pg_shadow",

@@ -2,12 +2,13 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeLog } from "../../src/log.ts";
-import { readCheckpoints } from "../../src/read_checkpoints.ts";
-import { readSettings } from "../../src/settings.ts";
-import { startWorker } from "../../worker/main.ts";
+import { makeLog } from "../../src/shared/log.ts";
+import { readCheckpoints } from "../../src/maintenance/read_checkpoints.ts";
+import { readSettings } from "../../src/shared/settings.ts";
+import { startWorker } from "../../src/worker/start_worker.ts";
 import { cli } from "../helpers/cli.ts";
 import { withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
 
 const database = withTestDatabase();
@@ -45,13 +46,13 @@ async function seal(command?: string): Promise<void> {
     checkpoints: await readCheckpoints(settings),
   });
   try {
-    await expect.poll(
-      async () =>
-        (await database.query<{ n: number }>(
+    await eventually(async () =>
+      expect(
+        await database.query(
           "select count(*)::int as n from ops.audit_log a, app.audit_sealer s where a.xid >= s.through_xid",
-        ))[0]?.n,
-      { timeout: 20_000, interval: 200 },
-    ).toBe(0);
+        ),
+      ).toEqual([{ n: 0 }])
+    );
   } finally {
     await worker.stop();
   }

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
+import { migrationsFolder } from "../../src/database/committed_migrations.ts";
 import { actingAs, databaseUrl } from "../../src/database/urls.ts";
 import { cli, cliJson } from "../helpers/cli.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
@@ -104,7 +104,7 @@ test("marts that nobody brings up to date are a warning, with what to do", async
     message: expect.stringMatching(/^\d+ s behind$/),
   });
 
-  await database.query("update app.mart_mark set created_at = now() - interval '1 hour'");
+  await database.query("update app.mart_change set created_at = now() - interval '1 hour'");
   const late = await cliJson<Diagnosis>(["doctor"], { env });
   expect(late.ok).toBe(true);
   expect(find(late, "marts")).toMatchObject({
@@ -120,8 +120,8 @@ test("marts that nobody brings up to date are a warning, with what to do", async
 
 test("a task that is late and a job that failed for good are warnings, with what to do", async () => {
   await database.query(
-    `select app.expect_tasks('[{"kind": "schedule", "task": "a", "seconds": 60}]'),
-            app.note_task_end('schedule', 'a', 1, 'no luck')`,
+    `select app.task_expect('[{"kind": "schedule", "task": "a", "seconds": 60}]'),
+            app.task_note_end('schedule', 'a', 1, 'no luck')`,
   );
   await database.query("update app.task_run set expected_since = now() - interval '1 hour'");
   await database.query("select graphile_worker.add_job('refresh_marts')");
@@ -146,7 +146,7 @@ describe("migrations", () => {
   const table = "graphile_migrate.migrations";
 
   test("one that is missing is named", async () => {
-    const files = (await readdir(join(MIGRATIONS_FOLDER, "committed"))).toSorted();
+    const files = (await readdir(join(migrationsFolder, "committed"))).toSorted();
     const [gone] = await database.query<{ row: unknown }>(
       `delete from ${table} where filename = (select max(filename) from ${table}) returning to_jsonb(migrations) as row`,
     );

@@ -84,7 +84,7 @@ beforeAll(async () => {
      select u, 'github', 'account ' || u, 'secret-access', 'secret-refresh', '{"secret": "secret-profile"}' from unnest($1::int[]) as u`,
     [[person.userId, colleague.userId]],
   );
-  await database.query("select app.refresh_marts()");
+  await database.query("select app.mart_refresh_all()");
   await sealAll(database);
   await database.query(
     `with r as (
@@ -103,7 +103,7 @@ beforeAll(async () => {
     [[ours.id, theirs.id]],
   );
   await database.query(
-    "insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
+    "insert into app.mart_change (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
 });

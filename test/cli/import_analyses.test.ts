@@ -104,9 +104,9 @@ test("one organization is rebuilt and checked alone, and a killed rebuild goes o
 
   // Two days of a rebuild that was killed then
   const span = ["2026-05-01", "infinity", id];
-  await database.query("select app.start_rebuild($1, $2, $3)", span);
+  await database.query("select app.mart_rebuild_start($1, $2, $3)", span);
   for (let n = 0; n < 2; n++) {
-    await database.query("select app.continue_rebuild($1, $2, $3)", span);
+    await database.query("select app.mart_rebuild_continue($1, $2, $3)", span);
   }
   expect(await broken()).toEqual(["2026-05-03", "2026-05-04", "2026-05-05", "2026-05-06"]);
   // It goes on behind them; the import itself is an event of today

@@ -83,29 +83,29 @@ test("operators are made, listed and unmade; an unknown user is refused", async 
 test("rollup brings all others up to date when one organization fails, and says which", async () => {
   const [bad, good] = [await makeOrganization(database), await makeOrganization(database)];
   await database.query(
-    `insert into app.mart_mark (organization_id, source, hour) values ($1, 'metric', '2020-01-01Z'), ($2, 'metric', '2020-01-01Z')`,
+    `insert into app.mart_change (organization_id, source, hour) values ($1, 'metric', '2020-01-01Z'), ($2, 'metric', '2020-01-01Z')`,
     [bad.id, good.id],
   );
   await database.query(`
-    alter function app.refresh_organization(uuid) rename to refresh_for_later;
-    create function app.refresh_organization(organization uuid) returns integer
+    alter function app.mart_refresh_organization(uuid) rename to refresh_for_later;
+    create function app.mart_refresh_organization(organization uuid) returns integer
       language plpgsql security definer set search_path = '' as $$
       begin
         if organization = '${bad.id}' then raise 'no luck'; end if;
         return app.refresh_for_later(organization);
       end $$;
-    alter function app.refresh_organization(uuid) owner to curestry_definer;`);
+    alter function app.mart_refresh_organization(uuid) owner to curestry_definer;`);
   try {
     expect(await cliJson(["rollup"], options(), 1)).toMatchObject({
       ok: false,
       failed: [{ organizationId: bad.id, message: "no luck" }],
     });
-    expect(await database.query("select organization_id as id from app.mart_mark"))
+    expect(await database.query("select organization_id as id from app.mart_change"))
       .toEqual([{ id: bad.id }]);
   } finally {
     await database.query(`
-      drop function app.refresh_organization(uuid);
-      alter function app.refresh_for_later(uuid) rename to refresh_organization;`);
+      drop function app.mart_refresh_organization(uuid);
+      alter function app.refresh_for_later(uuid) rename to mart_refresh_organization;`);
   }
   expect(await cliJson(["rollup"], options())).toMatchObject({ ok: true });
 });

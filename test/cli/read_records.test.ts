@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type FileRecord, type Format, readRecords } from "../../src/cli/import/read_records.ts";
+import type { FileRecord } from "../../src/cli/import/file_record.ts";
+import { type Format, readRecords } from "../../src/cli/import/read_records.ts";
 
 const ALL: Format[] = ["csv", "json", "jsonl"];
 

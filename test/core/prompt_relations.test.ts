@@ -5,6 +5,7 @@ import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { untilBlocked } from "../helpers/sessions.ts";
 
 const database = withTestDatabase();
 const gateway = withGateway(database);
@@ -69,7 +70,7 @@ test("two halves of a cycle at the same moment do not both get in", async () => 
     const second = expect(database.query(insert, [organization.id, b, a])).rejects.toMatchObject({
       code: "CU004",
     });
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await untilBlocked(database);
     await first.query("commit");
     await second;
   });

@@ -1,7 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
+import { migrationsFolder } from "../../src/database/committed_migrations.ts";
 import { withClient } from "../../src/database/open_client.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
@@ -162,57 +162,41 @@ test("prompts:read reads them, and analysts do; nothing else does", async () => 
   expect(await query(await makeAnalyst(database, [other]), count, [id])).toEqual([{ n: 0 }]);
 });
 
-test("the migration takes earlier texts from the audit log, with their authors, and links runs to them", async () => {
-  const id = await createPrompt("text one");
-  await recordAnalyses(gateway.url, key, [{ promptId: id, result: RESULT }]);
-  await update(id, { content: "text two" });
-  await update(id, { tags: ["x"] });
-  await update(id, { content: "text three" }, { key });
+test("the last phase of a migration gives what came through the old names its version, links and metrics", async () => {
+  const id = await createPrompt("old text");
   await recordAnalyses(gateway.url, key, [
     { promptId: id, result: RESULT },
     { promptId: id, promptContent: "another", result: RESULT },
   ]);
   const state = `
-    select (select jsonb_agg(to_jsonb(v) - '{id,created_at}'::text[] order by v.version) from core.prompt_versions v where v.prompt_id = $1) as versions,
-           (select jsonb_agg(jsonb_build_array(d.prompt_content, v.version, r.prompt_version_id = d.prompt_version_id) order by d.prompt_content)
+    select (select jsonb_agg(jsonb_build_array(v.version, v.content)) from core.prompt_versions v where v.prompt_id = $1) as versions,
+           (select jsonb_agg(jsonb_build_array(d.prompt_content, v.version, r.prompt_version_id is not distinct from d.prompt_version_id,
+                               (select count(*) from ops.analysis_metric m where m.analysis_run_id = r.id)) order by d.prompt_content)
               from core.analysis_results d
               join ops.analysis_run r on r.organization_id = d.organization_id and r.id = d.analysis_run_id
               left join core.prompt_versions v on v.id = d.prompt_version_id
              where d.prompt_id = $1) as links`;
-  const folder = join(MIGRATIONS_FOLDER, "committed");
-  const name = (await readdir(folder)).find((file) => file.endsWith("-history-and-marts.sql")) ??
-    "";
-  const migration = await readFile(join(folder, name), "utf8");
-  const move = migration.slice(
-    migration.indexOf("/*\n * The texts that existing prompts had"),
-    migration.indexOf("-- A column that is not null in rows"),
-  );
+  const folder = join(migrationsFolder, "committed");
+  const migration = await readFile(join(folder, "000004-rules.sql"), "utf8");
+  const begin = migration.indexOf("/*\n * What came through the old names");
+  const move = migration.slice(begin, migration.indexOf("--! Included all.sql", begin));
   await withClient(database.adminUrl, async (client) => {
     const { rows: before } = await client.query(state, [id]);
-    expect(before[0]?.versions).toHaveLength(3);
-    expect(before[0]?.links).toEqual([
-      ["another", null, null],
-      ["text one", 1, true],
-      ["text three", 3, true],
-    ]);
-    // As it was before there were versions
+    expect(before).toEqual([{
+      versions: [[1, "old text"]],
+      links: [["another", null, true, 6], ["old text", 1, true, 6]],
+    }]);
+    // As a row that the old backend wrote is, before there are rules
     await client.query("begin; set local session_replication_role = replica");
     await client.query(
       `update core.analysis_results set prompt_version_id = null;
        update ops.analysis_run set prompt_version_id = null;
        delete from core.prompt_versions;
-       delete from ops.audit_log where entity_type = 'core.prompt_versions';
-       set local session_replication_role = origin`,
+       delete from ops.analysis_metric`,
     );
-    expect(move).toMatch(/prompt_version_of/);
+    expect((await client.query(state, [id])).rows).not.toEqual(before);
     await client.query(move);
-    const { rows: after } = await client.query(state, [id]);
-    expect(after).toEqual(before);
-    const { rows: [run] } = await client.query(
-      "select bool_and(updated_at = created_at) as untouched from ops.analysis_run where prompt_id = $1",
-      [id],
-    );
-    expect(run).toEqual({ untouched: true });
+    expect((await client.query(state, [id])).rows).toEqual(before);
     await client.query("rollback");
   });
 });
@@ -303,7 +287,7 @@ describe("an analysis", () => {
   test("that is imported is linked, too", async () => {
     const promptId = await createPrompt("imported");
     const [line] = await database.query<{ analysis_run_id: string }>(
-      "select analysis_run_id from app.import_analyses($1, $2)",
+      "select analysis_run_id from app.analysis_import($1, $2)",
       [
         organization.id,
         JSON.stringify([{ line: 1, record: { promptId, result: RESULT } }]),

@@ -158,7 +158,7 @@ describe("promptsByTags", () => {
       "select organization_id from core.prompts where name = 'red'",
     );
     const blind = await database.query<{ key: string }>(
-      "select key from app.create_api_key($1, null, 'blind', '{analyses:read}', null)",
+      "select key from app.api_key_create($1, null, 'blind', '{analyses:read}', null)",
       [row?.organization_id],
     );
     expect(await search(["red"], "ANY", blind[0]?.key)).toEqual([]);

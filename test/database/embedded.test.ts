@@ -21,8 +21,8 @@ import {
   startEmbedded,
 } from "../../src/database/embedded/start_embedded.ts";
 import { databaseUrl, passwordOf } from "../../src/database/urls.ts";
-import { makeLog } from "../../src/log.ts";
-import { readSettings } from "../../src/settings.ts";
+import { makeLog } from "../../src/shared/log.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { query } from "../helpers/database.ts";
 import { isAlive, list, makeDataDir, removeDataDir, serverPid } from "../start/data_dir.ts";
 

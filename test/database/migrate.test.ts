@@ -3,15 +3,15 @@ import { join } from "node:path";
 import process from "node:process";
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
-import { MIGRATIONS_FOLDER, pendingMigrations } from "../../src/database/committed_migrations.ts";
+import { migrationsFolder, pendingMigrations } from "../../src/database/committed_migrations.ts";
 import { startTemporaryCluster } from "../../src/database/embedded/start_temporary_cluster.ts";
-import { migrateDatabase, type MigrationSummary } from "../../src/database/migrate.ts";
+import { migrateDatabase, type MigrationSummary } from "../../src/database/migrate_database.ts";
 import { openClient, withClient } from "../../src/database/open_client.ts";
-import { derivePassword, readLoginPasswords } from "../../src/database/secrets.ts";
+import { derivePassword, readLoginPasswords } from "../../src/database/login_passwords.ts";
 import { databaseUrl, loginUrl } from "../../src/database/urls.ts";
-import { makeLog } from "../../src/log.ts";
-import { readSettings } from "../../src/settings.ts";
-import { startWorker } from "../../worker/main.ts";
+import { makeLog } from "../../src/shared/log.ts";
+import { readSettings } from "../../src/shared/settings.ts";
+import { startWorker } from "../../src/worker/start_worker.ts";
 import { query, type TestDatabase, withTestDatabase } from "../helpers/database.ts";
 import { startDebianCluster } from "../helpers/debian_postgres.ts";
 import { startGateway } from "../helpers/gateway.ts";
@@ -99,7 +99,7 @@ describe("on a server of its own", () => {
     await query(server.url, "create database prepared template template0 encoding 'UTF8'");
     await query(server.url, "create role plain login password 'p'");
     await withClient(url, async (client) => {
-      await client.query(await readFile(join(MIGRATIONS_FOLDER, "install.sql"), "utf8"));
+      await client.query(await readFile(join(migrationsFolder, "install.sql"), "utf8"));
       await client.query("grant curestry_owner, curestry_definer to plain");
     });
     const summary = await migrate(loginUrl(url, "plain", "p"));
@@ -140,7 +140,7 @@ describe("a database with a history", () => {
   afterEach(stopProcesses);
 
   test("that is up to date is left as it is, by `deno task migrate` too", async () => {
-    const { code, stdout, stderr } = await runProcess(["src/migrate.ts"], database.env).ended;
+    const { code, stdout, stderr } = await runProcess(["src/bin/migrate.ts"], database.env).ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(
       new RegExp(
@@ -187,7 +187,7 @@ describe("rows of the old backends", () => {
   test("are accounted for, in words, by `deno task migrate`", async () => {
     await query(server.url, `create database ${new URL(url).pathname.slice(1)}`);
     const first = await readFile(
-      join(MIGRATIONS_FOLDER, "committed/000001-current-tables.sql"),
+      join(migrationsFolder, "committed/000001-current-tables.sql"),
       "utf8",
     );
     const prompts = /create table if not exists public\.prompts \([^;]*;/.exec(first)?.[0] ?? "";
@@ -195,7 +195,7 @@ describe("rows of the old backends", () => {
       client.query(`${prompts}
         insert into prompts (id, name, content) values
           ('11111111-1111-4111-8111-111111111111', 'One', 'a'), ('two', 'Two', 'b'), ('3', 'Three', '')`));
-    const { code, stdout } = await runProcess(["src/migrate.ts"], {
+    const { code, stdout } = await runProcess(["src/bin/migrate.ts"], {
       DATABASE_URL: url,
       CURESTRY_DATA_DIR: server.dataDir,
     }).ended;

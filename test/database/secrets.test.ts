@@ -4,13 +4,12 @@ import process from "node:process";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   derivePassword,
-  readEncryptionKeys,
   readGatewayUrl,
-  readJwtKeys,
   readLoginPasswords,
   readWorkerUrl,
-} from "../../src/database/secrets.ts";
-import { readSettings } from "../../src/settings.ts";
+} from "../../src/database/login_passwords.ts";
+import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { makeDataDir, removeDataDir } from "../start/data_dir.ts";
 
 let dataDir = "";
@@ -37,19 +36,17 @@ test("keys of the settings replace those of the files, which are then not even m
   const other = settings({
     CURESTRY_DATA_DIR: join(dataDir, "other"),
     CURESTRY_JWT_KEYS: JSON.stringify({ keys: [key] }),
-    CURESTRY_ENCRYPTION_KEYS: `a:${Buffer.alloc(32).toString("base64")}`,
   });
   expect(await readJwtKeys(other)).toEqual([key]);
-  expect(await readEncryptionKeys(other)).toEqual([{ id: "a", bytes: new Uint8Array(32) }]);
   await expect(readdir(other.dataDir)).rejects.toThrow("ENOENT");
 });
 
 test("a secret that others could read is closed to them", async () => {
   if (process.platform === "win32") return;
-  const made = await readEncryptionKeys(settings());
-  const file = join(dataDir, "encryption-keys");
+  const made = await readJwtKeys(settings());
+  const file = join(dataDir, "jwt-keys.json");
   await chmod(file, 0o644);
-  expect(await readEncryptionKeys(settings())).toEqual(made);
+  expect(await readJwtKeys(settings())).toEqual(made);
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 

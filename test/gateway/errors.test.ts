@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { beforeAll, describe, expect, test } from "vitest";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
@@ -80,8 +80,8 @@ describe("every SQLSTATE has one code", () => {
     expect(await errorOf(query, { code: state })).toMatchObject({ status, code });
   });
 
-  test("the list in sql/app/functions/refuse.sql is this one", async () => {
-    const path = join(REPOSITORY_ROOT, "sql", "app", "functions", "refuse.sql");
+  test("the list in sql/app/request/refuse.sql is this one", async () => {
+    const path = join(repositoryRoot, "sql", "app", "request", "refuse.sql");
     const listed = [...(await readFile(path, "utf8")).matchAll(/(CU\d{3}) ([A-Z_]+)/g)];
     expect(listed.length).toBeGreaterThan(0);
     for (const [, state, code] of listed) {

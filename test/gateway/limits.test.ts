@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { getIntrospectionQuery } from "postgraphile/graphql";
-import { limits } from "../../src/gateway/limits.ts";
+import { limits } from "../../src/gateway/graphql/limits.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
@@ -20,15 +20,11 @@ beforeAll(async () => {
   );
 });
 
-/** Sends a document and measures it, and how long another client waits meanwhile. */
+/** Sends a document and measures it: its own time, which is the time that everybody else waits. */
 async function measure(query: string, variables: Record<string, unknown> = {}) {
   const start = performance.now();
-  const answer = graphql(gateway.url, { query, variables, key });
-  const neighbourStart = performance.now();
-  await graphql(gateway.url, { query: "{ viewer { userId } }", key });
-  const neighbourMs = performance.now() - neighbourStart;
-  const { status, errors } = await answer;
-  return { status, errors, ms: performance.now() - start, neighbourMs };
+  const { status, data, errors } = await graphql(gateway.url, { query, variables, key });
+  return { status, data, errors, ms: performance.now() - start };
 }
 
 function repeat(count: number, make: (index: number) => string): string {
@@ -47,7 +43,23 @@ const fragments = repeat(
     } }`,
 ) + " fragment F12 on Prompt { id }";
 
-describe("too much is refused, fast, and nobody else waits for it", () => {
+/** A document as large as the limits. Its name makes it another one, which is planned anew. */
+const largest = (name: string) =>
+  `query ${name} { ${
+    repeat(20, (n) =>
+      `a${n}: prompts(first: ${n + 1}) { totalCount nodes { id name
+          analysisRuns { nodes { id judgeScores { nodes { score criterion { key } } } } } } }`)
+  } }`;
+
+describe("too much is refused before it is planned", () => {
+  /** How long the largest document takes that is planned: those that are refused take no longer. */
+  let planned = 0;
+  beforeAll(async () => {
+    const { status, ms } = await measure(largest("Planned"));
+    expect(status).toBe(200);
+    planned = ms;
+  });
+
   test.each([
     ["10,000 aliases", `{ ${repeat(10_000, (n) => `a${n}: prompts { totalCount }`)} }`],
     ["2,400 aliases", `{ ${repeat(2_400, (n) => `a${n}: prompts { totalCount }`)} }`],
@@ -84,11 +96,10 @@ describe("too much is refused, fast, and nobody else waits for it", () => {
       }) { totalCount } }`,
     ],
   ])("%s", async (_name, document) => {
-    const { status, errors, ms, neighbourMs } = await measure(document);
+    const { status, data, errors, ms } = await measure(document);
     expect(errors?.[0]).toMatchObject({ extensions: { code: "LIMIT" } });
-    expect(status).toBe(400);
-    expect(ms).toBeLessThan(500);
-    expect(neighbourMs).toBeLessThan(500);
+    expect({ status, data }).toEqual({ status: 400, data: undefined });
+    expect(ms).toBeLessThan(5 * planned);
   });
 
   test("variables that are nested too deep", async () => {
@@ -111,7 +122,7 @@ describe("too much is refused, fast, and nobody else waits for it", () => {
     );
     expect(status).toBe(400);
     expect(errors).toHaveLength(1);
-    expect(ms).toBeLessThan(500);
+    expect(ms).toBeLessThan(5 * planned);
   });
 
   test("fragments in a circle", async () => {
@@ -147,16 +158,9 @@ describe("what honest clients send passes", () => {
     }
   });
 
-  test("a document as large as the limits, planned in well under a second", async () => {
-    const { status, ms } = await measure(
-      `{ ${
-        repeat(20, (n) =>
-          `a${n}: prompts(first: ${n + 1}) { totalCount nodes { id name
-          analysisRuns { nodes { id judgeScores { nodes { score criterion { key } } } } } } }`)
-      } }`,
-    );
-    expect(status).toBe(200);
-    expect(ms).toBeLessThan(1_500);
+  test("a document as large as the limits, which is planned before the gateway gives up", async () => {
+    const { status, errors } = await measure(largest("Honest"));
+    expect({ status, errors }).toEqual({ status: 200, errors: undefined });
   });
 
   test("a text of one megabyte", async () => {

@@ -55,16 +55,16 @@ test("unknown methods do not make new series", async () => {
 
 test("the database's figures are there: marts, jobs, tasks, workers, the audit log", async () => {
   await database.query(
-    "insert into app.mart_mark (organization_id, source, hour, created_at) values ($1, 'zone', '2020-01-01Z', now() - interval '1 hour')",
+    "insert into app.mart_change (organization_id, source, hour, created_at) values ($1, 'zone', '2020-01-01Z', now() - interval '1 hour')",
     [organization.id],
   );
   await database.query("select graphile_worker.add_job('refresh_marts')");
   await query(
     database.workerUrl,
-    `select app.expect_tasks('[{"kind": "poll", "task": "a", "seconds": 2}]')`,
+    `select app.task_expect('[{"kind": "poll", "task": "a", "seconds": 2}]')`,
   );
-  await query(database.workerUrl, "select app.note_task_end('poll', 'a', 3, null)");
-  await query(database.workerUrl, "select app.worker_beat('me')");
+  await query(database.workerUrl, "select app.task_note_end('poll', 'a', 3, null)");
+  await query(database.workerUrl, "select app.worker_heartbeat_record('me')");
   // A gateway that has not asked yet
   const fresh = await startGateway(database);
   try {
@@ -123,16 +123,29 @@ test("without the database the gateway's own figures remain", async () => {
   }
 });
 
-test("the health report names a task that is late, and is degraded but not down", async () => {
+test("the health report names a mart or a task that is late, and is degraded but not down", async () => {
   await query(
     database.workerUrl,
-    `select app.expect_tasks('[{"kind": "schedule", "task": "a", "seconds": 60}]')`,
+    `select app.task_expect('[{"kind": "schedule", "task": "a", "seconds": 60}]')`,
   );
   const read = async () => {
     const answer = await fetch(`${gateway.url}/health`);
     return { code: answer.status, ...await answer.json() };
   };
-  expect(await read()).toMatchObject({ code: 200, status: "healthy", problems: [] });
+  expect(await read()).toMatchObject({
+    status: "degraded",
+    problems: ["analysis_daily", "feature_daily", "metric_timeseries"].map((mart) =>
+      expect.stringMatching(new RegExp(`^mart ${mart} is 3[67]\\d\\d s behind what was recorded$`))
+    ),
+    marts: { late: true },
+  });
+  await database.query("update app.mart_change set created_at = now()");
+  expect(await read()).toMatchObject({
+    code: 200,
+    status: "healthy",
+    problems: [],
+    marts: { late: false },
+  });
   await database.query("update app.task_run set expected_since = now() - interval '211 seconds'");
   expect(await read()).toMatchObject({
     code: 200,
@@ -143,6 +156,6 @@ test("the health report names a task that is late, and is degraded but not down"
     workers: { alive: expect.any(Number) },
     jobs: { failed: 0 },
   });
-  await query(database.workerUrl, "select app.note_task_end('schedule', 'a', 1, null)");
+  await query(database.workerUrl, "select app.task_note_end('schedule', 'a', 1, null)");
   expect(await read()).toMatchObject({ code: 200, status: "healthy" });
 });

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { expect, inject, test } from "vitest";
-import { readJwtKeys } from "../../src/database/secrets.ts";
-import { readSettings } from "../../src/settings.ts";
+import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { startGateway, withGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";

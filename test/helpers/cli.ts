@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** How a command ended. */
 export interface CliResult {
@@ -20,8 +20,8 @@ export interface CliOptions {
 /** Runs `deno task curestry ARGS` to its end, as a process. Takes about half a second. */
 export async function cli(args: string[], options: CliOptions = {}): Promise<CliResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CliResult>();
-  const child = spawn(process.execPath, ["run", "-A", "src/cli/main.ts", ...args], {
-    cwd: REPOSITORY_ROOT,
+  const child = spawn(process.execPath, ["run", "-A", "src/bin/curestry.ts", ...args], {
+    cwd: repositoryRoot,
     env: { ...environment(), ...options.env },
   });
   const stdout: Uint8Array[] = [];

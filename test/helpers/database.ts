@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { QueryResultRow } from "pg";
 import { afterAll, beforeAll, inject } from "vitest";
-import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
+import { migrationsFolder } from "../../src/database/committed_migrations.ts";
 import { withClient } from "../../src/database/open_client.ts";
 import { retryCatalogRace } from "../../src/database/retry_catalog_race.ts";
 import { databaseUrl, loginUrl } from "../../src/database/urls.ts";
@@ -46,7 +46,7 @@ export function withTestDatabase(): TestDatabase {
       await client.query(`create database ${client.escapeIdentifier(name)} template ${template}`);
     });
     // Who may connect is not copied; this is what sets it for a real database
-    const install = await readFile(join(MIGRATIONS_FOLDER, "install.sql"), "utf8");
+    const install = await readFile(join(migrationsFolder, "install.sql"), "utf8");
     await withClient(adminUrl, (client) => retryCatalogRace(() => client.query(install)));
   });
   afterAll(async () => {

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Account, serverAccount } from "../../src/database/embedded/account.ts";
+import type { Account } from "../../src/database/embedded/account.ts";
 import { freePort } from "../../src/database/embedded/ports.ts";
 import { readPostmaster } from "../../src/database/embedded/postmaster.ts";
 import { bareEnvironment, runProgram } from "../../src/database/embedded/run_program.ts";
+import { serverAccount } from "../../src/database/embedded/server_account.ts";
 
 /** A throw-away server. */
 export interface DebianCluster {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, inject } from "vitest";
-import { readJwtKeys } from "../../src/database/secrets.ts";
+import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
 import { type Gateway, type GatewayOptions, makeGateway } from "../../src/gateway/serve.ts";
-import { makeLog } from "../../src/log.ts";
-import { readSettings } from "../../src/settings.ts";
+import { makeLog } from "../../src/shared/log.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import type { TestDatabase } from "./database.ts";
 import type {} from "./test_server.ts";
 
@@ -26,7 +26,12 @@ export async function startGateway(
     log: makeLog("silent"),
     poolSize: 4,
     // Only at its end: no test is to find events that it did not make
-    ownFeaturesMs: 3_600_000,
+    apiUsageIntervalMs: 3_600_000,
+    // On a busy machine all takes its time; a test that is about one of these sets it
+    poolWaitMs: 60_000,
+    statementTimeoutMs: 60_000,
+    connectWaitMs: 60_000,
+    stopWaitMs: 60_000,
     ...options,
   });
 }

@@ -20,7 +20,7 @@ export async function makeOrganization(
   const slug = options.slug ?? `organization-${++made}`;
   const ownerEmail = options.owner ?? `owner@${slug}.example`;
   const [row] = await database.query<{ id: string; owner_user_id: number }>(
-    "select id, owner_user_id from app.create_organization($1, $2, $3)",
+    "select id, owner_user_id from app.organization_create($1, $2, $3)",
     [slug, options.name ?? slug, ownerEmail],
   );
   if (!row) throw new Error(`The organization ${slug} was not made`);
@@ -34,7 +34,7 @@ export async function makeKey(
   scopes: string[],
 ): Promise<string> {
   const [row] = await database.query<{ key: string }>(
-    "select key from app.create_api_key($1, null, $2, $3, null)",
+    "select key from app.api_key_create($1, null, $2, $3, null)",
     [organization.id, `key ${++made}`, scopes],
   );
   if (!row) throw new Error("The key was not made");
@@ -48,7 +48,7 @@ export async function makeAnalyst(
 ): Promise<string> {
   const name = database.roleName(`analyst_${++made}`);
   const password = randomBytes(12).toString("hex");
-  await database.query("select app.create_analyst($1, $2, $3)", [
+  await database.query("select app.analyst_create($1, $2, $3)", [
     name,
     password,
     organizations.map(({ slug }) => slug),

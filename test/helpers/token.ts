@@ -1,7 +1,7 @@
 import { inject } from "vitest";
-import { signSessionToken } from "../../src/session_token.ts";
-import { readJwtKeys } from "../../src/database/secrets.ts";
-import { readSettings } from "../../src/settings.ts";
+import { signSessionToken } from "../../src/shared/session_token.ts";
+import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import type { TestDatabase } from "./database.ts";
 
 /** A person who has signed in. */
@@ -18,14 +18,14 @@ export async function makePerson(
   database: TestDatabase,
   email = `person-${++made}@x.example`,
 ): Promise<TestPerson> {
-  await database.query("select app.ensure_user($1)", [email]);
+  await database.query("select app.user_ensure($1)", [email]);
   return await signIn(database, email);
 }
 
 /** Opens a session of a user and signs its token, as `curestry token create` does. */
 export async function signIn(database: TestDatabase, email: string): Promise<TestPerson> {
   const [session] = await database.query<{ user_id: number; jwt_id: string; expires_at: Date }>(
-    "select * from app.open_session($1, '1 hour')",
+    "select * from app.session_open($1, '1 hour')",
     [email],
   );
   const [key] = await readJwtKeys(readSettings({ CURESTRY_DATA_DIR: inject("server").dataDir }));

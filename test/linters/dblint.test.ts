@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Cluster } from "../../src/database/embedded/start_cluster.ts";
 import { startTemporaryCluster } from "../../src/database/embedded/start_temporary_cluster.ts";
-import { migrateDatabase } from "../../src/database/migrate.ts";
+import { migrateDatabase } from "../../src/database/migrate_database.ts";
 import { databaseUrl } from "../../src/database/urls.ts";
 import { query } from "../helpers/database.ts";
 import { isLinting, LINTER_TIMEOUT, LINTERS_FOLDER, runLinter, WHEN } from "./linter.ts";

@@ -46,7 +46,7 @@ beforeAll(async () => {
       expect(outcome, message ?? "").toBe("inserted");
     }
   }
-  await database.query("select app.refresh_marts()");
+  await database.query("select app.mart_refresh_all()");
 });
 
 const POINTS =

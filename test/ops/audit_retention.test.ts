@@ -13,14 +13,14 @@ let long: TestOrganization;
 let forEver: TestOrganization;
 
 const problems = async () => [
-  ...await database.query("select * from app.verify_audit_chain()"),
-  ...await database.query("select * from app.verify_audit_entities()"),
+  ...await database.query("select * from app.audit_verify_chain()"),
+  ...await database.query("select * from app.audit_verify_entities()"),
 ];
 const seal = () => sealAll(database);
 const retain = (dryRun: boolean) =>
   query<{ organization_id: string; partition_name: string; rows: string; detached_table: string }>(
     database.workerUrl,
-    "select * from app.retain_audit($1)",
+    "select * from app.retention_apply_audit($1)",
     [dryRun],
   );
 const logged = async ({ id }: TestOrganization, condition = "true") => {
@@ -50,7 +50,7 @@ async function workAgo(
       "delete from core.prompts where id = (select id from core.prompts where organization_id = $1 and name = 'b' limit 1)",
       [id],
     );
-    await database.query("select app.import_analyses($1, $2)", [
+    await database.query("select app.analysis_import($1, $2)", [
       id,
       JSON.stringify([{
         line: 1,
@@ -68,7 +68,7 @@ async function workAgo(
     );
     await client.query("commit");
   });
-  await query(database.workerUrl, "select app.make_partitions()");
+  await query(database.workerUrl, "select app.partition_make_all()");
   await seal();
 }
 
@@ -136,7 +136,7 @@ test("what is still there can be compared with the log afterwards, and a forgery
     );
     expect(prompt).toBeDefined();
     const { rows } = await client.query(
-      "select problem, entity_id from app.verify_audit_entities()",
+      "select problem, entity_id from app.audit_verify_entities()",
     );
     expect(rows).toEqual([{ problem: "changed past the log", entity_id: prompt.id }]);
     await client.query("rollback");
@@ -158,7 +158,7 @@ test("a row that is removed under the cover of retention is found", async () => 
        select $1, $2, r.id, gen_random_uuid(), '{[1,1]}' from app.audit_retention r limit 1`,
       [forEver.id, gone.seq],
     );
-    const { rows } = await client.query("select problem from app.verify_audit_chain()");
+    const { rows } = await client.query("select problem from app.audit_verify_chain()");
     expect(rows).toEqual([{ problem: "row removed" }]);
     await client.query("rollback; begin; set local session_replication_role = replica");
     // Added to an act that did take place
@@ -166,7 +166,7 @@ test("a row that is removed under the cover of retention is found", async () => 
       `update app.audit_detachment set positions = positions + int4multirange(int4range(900, 900, '[]')) where organization_id = $1`,
       [long.id],
     );
-    const { rows: more } = await client.query("select problem from app.verify_audit_chain()");
+    const { rows: more } = await client.query("select problem from app.audit_verify_chain()");
     expect(more).toEqual([{ problem: "row removed" }]);
     await client.query("rollback");
   });
@@ -179,14 +179,14 @@ test("a month that is not wholly sealed stays", async () => {
     await client.query(
       "update app.audit_sealer set through_xid = 0; update ops.organization set audit_retention_months = 1",
     );
-    expect((await client.query("select * from app.retain_audit(true)")).rows).toEqual([]);
+    expect((await client.query("select * from app.retention_apply_audit(true)")).rows).toEqual([]);
     await client.query("rollback");
   });
 });
 
 test("when all that is in a month may go, the partition is detached; the tables are dropped later", async () => {
   const makePerson = async (email: string) => {
-    const [row] = await database.query<{ id: number }>("select app.ensure_user($1) as id", [email]);
+    const [row] = await database.query<{ id: number }>("select app.user_ensure($1) as id", [email]);
     await workAgo([], 8);
     return row?.id;
   };
@@ -242,7 +242,7 @@ test("when all that is in a month may go, the partition is detached; the tables 
   );
   expect(await tables()).toHaveLength(known?.n ?? 0);
   expect(await database.query("select * from app.security_findings()")).toEqual([]);
-  expect(await query(database.workerUrl, "select app.drop_detached_audit()")).toEqual([]);
+  expect(await query(database.workerUrl, "select app.retention_drop_detached()")).toEqual([]);
   const drop = () =>
     cliJson<{ dropped: string[] }>(["audit", "retain", "--drop"], { env: database.env });
   await cliJson(
@@ -252,7 +252,7 @@ test("when all that is in a month may go, the partition is detached; the tables 
   const unheld = (await drop()).dropped.length;
   expect(unheld).toBeLessThan(known?.n ?? 0);
   expect(await tables()).toHaveLength((known?.n ?? 0) - unheld);
-  await database.query("select app.release_legal_hold(id) from app.legal_hold");
+  await database.query("select app.legal_hold_release(id) from app.legal_hold");
   expect((await drop()).dropped).toHaveLength((known?.n ?? 0) - unheld);
   expect(await tables()).toEqual([]);
   expect(await problems()).toEqual([]);
@@ -286,6 +286,6 @@ test("what an organization under legal hold has stays in the log", async () => {
   const leaving = async () =>
     (await retain(true)).some(({ organization_id }) => organization_id === short.id);
   expect(await leaving()).toBe(true);
-  await database.query("select app.place_legal_hold($1, null, 'a lawsuit')", [short.id]);
+  await database.query("select app.legal_hold_place($1, null, 'a lawsuit')", [short.id]);
   expect(await leaving()).toBe(false);
 });

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
@@ -180,7 +180,7 @@ test.each([
 
 test("knows every audited table by the name of its type in the API", async () => {
   const { tables } = JSON.parse(
-    await readFile(join(REPOSITORY_ROOT, "test/rights.json"), "utf8"),
+    await readFile(join(repositoryRoot, "test/rights.json"), "utf8"),
   ) as { tables: Record<string, { type?: string }> };
   const audited = await database.query<{ name: string }>(
     "select table_name as name from app.audited_table where organization_column is not null and not summarize_inserts",
@@ -189,7 +189,7 @@ test("knows every audited table by the name of its type in the API", async () =>
   for (const { name } of audited) {
     const type = tables[name]?.type;
     if (type === undefined) continue;
-    expect(await database.query("select app.audited_entity($1) as name", [type])).toEqual([
+    expect(await database.query("select app.audit_entity_table($1) as name", [type])).toEqual([
       { name },
     ]);
   }
@@ -216,7 +216,7 @@ test("of two transactions, the one that changed the row last says what it is, wh
     before: "second",
     after: "first, but later",
   });
-  expect(await database.query("select * from app.verify_audit_entities()")).toEqual([]);
+  expect(await database.query("select * from app.audit_verify_entities()")).toEqual([]);
 });
 
 test("a truncate ends what was there, once", async () => {

@@ -13,11 +13,11 @@ let key: string;
 
 beforeAll(async () => {
   operator = (await makePerson(database, "operator@example.com")).token;
-  await database.query("select app.grant_operator('Operator@example.com')");
+  await database.query("select app.platform_admin_grant('Operator@example.com')");
   owner = (await makePerson(database, "owner@example.com")).token;
   const organization = await makeOrganization(database, { owner: "operator@example.com" });
   const [made] = await database.query<{ key: string }>(
-    "select key from app.create_api_key($1, $2, 'of an operator', array['prompts:read', 'audit:read'], null)",
+    "select key from app.api_key_create($1, $2, 'of an operator', array['prompts:read', 'audit:read'], null)",
     [organization.id, organization.ownerUserId],
   );
   key = made?.key ?? await makeKey(database, organization, ["prompts:read"]);
@@ -102,9 +102,9 @@ describe("an operator", () => {
   test("sees what runs by itself, and which of it is late", async () => {
     await query(
       database.workerUrl,
-      `select app.expect_tasks('[{"kind": "schedule", "task": "a", "seconds": 60}, {"kind": "poll", "task": "b", "seconds": 12}]')`,
+      `select app.task_expect('[{"kind": "schedule", "task": "a", "seconds": 60}, {"kind": "poll", "task": "b", "seconds": 12}]')`,
     );
-    await query(database.workerUrl, "select app.note_task_end('poll', 'b', 3, 'no luck')");
+    await query(database.workerUrl, "select app.task_note_end('poll', 'b', 3, 'no luck')");
     await database.query("update app.task_run set expected_since = now() - interval '209 seconds'");
     const node = { error: null, isLate: false };
     expect(await graphqlData(gateway.url, { token: operator, query: RUNS })).toEqual({
@@ -115,7 +115,7 @@ describe("an operator", () => {
         ],
       },
     });
-    await query(database.workerUrl, "select app.note_task_end('poll', 'b', 3, null)");
+    await query(database.workerUrl, "select app.task_note_end('poll', 'b', 3, null)");
     const { taskRuns } = await graphqlData<{ taskRuns: { nodes: { isLate: boolean }[] } }>(
       gateway.url,
       { token: operator, query: RUNS },
@@ -124,13 +124,13 @@ describe("an operator", () => {
   });
 
   test("is one from grant to revoke", async () => {
-    await database.query("select app.grant_operator('owner@example.com')");
+    await database.query("select app.platform_admin_grant('owner@example.com')");
     const request = { token: owner, query: FAILED };
     expect((await graphql(gateway.url, request)).errors).toBeUndefined();
-    await database.query("select app.revoke_operator('OWNER@example.com')");
+    await database.query("select app.platform_admin_revoke('OWNER@example.com')");
     expect((await graphql(gateway.url, request)).errors?.[0]?.extensions?.code).toBe("FORBIDDEN");
     const changes = await database.query(
-      "select action from ops.audit_log where entity_type = 'app.operator' order by seq desc limit 2",
+      "select action from ops.audit_log where entity_type = 'app.platform_admin' order by seq desc limit 2",
     );
     expect(changes).toEqual([{ action: "delete" }, { action: "insert" }]);
   });

@@ -5,6 +5,7 @@ import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
 import { recordAnalyses } from "../helpers/graphql_analyses.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { untilBlocked } from "../helpers/sessions.ts";
 
 const database = withTestDatabase();
 const gateway = withGateway(database);
@@ -119,12 +120,12 @@ test("a new version is a copy that can be changed; scores go to it from then on"
 test("of a score and a change of its rubric at the same moment, the second waits and a change is refused", async () => {
   await withClient(database.adminUrl, async (writer) => {
     await writer.query("begin");
-    await writer.query("select app.import_analyses($1, $2)", [
+    await writer.query("select app.analysis_import($1, $2)", [
       organization.id,
       JSON.stringify([{ line: 1, record: { promptContent: "x", scores: scores(5) } }]),
     ]);
     const changing = change(WEIGHT, { id: criteria[0]?.id });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await untilBlocked(database);
     await writer.query("commit");
     expect(await changing).toBe("CONFLICT");
   });

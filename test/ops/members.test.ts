@@ -4,6 +4,7 @@ import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, type GraphqlError } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
+import { untilBlocked } from "../helpers/sessions.ts";
 import { makePerson, signIn, type TestPerson } from "../helpers/token.ts";
 
 const database = withTestDatabase();
@@ -289,6 +290,7 @@ describe("the last owner", () => {
         await first.query(leave, [organization.id, people.owner.userId]);
         const waiting = second.query(leave, [organization.id, other.userId]);
         const refused = expect(waiting).rejects.toMatchObject({ code: "CU005" });
+        await untilBlocked(database);
         await first.query("commit");
         await refused;
         await second.query("rollback");

@@ -45,7 +45,7 @@ test("the worker makes missing ones, and rows that had none move there", async (
   const before = await database.query(seen);
   const made = await query<{ name: string }>(
     database.workerUrl,
-    "select app.make_partitions() as name",
+    "select app.partition_make_all() as name",
   );
   expect(made.length).toBeGreaterThanOrEqual(58);
   expect(await database.query(seen)).toEqual(before);
@@ -56,7 +56,7 @@ test("the worker makes missing ones, and rows that had none move there", async (
   );
   expect(left?.n).toBeGreaterThanOrEqual(9);
   expect(left?.young).toBe(0);
-  expect(await query(database.workerUrl, "select app.make_partitions() as name")).toEqual([]);
+  expect(await query(database.workerUrl, "select app.partition_make_all() as name")).toEqual([]);
 });
 
 test("many workers at once make each partition once", async () => {
@@ -64,7 +64,7 @@ test("many workers at once make each partition once", async () => {
   const made = await Promise.all(
     Array.from(
       { length: 6 },
-      () => query(database.workerUrl, "select app.make_partitions() as name"),
+      () => query(database.workerUrl, "select app.partition_make_all() as name"),
     ),
   );
   expect(made.flat()).toHaveLength(10);
@@ -92,8 +92,8 @@ test("after a restore into a server whose transactions begin anew, sealing goes 
       "insert into core.prompts (organization_id, name, content) values ($1, 'a', 'a') returning id",
       [organization.id],
     );
-  const seal = () => database.query("select * from app.seal_audit()");
-  const problems = () => database.query("select * from app.verify_audit_chain()");
+  const seal = () => database.query("select * from app.audit_write_seals()");
+  const problems = () => database.query("select * from app.audit_verify_chain()");
   await work();
   await sealAll(database);
   // As a log that comes from a server which was a million transactions further; its last rows unsealed
@@ -125,7 +125,7 @@ test("after a restore into a server whose transactions begin anew, sealing goes 
     code: "CU007",
     message: expect.stringContaining("migrate"),
   });
-  const begin = `begin; set local role curestry_owner; select app.begin_audit_era(); commit`;
+  const begin = `begin; set local role curestry_owner; select app.audit_continue_xids(); commit`;
   await withClient(database.adminUrl, async (client) => {
     // The row from between belongs to neither era; a restore migrates before it serves
     await client.query(
@@ -140,5 +140,5 @@ test("after a restore into a server whose transactions begin anew, sealing goes 
   await work();
   await sealAll(database);
   expect(await problems()).toEqual([]);
-  expect(await database.query("select * from app.verify_audit_entities()")).toEqual([]);
+  expect(await database.query("select * from app.audit_verify_entities()")).toEqual([]);
 });

@@ -176,7 +176,7 @@ beforeAll(async () => {
   theirs = await makeOrganization(database, { name: "Theirs" });
   await fill(ours, 1);
   await fill(theirs, 2);
-  await database.query("select app.refresh_marts()");
+  await database.query("select app.mart_refresh_all()");
   analyst = await makeAnalyst(database, [ours]);
   analystOfBoth = await makeAnalyst(database, [ours, theirs]);
 });
@@ -237,7 +237,7 @@ async function fill(organization: TestOrganization, factor: number): Promise<voi
   });
   const lines = records.map((record, index) => ({ line: index + 1, record }));
   const imported = await database.query<{ outcome: string; reason: string | null }>(
-    "select outcome, reason from app.import_analyses($1, $2)",
+    "select outcome, reason from app.analysis_import($1, $2)",
     [id, JSON.stringify(lines)],
   );
   for (const row of imported) expect(row).toEqual({ outcome: "inserted", reason: null });

@@ -84,7 +84,7 @@ test("every policy of members and analysts is the one that the file means", asyn
 const expressions: Record<string, (owner: string) => string> = {
   any: (owner) => `(${owner} = app.organization_id())`,
   self: (owner) => `(${owner} = app.session_user_id())`,
-  "members:read or self": (owner) => `(${owner} = ANY (app.visible_user_ids()))`,
+  "members:read or self": (owner) => `(${owner} = ANY (app.member_visible_user_ids()))`,
 };
 
 test("row level security is on and forced on every table, and views obey it", async () => {
@@ -134,7 +134,7 @@ test("definer functions belong to curestry_definer, or to the owner for partitio
     `select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where n.nspname = any (${SCHEMAS}) and p.prosecdef
         and (p.proowner <> 'curestry_definer'::regrole
-               and p.oid::regprocedure::text not in ('app.make_partitions()', 'app.retain_audit(boolean)', 'app.drop_detached_audit(interval)', 'app.retain_facts(boolean,integer)')
+               and p.oid::regprocedure::text not in ('app.partition_make_all()', 'app.retention_apply_audit(boolean)', 'app.retention_drop_detached(interval)', 'app.retention_apply_facts(boolean,integer)')
              or not coalesce(p.proconfig @> array['search_path=""'], false))`,
   );
   expect(rows).toEqual([]);
@@ -225,7 +225,7 @@ describe("roles", () => {
       );
     await expect(
       database.query(
-        "select app.create_api_key(null, null, 'x', array['prompts:read', 'everything:write'], null)",
+        "select app.api_key_create(null, null, 'x', array['prompts:read', 'everything:write'], null)",
       ),
     ).rejects.toMatchObject({ code: "CU004" });
   });

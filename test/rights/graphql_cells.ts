@@ -10,7 +10,7 @@ import {
   isEnumType,
   isNonNullType,
 } from "postgraphile/graphql";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { allows, holds, type Rights, type Verb, type Whose, whoseRows } from "./rights.ts";
 import type { Row, Targets } from "./table_cells.ts";
 import type { Principal } from "./world.ts";
@@ -43,7 +43,7 @@ export interface ApiType {
 
 /** The tracked schema of members. */
 export async function readSchema(): Promise<GraphQLSchema> {
-  return buildSchema(await readFile(join(REPOSITORY_ROOT, "schema.graphql"), "utf8"));
+  return buildSchema(await readFile(join(repositoryRoot, "schema.graphql"), "utf8"));
 }
 
 /** The API's type of each table that has one. */
@@ -223,7 +223,7 @@ export function relationsOf(type: ApiType, types: Map<string, ApiType>): Relatio
 export function documents(
   kind: "query" | "mutation",
   probes: Probe[],
-  size = 30,
+  size = 10,
 ): { text: string; probes: Probe[] }[] {
   const result = [];
   for (let start = 0; start < probes.length; start += size) {

@@ -152,7 +152,7 @@ test("functions are called as the table says", async () => {
     [ours.id],
   );
   const keys = await database.query<{ id: string }>(
-    "select k.id from generate_series(1, 40) n, app.create_api_key($1, null, 'key ' || n, array['prompts:read'], null) k",
+    "select k.id from generate_series(1, 40) n, app.api_key_create($1, null, 'key ' || n, array['prompts:read'], null) k",
     [ours.id],
   );
   const take = <T>(rows: { id: T }[]) => () => {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** What can be done with a table. */
 export const VERBS = ["select", "insert", "update", "delete"] as const;
@@ -74,7 +74,7 @@ export type Whose = "own" | "other" | "self" | "colleague";
 
 /** The table of rights. */
 export async function readRights(): Promise<Rights> {
-  return JSON.parse(await readFile(join(REPOSITORY_ROOT, "test/rights.json"), "utf8"));
+  return JSON.parse(await readFile(join(repositoryRoot, "test/rights.json"), "utf8"));
 }
 
 /** The words of a list that is joined by blanks. */

@@ -71,10 +71,10 @@ test("a right too many, of any kind, would be noticed", async () => {
       /select report.prompts \(other\)/,
     ],
     [
-      "grant execute on function app.ensure_user(text) to public",
-      "revoke execute on function app.ensure_user(text) from public",
+      "grant execute on function app.user_ensure(text) to public",
+      "revoke execute on function app.user_ensure(text) from public",
       viewer,
-      /execute app.ensure_user/,
+      /execute app.user_ensure/,
     ],
   ];
   for (const [open, close, principal, cell] of holes) {

@@ -88,7 +88,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     });
   }
   const operator = await makePerson(database, `operator@${ours.slug}.example`);
-  await database.query("select app.grant_operator($1)", [`operator@${ours.slug}.example`]);
+  await database.query("select app.platform_admin_grant($1)", [`operator@${ours.slug}.example`]);
   await inviteElsewhere(operator.userId);
   principals.push({
     ...nobody,
@@ -106,7 +106,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
   for (const held of [...scopes.map((scope) => [scope]), scopes]) {
     const name = `key ${held.length === 1 ? held[0] : "with all scopes"}`;
     const [row] = await database.query<{ key: string }>(
-      "select key from app.create_api_key($1, $2, $3, $4, null)",
+      "select key from app.api_key_create($1, $2, $3, $4, null)",
       [ours.id, ours.ownerUserId, name, held],
     );
     if (!row) throw new Error("The key was not made");
@@ -154,7 +154,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     await signIn(database, organization.ownerEmail);
     await fill(database, organization);
   }
-  await database.query("select app.refresh_marts()");
+  await database.query("select app.mart_refresh_all()");
   await database.query(
     `with state as (
        insert into app.mart_state (organization_id, time_zone) select unnest($1::uuid[]), 'UTC'
@@ -162,7 +162,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
        insert into app.mart_rebuild (organization_id, from_ts, to_ts, next_ts, last_ts)
        select unnest($1::uuid[]), '2020-01-01Z', '2020-01-03Z', '2020-01-02Z', '2020-01-02Z'
      )
-     insert into app.mart_mark (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'`,
+     insert into app.mart_change (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'`,
     [[ours.id, theirs.id]],
   );
   await database.query(
@@ -174,7 +174,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     [[ours.id, theirs.id]],
   );
   await database.query(
-    `select app.expect_tasks('[{"kind": "poll", "task": "x", "seconds": 1}]'), app.worker_beat('x')`,
+    `select app.task_expect('[{"kind": "poll", "task": "x", "seconds": 1}]'), app.worker_heartbeat_record('x')`,
   );
   await database.query("select graphile_worker.add_job('refresh_marts')");
   await database.query("update graphile_worker._private_jobs set attempts = max_attempts");
@@ -182,7 +182,7 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     "insert into app.erasure (kind, subject_id, counts) values ('user', '0', '{}')",
   );
   await database.query("insert into app.legal_hold (held_user_id, reason) values (0, 'x')");
-  await database.query("select app.check_marts_sample(1)");
+  await database.query("select app.mart_check_sample(1)");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(
     `insert into core.auth_accounts (user_id, provider, provider_account_id, access_token)
@@ -246,8 +246,8 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
      select $1, m.id, repeat('0', 64), m.user_id, now() + interval '1 day' from ops.organization_user m where m.organization_id = $1 limit 1`,
   );
   await database.query(
-    `select app.create_api_key($1, $2, 'child', array['prompts:read'], null, k.id)
-       from app.create_api_key($1, $2, 'another', array['prompts:read'], null) k`,
+    `select app.api_key_create($1, $2, 'child', array['prompts:read'], null, k.id)
+       from app.api_key_create($1, $2, 'another', array['prompts:read'], null) k`,
     [id, ownerUserId],
   );
   await database.query(
@@ -266,7 +266,7 @@ async function fill(database: TestDatabase, organization: TestOrganization): Pro
     scores: [{ rubric: "rubric", criterion: "criterion", score: 1 }],
   };
   const lines = await database.query<{ outcome: string; reason: unknown }>(
-    "select * from app.import_analyses($1, $2)",
+    "select * from app.analysis_import($1, $2)",
     [
       id,
       JSON.stringify(

@@ -53,7 +53,7 @@ beforeAll(async () => {
   ours = await makeOrganization(database);
   theirs = await makeOrganization(database);
   for (const { id } of [ours, theirs]) await fill(id);
-  await database.query("select app.refresh_marts()");
+  await database.query("select app.mart_refresh_all()");
   key = await makeKey(database, ours, ALL_READS);
   await makeKey(database, theirs, ALL_READS);
   analyst = await makeAnalyst(database, [ours]);
@@ -85,7 +85,7 @@ async function fill(organization: string): Promise<void> {
     [organization],
   );
   const [line] = await database.query<{ outcome: string }>(
-    "select outcome from app.import_analyses($1, $2)",
+    "select outcome from app.analysis_import($1, $2)",
     [
       organization,
       JSON.stringify([{

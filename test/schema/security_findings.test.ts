@@ -12,7 +12,7 @@ interface Finding {
   object: string;
 }
 
-test("nothing is found", async () => {
+test("nothing is found in a database that was just migrated", async () => {
   expect(await database.query<Finding>(FINDINGS)).toEqual([]);
 });
 
@@ -135,7 +135,7 @@ const breaches: [rule: string, breach: string, object: string][] = [
   ],
 ];
 
-test.each(breaches)("found where it does not hold: %s", async (rule, breach, object) => {
+test.each(breaches)("a breach of each rule is found: %s", async (rule, breach, object) => {
   const findings = await withClient(database.adminUrl, async (client) => {
     await client.query("begin");
     await client.query(breach);

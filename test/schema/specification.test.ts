@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 
 /** Reads the user's specification and looks for all of it here; docs/specification.md says what differs. */
 
-const FILE = join(REPOSITORY_ROOT, "../shared/spec/database-guidelines.md");
+const FILE = join(repositoryRoot, "../shared/spec/database-guidelines.md");
 const present = existsSync(FILE);
 if (!present) console.warn(`Skipped: the specification is not at ${FILE}`);
 
@@ -61,7 +61,7 @@ describe.skipIf(!present)("the specification", () => {
     ? readSpecification()
     : { columns: [], indexes: [], checks: [] };
 
-  test("was read", () => {
+  test("names tables, columns and indexes that can be read from it", () => {
     expect(new Set(columns.map(({ table }) => table)).size).toBe(23);
     expect(columns.length).toBeGreaterThan(140);
     expect(indexes).toHaveLength(11);

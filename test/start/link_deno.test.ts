@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { linkDeno } from "../../src/link_deno.ts";
+import { linkDeno } from "../../src/start/link_deno.ts";
 
 describe.skipIf(process.platform === "win32")("the link that spares npx its search", () => {
   let directory = "";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** How a process ended, and what it printed. */
 export interface Ended {
@@ -38,7 +38,7 @@ export function runProcess(args: string[], env: Record<string, string>): Running
     !/^(DATABASE_URL|HOST|PORT|NODE_OPTIONS|npm_.*|(CURESTRY|TEST|VITEST|PG).*)$/.test(name)
   );
   const child = spawn(process.execPath, ["run", "-A", "--quiet", ...args], {
-    cwd: REPOSITORY_ROOT,
+    cwd: repositoryRoot,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -97,7 +97,11 @@ export function runProcess(args: string[], env: Record<string, string>): Running
   return result;
 }
 
-/** Ends what a failed test left running; for `afterEach`. */
+/** Ends what a failed test left running, or halted, or hanging; for `afterEach`. */
 export async function stopProcesses(): Promise<void> {
-  await Promise.all([...running].map((one) => one.stop()));
+  await Promise.all([...running].map(async (one) => {
+    one.kill("SIGCONT");
+    const timer = setTimeout(() => one.kill("SIGKILL"), 30_000);
+    await one.stop().finally(() => clearTimeout(timer));
+  }));
 }

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readSettings, REPOSITORY_ROOT, SettingsError } from "../../src/settings.ts";
+import { readSettings, repositoryRoot, SettingsError } from "../../src/shared/settings.ts";
 
 /** What the settings are refused for. */
 function problems(env: Record<string, string>): string[] {
@@ -24,8 +24,6 @@ function makeJwk(kid: string): Record<string, unknown> {
   return { ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }), kid };
 }
 
-const bytes32 = Buffer.alloc(32, 7).toString("base64");
-
 test("without any, the settings are those that the contract names", () => {
   expect(readSettings({})).toMatchObject({
     databaseUrl: null,
@@ -33,11 +31,9 @@ test("without any, the settings are those that the contract names", () => {
     workerUrl: null,
     host: "127.0.0.1",
     port: 5678,
-    dataDir: join(REPOSITORY_ROOT, ".curestry"),
+    dataDir: join(repositoryRoot, ".curestry"),
     databasePort: 5679,
     jwtKeys: null,
-    encryptionKeys: null,
-    signIn: { google: null, github: null, oidc: null },
     logLevel: "info",
   });
 });
@@ -54,20 +50,14 @@ test("every wrong setting is named in the one message, each with what is wrong w
     HOST: "127.0.0.300",
     CURESTRY_DATABASE_PORT: "65536",
     CURESTRY_JWT_KEYS: "{}",
-    CURESTRY_ENCRYPTION_KEYS: "2026:c2hvcnQ=",
     CURESTRY_LOG_LEVEL: "loud",
-    CURESTRY_GITHUB_CLIENT_ID: "abc",
-    CURESTRY_OIDC_ISSUER: "accounts.example",
   })).toEqual([
-    "9 settings are wrong:",
-    'CURESTRY_OIDC_ISSUER: "accounts.example" is not an http(s) URL; give the issuer\'s identifier',
+    "6 settings are wrong:",
     "DATABASE_URL: Does not begin with postgres:// or postgresql://; use the form postgres://USER:PASSWORD@HOST:5432/DATABASE",
     'HOST: "127.0.0.300" is neither an IP address nor a host name; try 127.0.0.1',
     'PORT: "eighty" is not a port; use a whole number from 1 to 65535, or 0 for any free one',
     'CURESTRY_DATABASE_PORT: "65536" is not a port; use a whole number from 1 to 65535, or 0 for any free one',
     'CURESTRY_JWT_KEYS: Has no keys; give a JWKS with at least one: {"keys": [...]}',
-    "CURESTRY_ENCRYPTION_KEYS: Item 1 (2026) has 5 bytes; a key has 32: openssl rand -base64 32",
-    "CURESTRY_GITHUB_CLIENT_SECRET: Is not set, but its companion is",
     'CURESTRY_LOG_LEVEL: "loud" is not a level; use one of trace, debug, info, warn, error, fatal, silent',
   ]);
 });
@@ -158,44 +148,7 @@ describe("CURESTRY_JWT_KEYS", () => {
   });
 });
 
-describe("CURESTRY_ENCRYPTION_KEYS", () => {
-  test("takes a list, divided by commas or white space", () => {
-    const { encryptionKeys } = readSettings({
-      CURESTRY_ENCRYPTION_KEYS: `new:${bytes32}, old:${bytes32}\nolder:${bytes32}`,
-    });
-    expect(encryptionKeys?.map(({ id }) => id)).toEqual(["new", "old", "older"]);
-    expect(encryptionKeys?.[0]?.bytes).toEqual(new Uint8Array(32).fill(7));
-  });
-
-  test("names the item that is wrong", () => {
-    expect(problem({ CURESTRY_ENCRYPTION_KEYS: `a:${bytes32},a:${bytes32}` }))
-      .toBe("CURESTRY_ENCRYPTION_KEYS: Item 2 has the id of another one, a");
-    expect(problem({ CURESTRY_ENCRYPTION_KEYS: bytes32 }))
-      .toBe("CURESTRY_ENCRYPTION_KEYS: Item 1 is not of the form id:base64");
-  });
-});
-
-test("a sign-in provider has an id and a secret, or nothing", () => {
-  expect(
-    readSettings({
-      CURESTRY_GOOGLE_CLIENT_ID: "id",
-      CURESTRY_GOOGLE_CLIENT_SECRET: "s",
-      CURESTRY_OIDC_ISSUER: "https://id.example",
-      CURESTRY_OIDC_CLIENT_ID: "id",
-      CURESTRY_OIDC_CLIENT_SECRET: "s",
-    }).signIn,
-  ).toEqual({
-    google: { clientId: "id", clientSecret: "s" },
-    github: null,
-    oidc: { issuer: "https://id.example", clientId: "id", clientSecret: "s" },
-  });
-  expect(problem({ CURESTRY_GOOGLE_CLIENT_SECRET: "s" }))
-    .toBe("CURESTRY_GOOGLE_CLIENT_ID: Is not set, but its companion is");
-  expect(problem({ CURESTRY_OIDC_CLIENT_ID: "id", CURESTRY_OIDC_CLIENT_SECRET: "s" }))
-    .toBe("CURESTRY_OIDC_ISSUER: Is not set, but CURESTRY_OIDC_CLIENT_ID is");
-});
-
 test("a relative data directory is one of the checkout, wherever the program is started", () => {
-  expect(readSettings({ CURESTRY_DATA_DIR: "data" }).dataDir).toBe(join(REPOSITORY_ROOT, "data"));
+  expect(readSettings({ CURESTRY_DATA_DIR: "data" }).dataDir).toBe(join(repositoryRoot, "data"));
   expect(readSettings({ CURESTRY_DATA_DIR: "/srv/curestry" }).dataDir).toBe("/srv/curestry");
 });

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { query, withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { graphqlData } from "../helpers/graphql.ts";
 import { isAlive, list, makeDataDir, removeDataDir, serverPid } from "./data_dir.ts";
 import { type RunningProcess, runProcess, stopProcesses } from "./run_process.ts";
 
-const START = "src/start.ts";
+const START = "src/bin/start.ts";
 
 /** `start`, and what it is reached at once it says so. */
 async function start(
@@ -138,7 +139,7 @@ describe("start with the embedded database", () => {
 
     const next = await start(env);
     // A dead process is there until its new parent has taken note of it
-    await expect.poll(() => isAlive(orphan), { timeout: 10_000 }).toBe(false);
+    await eventually(() => expect(isAlive(orphan)).toBe(false));
     await next.prints(/Stopped a PostgreSQL that a start which was killed had left running/);
     const found = await graphqlData<Check & { prompts: { totalCount: number } }>(next.url, {
       key,

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** Public data, not part of this repository; see its README.md. */
-export const DATA: string = join(REPOSITORY_ROOT, "../shared/data");
+export const DATA: string = join(repositoryRoot, "../shared/data");
 
 /** Whether the data is there. */
 export const HAS_DATA: boolean = existsSync(join(DATA, "README.md"));

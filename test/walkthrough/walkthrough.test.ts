@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ImportSummary } from "../../src/cli/import/import_records.ts";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { cliJson } from "../helpers/cli.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
@@ -22,7 +22,7 @@ import {
 } from "./real_data.ts";
 
 /**
- * The walk of docs/walkthrough.md, with its commands and scripts: through the public doors only. What
+ * What docs/walkthrough.md does, with its commands and scripts: through public interfaces only. What
  * comes back is compared with what a few lines compute here from the files.
  */
 describe.skipIf(!HAS_DATA)(
@@ -44,7 +44,7 @@ describe.skipIf(!HAS_DATA)(
     async function script(name: string, ...args: string[]): Promise<string> {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       const child = spawn(process.execPath, ["run", "-A", `docs/walkthrough/${name}.ts`, ...args], {
-        cwd: REPOSITORY_ROOT,
+        cwd: repositoryRoot,
         env: { ...process.env, CURESTRY_URL: gateway.url, CURESTRY_KEY: key },
       });
       let output = "";
@@ -98,22 +98,22 @@ describe.skipIf(!HAS_DATA)(
 
     test("an organization, a key for a program, a login for an analyst", async () => {
       await cliJson([
-        ...["organization", "create", "--slug", "acme", "--name", "Acme"],
-        ...["--owner", "ann@example.com"],
+        ...["organization", "create", "--slug", "arena", "--name", "Arena"],
+        ...["--owner", "judge@example.com"],
       ], { env });
       ({ key } = await cliJson<{ key: string }>([
-        ...["api-key", "create", "--organization", "acme", "--name", "walk", "--scope"],
+        ...["api-key", "create", "--organization", "arena", "--name", "walk", "--scope"],
         "prompts:read,analyses:read,analyses:write,rubrics:read,rubrics:write,marts:read",
       ], { env }));
       ({ url: analystUrl } = await cliJson<{ url: string }>([
-        ...["analyst", "create", "--organization", "acme"],
+        ...["analyst", "create", "--organization", "arena"],
         ...["--name", database.roleName("walker")],
       ], { env }));
     });
 
     test("217 prompts and 80 questions are imported, once", async () => {
       for (const [file, count] of [["prompts.csv", 217], ["questions.jsonl", 80]] as const) {
-        const args = ["import", "prompts", join(DATA, file), "--organization", "acme"];
+        const args = ["import", "prompts", join(DATA, file), "--organization", "arena"];
         const first = await cliJson<ImportSummary>(args, { env });
         expect(first).toMatchObject({ read: count, inserted: count, unchanged: 0, refused: [] });
         const second = await cliJson<ImportSummary>(args, { env });
@@ -133,7 +133,7 @@ describe.skipIf(!HAS_DATA)(
       }
     });
 
-    test("of a file with a score of -1 and a broken line, those are refused and the rest is recorded, by both doors", async () => {
+    test("of a file with a score of -1 and a broken line, those are refused and the rest is recorded, by script and import", async () => {
       const [file = ""] = reviewFiles();
       const lines = (await readFile(file, "utf8")).trim().split("\n").slice(0, 10)
         .map((line) => JSON.stringify({ ...JSON.parse(line), review_id: crypto.randomUUID() }));
@@ -148,7 +148,7 @@ describe.skipIf(!HAS_DATA)(
         lines.filter((_, index) => index !== 2 && index !== 4).map((line) => JSON.parse(line)),
       );
 
-      const args = ["import", "analyses", items, "--organization", "acme"];
+      const args = ["import", "analyses", items, "--organization", "arena"];
       const imported = await cliJson<ImportSummary>(args, { env });
       expect(imported).toMatchObject({ read: 10, inserted: 8, unchanged: 0 });
       expect(imported.refused).toEqual([

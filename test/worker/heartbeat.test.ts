@@ -1,15 +1,21 @@
-import { afterEach, expect, test, vi } from "vitest";
-import { withClient } from "../../src/database/open_client.ts";
-import { makeLog } from "../../src/log.ts";
-import { startHeartbeat } from "../../worker/heartbeat.ts";
-import { startWorker } from "../../worker/main.ts";
+import { afterEach, expect, test } from "vitest";
+import { makeLog } from "../../src/shared/log.ts";
+import { startHeartbeat } from "../../src/worker/heartbeat.ts";
+import { startWorker } from "../../src/worker/start_worker.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { AWAIT_LOCK, holdLock } from "../helpers/hold_lock.ts";
 import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
 
 const database = withTestDatabase();
 const log = makeLog("silent");
 /** Quick, so that the death of a worker is noticed while the test waits. */
-const TIMES = { look: 200, beat: 100, silence: 1_000, reap: 200 };
+const TIMES = {
+  pollIntervalMs: 200,
+  heartbeatIntervalMs: 100,
+  heartbeatTimeoutMs: 1_000,
+  reapIntervalMs: 200,
+};
 
 afterEach(stopProcesses);
 afterEach(() => database.query("delete from graphile_worker._private_jobs"));
@@ -23,33 +29,22 @@ async function runWorker(): Promise<RunningProcess> {
   return worker;
 }
 
-/** Makes the job seal_audit last until the lock 4711 is free, which the test holds. */
+/** Makes the job seal_audit last until it is released. */
 async function holdJobs(): Promise<() => Promise<void>> {
   await database.query(`
-    alter function app.seal_audit() rename to seal_audit_at_once;
-    create function app.seal_audit() returns table (organization_id uuid, seq integer, hash text, sealed_rows integer)
+    alter function app.audit_write_seals() rename to seal_audit_at_once;
+    create function app.audit_write_seals() returns table (organization_id uuid, seq integer, hash text, sealed_rows integer)
       language plpgsql as $$
       begin
-        perform pg_advisory_xact_lock_shared(4711);
+        perform ${AWAIT_LOCK};
       end $$;`);
-  const released = Promise.withResolvers<void>();
-  const held = Promise.withResolvers<void>();
-  const holding = withClient(database.adminUrl, async (client) => {
-    await client.query("select pg_advisory_lock(4711)");
-    held.resolve();
-    await released.promise;
-  });
-  await held.promise;
-  return async () => {
-    released.resolve();
-    await holding;
-  };
+  return await holdLock(database);
 }
 
 async function letJobsBe(): Promise<void> {
   await database.query(`
-    drop function app.seal_audit();
-    alter function app.seal_audit_at_once() rename to seal_audit;`);
+    drop function app.audit_write_seals();
+    alter function app.seal_audit_at_once() rename to audit_write_seals;`);
 }
 
 async function addJob(): Promise<string> {
@@ -77,7 +72,7 @@ test("a worker is known by the name under which it locks jobs, until it stops", 
   const release = await holdJobs();
   const worker = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
   const id = await addJob();
-  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  await eventually(async () => expect((await findJob(id))?.locked_by).toBeTruthy());
   // Before it took the job
   expect(await aliveWorkers()).toEqual([(await findJob(id))?.locked_by]);
   await release();
@@ -91,19 +86,19 @@ test("a job of a worker that was killed is done by another one", async () => {
   const release = await holdJobs();
   const killed = await runWorker();
   const id = await addJob();
-  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  await eventually(async () => expect((await findJob(id))?.locked_by).toBeTruthy());
   const dead = (await findJob(id))?.locked_by;
   const other = await runWorker();
   await killed.stop("SIGKILL");
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const job = await findJob(id);
     expect(job).toMatchObject({ attempts: 2, last_error: "The worker ended in the middle of it" });
     expect(job?.locked_by).toMatch(/^pool-/);
     expect(job?.locked_by).not.toBe(dead);
-  }, 20_000);
+  });
   expect(await aliveWorkers()).not.toContain(dead);
   await release();
-  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 10_000);
+  await eventually(async () => expect(await findJob(id)).toBeNull());
   await other.stop();
   await letJobsBe();
 });
@@ -112,23 +107,34 @@ test("a worker that is too busy to beat keeps its jobs as long as it is connecte
   const release = await holdJobs();
   const busy = await runWorker();
   const id = await addJob();
-  await vi.waitFor(async () => expect((await findJob(id))?.locked_by).toBeTruthy(), 10_000);
+  await eventually(async () => expect((await findJob(id))?.locked_by).toBeTruthy());
   const { locked_by: worker } = (await findJob(id))!;
   const other = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
   busy.kill("SIGSTOP");
-  // It has been silent for long, and others have looked for the dead meanwhile
-  await vi.waitFor(async () => {
+  // It has been silent for long
+  await eventually(async () => {
     const [{ silent } = { silent: false }] = await database.query<{ silent: boolean }>(
-      `select bool_and(beat_at < clock_timestamp() - interval '3 seconds') as silent
+      `select bool_and(heartbeat_at < clock_timestamp() - interval '2 seconds') as silent
          from app.worker_heartbeat where worker_id = $1`,
       [worker],
     );
     expect(silent).toBe(true);
-  }, 20_000);
+  });
+  // And others look for the dead meanwhile: they free the job of one that is
+  const [dead] = await database.query<{ id: string }>(
+    "select id from graphile_worker.add_job('seal_audit', run_at => now() + interval '1 hour')",
+  );
+  await database.query(
+    "update graphile_worker._private_jobs set locked_by = 'stranger', locked_at = now() - interval '1 hour' where id = $1",
+    [dead?.id],
+  );
+  await eventually(async () =>
+    expect(await findJob(dead?.id ?? "")).toMatchObject({ locked_by: null })
+  );
   expect(await findJob(id)).toEqual({ attempts: 1, locked_by: worker, last_error: null });
   busy.kill("SIGCONT");
   await release();
-  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 10_000);
+  await eventually(async () => expect(await findJob(id)).toBeNull());
   await Promise.all([busy.stop(), other.stop()]);
   await letJobsBe();
 });
@@ -140,7 +146,7 @@ test("a job locked by somebody without a heartbeat is freed too, but not at once
     [id],
   );
   const reap = (silence: string) =>
-    query(database.workerUrl, "select app.reap_workers($1) as jobs", [silence]);
+    query(database.workerUrl, "select app.worker_reap($1) as jobs", [silence]);
   expect(await reap("1 hour")).toEqual([{ jobs: 0 }]);
   expect(await findJob(id)).toMatchObject({ locked_by: "stranger" });
   expect(await reap("0 seconds")).toEqual([{ jobs: 1 }]);
@@ -158,9 +164,9 @@ test("a scheduled job without attempts left does not stay when its worker dies; 
     `update graphile_worker._private_jobs
         set attempts = max_attempts, locked_by = 'stranger', locked_at = now() - interval '1 hour'`,
   );
-  expect(await query(database.workerUrl, "select app.reap_workers('0 seconds') as jobs"))
+  expect(await query(database.workerUrl, "select app.worker_reap('0 seconds') as jobs"))
     .toEqual([{ jobs: 2 }]);
-  expect(await database.query("select id from app.list_jobs(true)")).toEqual(
+  expect(await database.query("select id from app.job_list(true)")).toEqual(
     jobs.filter(({ scheduled }) => !scheduled).map(({ id }) => ({ id })),
   );
 });
@@ -170,16 +176,16 @@ test("the heart goes on beating when all other connections of the worker are in 
   await heartbeat.first;
   const beatAt = async () =>
     (await database.query<{ at: string }>(
-      "select beat_at::text as at from app.worker_heartbeat where worker_id = 'pool-x'",
+      "select heartbeat_at::text as at from app.worker_heartbeat where worker_id = 'pool-x'",
     ))[0]?.at ?? "";
   const first = await beatAt();
-  await vi.waitFor(async () => expect((await beatAt()) > first).toBe(true), 10_000);
+  await eventually(async () => expect((await beatAt()) > first).toBe(true));
   // And again after its connection broke
   await database.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'curestry worker heartbeat' and datname = current_database()",
   );
   const broken = await beatAt();
-  await vi.waitFor(async () => expect((await beatAt()) > broken).toBe(true), 10_000);
+  await eventually(async () => expect((await beatAt()) > broken).toBe(true));
   await heartbeat.stop();
   expect(await beatAt()).toBe("");
 });
@@ -192,23 +198,23 @@ test("a queue that cannot mark a job as done starts again by itself, and does th
   const worker = await startWorker({ databaseUrl: database.workerUrl, log, times: TIMES });
   let ended = false;
   worker.ended.then(() => ended = true);
-  const first = await vi.waitFor(async () => {
+  const first = await eventually(async () => {
     const [alive] = await aliveWorkers();
     expect(alive).toMatch(/^pool-/);
     return alive;
-  }, 10_000);
+  });
   const [job] = await database.query<{ id: string }>(
     "select id from graphile_worker.add_job('tidy_jobs')",
   );
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [alive] = await aliveWorkers();
     expect(alive).toMatch(/^pool-/);
     expect(alive).not.toBe(first);
-  }, 20_000);
+  });
   await database.query(
     "drop trigger test_refuse on graphile_worker._private_jobs; drop function app.test_refuse()",
   );
-  await vi.waitFor(async () => expect(await findJob(job?.id ?? "")).toBeNull(), 20_000);
+  await eventually(async () => expect(await findJob(job?.id ?? "")).toBeNull());
   expect(ended).toBe(false);
   await worker.stop();
   expect(await aliveWorkers()).toEqual([]);

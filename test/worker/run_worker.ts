@@ -1,7 +1,7 @@
 import process from "node:process";
-import { makeLog } from "../../src/log.ts";
-import { listenForStop } from "../../src/process.ts";
-import { startWorker } from "../../worker/main.ts";
+import { makeLog } from "../../src/shared/log.ts";
+import { listenForStop } from "../../src/shared/process.ts";
+import { startWorker } from "../../src/worker/start_worker.ts";
 
 /** A worker in a process of its own, with times (JSON) that tests can wait for: to be killed. */
 const { WORKER_URL: databaseUrl = "", WORKER_TIMES: times = "{}" } = process.env;

@@ -121,5 +121,5 @@ describe("T54: claims left over in pooled connections", () => {
       "select from pg_stat_activity where usename = 'curestry_gateway' and datname = current_database()",
     );
     expect(connections.length).toBeLessThanOrEqual(3);
-  }, 240_000);
+  }, 600_000);
 });

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
-import { migrateDatabase } from "../../src/database/migrate.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { migrateDatabase } from "../../src/database/migrate_database.ts";
 import { openClient, withClient } from "../../src/database/open_client.ts";
-import { readLoginPasswords } from "../../src/database/secrets.ts";
+import { readLoginPasswords } from "../../src/database/login_passwords.ts";
 import { databaseUrl, loginUrl } from "../../src/database/urls.ts";
-import { readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { type CrashServer, startCrashServer } from "../helpers/crash_server.ts";
 import { query } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
 
 /**
@@ -21,7 +22,12 @@ import { type RunningProcess, runProcess, stopProcesses } from "../start/run_pro
 
 const SEED = Number(process.env.CURESTRY_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const CRASHES = { worker: 18, connection: 20, server: 6, backend: 6 };
-const TIMES = { look: 30, beat: 200, silence: 1_500, reap: 300 };
+const TIMES = {
+  pollIntervalMs: 30,
+  heartbeatIntervalMs: 200,
+  heartbeatTimeoutMs: 1_500,
+  reapIntervalMs: 300,
+};
 const WORKERS = 3;
 const WRITERS = 2;
 const ORGANIZATIONS = ["a", "b", "c"];
@@ -117,7 +123,7 @@ function startWriter(seed: number): { stop(): Promise<number> } {
         metrics: [{ key: pick(["latency", "tokens"]), valueNum: number }],
       };
       await client.query(
-        "select app.import_analyses(app.organization_by_slug($1), $2)",
+        "select app.analysis_import(app.organization_by_slug($1), $2)",
         [organization, JSON.stringify([{ line: 1, record }])],
       );
     } else if (dice < 0.55) {
@@ -179,7 +185,7 @@ async function crash(kind: keyof typeof CRASHES, random: () => number, kill: () 
   if (kind === "worker") return await kill();
   if (kind === "server") return await server.crash();
   // Again if the database is just about to notice the crash before
-  await vi.waitFor(() =>
+  await eventually(() =>
     withClient(adminUrl, async (client) => {
       const { rows } = await client.query<{ pid: number }>(
         "select pid from pg_stat_activity where usename = 'curestry_worker' order by pid",
@@ -189,7 +195,8 @@ async function crash(kind: keyof typeof CRASHES, random: () => number, kill: () 
       if (kind === "connection") await client.query("select pg_terminate_backend($1)", [pid]);
       // PostgreSQL ends all sessions and recovers when one of its processes is killed
       else process.kill(pid, "SIGKILL");
-    }), 20_000);
+    })
+  );
 }
 
 test(
@@ -198,12 +205,14 @@ test(
     console.log(`The seed of the crashes is ${SEED} (CURESTRY_TEST_SEED repeats it)`);
     const random = makeRandom(SEED);
     for (const slug of ORGANIZATIONS) {
-      await query(adminUrl, "select app.create_organization($1, $1, $1 || '@example.com')", [slug]);
+      await query(adminUrl, "select app.organization_create($1, $1, $1 || '@example.com')", [slug]);
     }
     const workers = Array.from({ length: WORKERS }, keepWorker);
     const writers = Array.from({ length: WRITERS }, (_, n) => startWriter(SEED + n + 1));
     onTestFinished(async () => {
-      await Promise.allSettled([...writers, ...workers].map((one) => one.stop()));
+      await Promise.allSettled(writers.map((writer) => writer.stop()));
+      for (const worker of workers) worker.stop();
+      await stopProcesses();
     });
     const kinds = Object.entries(CRASHES).flatMap(([kind, count]) =>
       Array<keyof typeof CRASHES>(count).fill(kind as keyof typeof CRASHES)
@@ -217,7 +226,7 @@ test(
       await crash(kind, random, async () => await worker?.kill());
     }
     const done = await Promise.all(writers.map((writer) => writer.stop()));
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       // Those that failed would wait longer and longer for their next attempt
       await query(
         adminUrl,
@@ -225,14 +234,14 @@ test(
       );
       const [left] = await query(
         adminUrl,
-        `select (select count(*)::int from app.mart_mark) as marks,
+        `select (select count(*)::int from app.mart_change) as marks,
                 (select coalesce(jsonb_agg(to_jsonb(j)), '[]') from graphile_worker.jobs j) as jobs,
                 (select count(*)::int from app.worker_heartbeat) as workers`,
       );
       // Those that were killed are forgotten, the last ones are here
       expect(left).toEqual({ marks: 0, jobs: [], workers: WORKERS });
-    }, { timeout: 60_000, interval: 200 });
-    expect(await query(adminUrl, "select * from app.check_marts()")).toEqual([]);
+    });
+    expect(await query(adminUrl, "select * from app.mart_check_all()")).toEqual([]);
     // And it was about something
     const [facts] = await query<{ marts: number }>(
       adminUrl,
@@ -240,8 +249,12 @@ test(
     );
     expect(facts?.marts).toBeGreaterThan(0);
     expect(Math.min(...done)).toBeGreaterThan(0);
-    await Promise.all(workers.map((worker) => worker.stop()));
+    let stopped = 0;
+    for (const worker of workers) worker.stop().then(() => stopped++);
+    await eventually(() =>
+      expect(stopped, "workers that stop when they are told to").toBe(WORKERS)
+    );
     expect(await query(adminUrl, "select worker_id from app.worker_heartbeat")).toEqual([]);
   },
-  180_000,
+  600_000,
 );

@@ -3,11 +3,11 @@ import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
 import { dumpSchema } from "../../src/develop/dump_schema.ts";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 
 const database = withTestDatabase();
-const SQL = join(REPOSITORY_ROOT, "sql");
+const SQL = join(repositoryRoot, "sql");
 const INCLUDE = /^--!include (\S+\.sql)$/;
 
 async function allLines(): Promise<string[]> {

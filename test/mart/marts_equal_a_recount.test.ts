@@ -50,7 +50,7 @@ function line(a: Recorded, n: number) {
 
 async function record(organization: TestOrganization, analyses: Recorded[]): Promise<string[]> {
   const rows = await database.query<{ analysis_run_id: string; outcome: string; reason: string }>(
-    "select analysis_run_id, outcome, reason from app.import_analyses($1, $2)",
+    "select analysis_run_id, outcome, reason from app.analysis_import($1, $2)",
     [organization.id, JSON.stringify(analyses.map(line))],
   );
   for (const row of rows) expect(row, row.reason).toMatchObject({ outcome: "inserted" });
@@ -58,7 +58,7 @@ async function record(organization: TestOrganization, analyses: Recorded[]): Pro
 }
 
 async function check(organization: TestOrganization): Promise<unknown[]> {
-  return await database.query("select * from app.check_marts(only_organization => $1)", [
+  return await database.query("select * from app.mart_check_all(only_organization => $1)", [
     organization.id,
   ]);
 }
@@ -105,7 +105,7 @@ test(
             const ids = await record(organization, s.analyses);
             ids.forEach((id, n) => kept.set(id, { ...s.analyses[n] as Recorded }));
           } else if (s.kind === "refresh") {
-            await database.query("select app.refresh_marts()");
+            await database.query("select app.mart_refresh_all()");
           } else {
             const entry = pick(s.nth);
             if (!entry) continue;
@@ -130,7 +130,7 @@ test(
             }
           }
         }
-        await database.query("select app.refresh_marts()");
+        await database.query("select app.mart_refresh_all()");
         expect(await check(organization)).toEqual([]);
 
         const days = new Map<
@@ -184,7 +184,7 @@ test(
       { numRuns: 30 },
     );
   },
-  240_000,
+  600_000,
 );
 
 describe("refreshing", () => {
@@ -201,7 +201,7 @@ describe("refreshing", () => {
   beforeAll(async () => {
     organization = await makeOrganization(database);
     await record(organization, [analysis, { ...analysis, word: "no" }, { ...analysis, hour: 6 }]);
-    await database.query("select app.refresh_marts()");
+    await database.query("select app.mart_refresh_all()");
   });
 
   test("counts the values of texts, and keeps hours and days apart", async () => {
@@ -236,21 +236,21 @@ describe("refreshing", () => {
   });
 
   test("a second refresh has nothing to do", async () => {
-    expect(await database.query("select * from app.refresh_marts()")).toEqual([]);
+    expect(await database.query("select * from app.mart_refresh_all()")).toEqual([]);
   });
 
   test("takes up what a writer commits only after a refresh has run", async () => {
     await withClient(database.adminUrl, async (writer) => {
       await writer.query("begin");
-      await writer.query("select app.import_analyses($1, $2)", [
+      await writer.query("select app.analysis_import($1, $2)", [
         organization.id,
         JSON.stringify([line({ ...analysis, hour: 7 }, 1)]),
       ]);
       await record(organization, [{ ...analysis, hour: 7 }]);
-      await database.query("select app.refresh_marts()");
+      await database.query("select app.mart_refresh_all()");
       await writer.query("commit");
     });
-    await database.query("select app.refresh_marts()");
+    await database.query("select app.mart_refresh_all()");
     expect(await check(organization)).toEqual([]);
     const [row] = await database.query<{ n: number }>(
       "select sample_count::int as n from mart.metric_timeseries where organization_id = $1 and metric_key = 'word' and granularity = 'hour' and ts_bucket = '2026-01-01T07:00Z'",
@@ -272,11 +272,11 @@ describe("refreshing", () => {
        select $1, r.id, c.id, 7, r.occurred_at from c, ops.analysis_run r where r.organization_id = $1`,
       [another.id],
     );
-    await database.query("select app.refresh_marts()");
+    await database.query("select app.mart_refresh_all()");
     await record(another, [{ ...analysis, hour: 699, metric: 2 }]);
     const reads = await withClient(database.adminUrl, async (client) => {
       await client.query("begin");
-      await client.query("select app.refresh_organization($1)", [another.id]);
+      await client.query("select app.mart_refresh_organization($1)", [another.id]);
       const { rows } = await client.query<{ table: string; n: number }>(
         `select schemaname || '.' || relname as table, (seq_tup_read + idx_tup_fetch)::int as n
            from pg_stat_xact_user_tables where schemaname in ('core', 'ops', 'mart')`,
@@ -301,13 +301,13 @@ describe("refreshing", () => {
 
   test("many workers and writers at once agree with a count", async () => {
     await Promise.all([
-      ...Array.from({ length: 6 }, () => database.query("select app.refresh_marts()")),
+      ...Array.from({ length: 6 }, () => database.query("select app.mart_refresh_all()")),
       ...Array.from(
         { length: 6 },
         (_, n) => record(organization, [{ ...analysis, hour: n % 3 }, { ...analysis, hour: 30 }]),
       ),
     ]);
-    await database.query("select app.refresh_marts()");
+    await database.query("select app.mart_refresh_all()");
     expect(await check(organization)).toEqual([]);
   });
 
@@ -325,7 +325,7 @@ describe("refreshing", () => {
       [organization.id],
     );
     const differences = await database.query<{ mart: string; bucket: string; key: string }>(
-      "select mart, bucket, key from app.check_marts(only_organization => $1)",
+      "select mart, bucket, key from app.mart_check_all(only_organization => $1)",
       [organization.id],
     );
     expect(differences).toEqual([
@@ -334,8 +334,8 @@ describe("refreshing", () => {
       { mart: "metric_timeseries", bucket: "hour 2026-01-01T06:00Z", key: "word" },
     ]);
     const span = `('2026-01-01', '2026-01-02', '${organization.id}')`;
-    await database.query(`select app.start_rebuild${span}`);
-    while ((await database.query(`select from app.continue_rebuild${span}`)).length > 0);
+    await database.query(`select app.mart_rebuild_start${span}`);
+    while ((await database.query(`select from app.mart_rebuild_continue${span}`)).length > 0);
     expect(await check(organization)).toEqual([]);
   });
 });

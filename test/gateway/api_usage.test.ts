@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import pg from "pg";
-import { makeOwnFeatures } from "../../src/gateway/own_features.ts";
-import { makeLog } from "../../src/log.ts";
+import { pino } from "pino";
+import { makeApiUsage } from "../../src/gateway/api_usage.ts";
 import { withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { startGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
@@ -33,7 +34,7 @@ async function events(): Promise<Record<string, number>> {
 }
 
 test("a mutation shows up in the mart, with the user who made it, and without features:write", async () => {
-  const gateway = await startGateway(database, { ownFeaturesMs: 50 });
+  const gateway = await startGateway(database, { apiUsageIntervalMs: 50 });
   for (const name of ["a", "b"]) {
     await graphqlData(gateway.url, {
       token,
@@ -42,8 +43,8 @@ test("a mutation shows up in the mart, with the user who made it, and without fe
       variables: { name },
     });
   }
-  await vi.waitFor(async () => expect(await events()).toEqual({ "api.createPrompt": 2 }), 10_000);
-  await database.query("select app.refresh_marts()");
+  await eventually(async () => expect(await events()).toEqual({ "api.createPrompt": 2 }));
+  await database.query("select app.mart_refresh_all()");
   expect(
     await graphqlData(gateway.url, {
       key,
@@ -81,18 +82,21 @@ test("queries count too, what failed does not, and nothing is lost when the gate
 
 test("uses are kept while the database refuses them, and those beyond the bound are counted", async () => {
   await database.query("delete from ops.feature_event");
-  await database.query("alter function app.record_own_features(jsonb) rename to recording_aside");
+  await database.query("alter function app.api_usage_record(jsonb) rename to recording_aside");
   const pool = new pg.Pool({ connectionString: database.gatewayUrl });
   let lost = 0;
-  const features = makeOwnFeatures(pool, 20, makeLog("silent"), (count) => lost += count);
+  const refused: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void refused.push(line) });
+  const features = makeApiUsage(pool, 20, log, (count) => lost += count);
   try {
     const caller = { jwtId: null, keyHash: hash(key), organization: null };
     features.note(caller, ["x", "x", "y"]);
     for (let i = 0; i < 10_010; i++) features.note({ ...caller, keyHash: `unknown ${i}` }, ["x"]);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    refused.length = 0;
+    await eventually(() => expect(refused).not.toEqual([]));
     expect(await events()).toEqual({});
   } finally {
-    await database.query("alter function app.recording_aside(jsonb) rename to record_own_features");
+    await database.query("alter function app.recording_aside(jsonb) rename to api_usage_record");
   }
   await features.stop();
   await pool.end();

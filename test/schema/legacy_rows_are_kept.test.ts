@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, inject, test } from "vitest";
-import { MIGRATIONS_FOLDER } from "../../src/database/committed_migrations.ts";
-import { migrateDatabase } from "../../src/database/migrate.ts";
+import { migrationsFolder } from "../../src/database/committed_migrations.ts";
+import { migrateDatabase } from "../../src/database/migrate_database.ts";
 import { withClient } from "../../src/database/open_client.ts";
 import { databaseUrl } from "../../src/database/urls.ts";
 import { query } from "../helpers/database.ts";
@@ -66,7 +66,7 @@ async function makeLegacyDatabase(tables: string[], rows: string): Promise<strin
   );
   const url = databaseUrl(server.url, name);
   const first = await readFile(
-    join(MIGRATIONS_FOLDER, "committed/000001-current-tables.sql"),
+    join(migrationsFolder, "committed/000001-current-tables.sql"),
     "utf8",
   );
   const wanted = first.split(/;\n/).filter((statement) =>
@@ -185,8 +185,8 @@ test("analyses of the old backend have a run and metrics, and stand in the marts
   }]);
   const [metrics] = await query(url, "select count(*)::int as n from ops.analysis_metric");
   expect(metrics?.n).toBe(11); // six each, less the one that is no number
-  await query(url, "select app.refresh_marts()");
-  expect(await query(url, "select * from app.check_marts()")).toEqual([]);
+  await query(url, "select app.mart_refresh_all()");
+  expect(await query(url, "select * from app.mart_check_all()")).toEqual([]);
   const days = await query(
     url,
     "select day::text, analyses, avg_overall::float, avg_entropy::float from mart.analysis_daily",
@@ -223,14 +223,14 @@ test("prompts have their text as version 1, and an analysis of just that text is
     { prompt_content: "a", version: null, same: true },
     { prompt_content: "a b", version: 1, same: true },
   ]);
-  expect(await query(url, "select * from app.verify_audit_entities()")).toEqual([]);
+  expect(await query(url, "select * from app.audit_verify_entities()")).toEqual([]);
 });
 
 test("the organization that nobody owns can be taken over, once", async () => {
   const url = await makeLegacyDatabase(MAIN, MAIN_ROWS);
   await migrate(url);
   const take =
-    "select slug, name from app.create_organization('legacy', 'Ours now', 'owner@x.example')";
+    "select slug, name from app.organization_create('legacy', 'Ours now', 'owner@x.example')";
   expect(await query(url, take)).toEqual([{ slug: "legacy", name: "Ours now" }]);
   await expect(query(url, take)).rejects.toMatchObject({ code: "CU005" });
 });

@@ -2,11 +2,13 @@ import { parseCrontab } from "graphile-worker";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { makeLog } from "../../src/log.ts";
-import { REPOSITORY_ROOT } from "../../src/settings.ts";
-import { startWorker } from "../../worker/main.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { makeLog } from "../../src/shared/log.ts";
+import { repositoryRoot } from "../../src/shared/settings.ts";
+import { startWorker } from "../../src/worker/start_worker.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { AWAIT_LOCK, holdLock } from "../helpers/hold_lock.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { makeDataDir } from "../start/data_dir.ts";
 import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
@@ -20,7 +22,7 @@ afterEach(stopProcesses);
 
 /** `deno task worker`, ready. */
 async function runWorker(): Promise<RunningProcess> {
-  const worker = runProcess(["src/worker.ts"], { ...database.env, CURESTRY_LOG_LEVEL: "info" });
+  const worker = runProcess(["src/bin/worker.ts"], { ...database.env, CURESTRY_LOG_LEVEL: "info" });
   await worker.prints(/"The worker is ready"/);
   return worker;
 }
@@ -42,7 +44,7 @@ async function record(day: string): Promise<void> {
     },
   };
   const outcomes = await database.query<{ outcome: string; reason: string }>(
-    "select outcome, reason from app.import_analyses($1, $2)",
+    "select outcome, reason from app.analysis_import($1, $2)",
     [organization.id, JSON.stringify([{ line: 1, record }])],
   );
   expect(outcomes).toEqual([{ outcome: "inserted", reason: null }]);
@@ -83,7 +85,7 @@ test("what was recorded is in the marts soon after, in a worker of its own", asy
   const worker = await runWorker();
   await record("2026-01-01");
   const id = await addJob();
-  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 10_000);
+  await eventually(async () => expect(await findJob(id)).toBeNull());
   expect(await countDays("2026-01-01")).toBe(1);
   const ended = await worker.stop("SIGTERM");
   expect(ended).toMatchObject({ code: 0, signal: null });
@@ -91,21 +93,22 @@ test("what was recorded is in the marts soon after, in a worker of its own", asy
 });
 
 test("the crontab names tasks that exist, and the worker knows it", async () => {
-  const crontab = await readFile(join(REPOSITORY_ROOT, "worker/crontab"), "utf8");
+  const crontab = await readFile(join(repositoryRoot, "worker/crontab"), "utf8");
   const scheduled = parseCrontab(crontab).map(({ task }) => task);
-  const tasks = (await readdir(join(REPOSITORY_ROOT, "worker/tasks"))).map((file) =>
+  const tasks = (await readdir(join(repositoryRoot, "worker/tasks"))).map((file) =>
     file.replace(/\.ts$/, "")
   );
   expect(scheduled).toContain("refresh_marts");
   expect(tasks).toEqual(expect.arrayContaining(scheduled));
   const worker = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
   // Written by the worker when it begins to watch the clock
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(
       (await database.query<{ identifier: string }>(
         "select identifier from graphile_worker._private_known_crontabs order by 1",
       )).map(({ identifier }) => identifier),
-    ).toEqual(scheduled.toSorted()), 5_000);
+    ).toEqual(scheduled.toSorted())
+  );
   await worker.stop();
 });
 
@@ -113,34 +116,37 @@ describe("a job that takes long", () => {
   beforeEach(async () => {
     // The sequence counts the beginnings, also of what is rolled back; the table the ends
     await database.query(`
-      alter function app.marked_organizations() rename to marked_organizations_at_once;
+      alter function app.mart_changed_organizations() rename to marked_organizations_at_once;
       create sequence app.test_begun;
       create table app.test_ended (at timestamptz default clock_timestamp());
       grant usage on sequence app.test_begun to curestry_worker;
       grant insert on app.test_ended to curestry_worker;
-      create function app.marked_organizations() returns setof uuid
+      create function app.mart_changed_organizations() returns setof uuid
         language plpgsql as $$
         begin
           perform nextval('app.test_begun');
-          perform pg_sleep(1.2);
+          perform ${AWAIT_LOCK};
           return query select app.marked_organizations_at_once();
           insert into app.test_ended default values;
         end $$;`);
   });
   afterEach(() =>
     database.query(`
-      drop function app.marked_organizations();
+      drop function app.mart_changed_organizations();
       drop table app.test_ended;
       drop sequence app.test_begun;
-      alter function app.marked_organizations_at_once() rename to marked_organizations;`)
+      alter function app.marked_organizations_at_once() rename to mart_changed_organizations;`)
   );
 
   test("is finished when the worker is asked to stop: nothing is lost, nothing is repeated", async () => {
     const worker = await runWorker();
+    const release = await holdLock(database);
     await record("2026-01-02");
     const id = await addJob();
-    await vi.waitFor(async () => expect(await findJob(id)).toMatchObject({ locked: true }), 10_000);
-    const { code, stderr } = await worker.stop("SIGTERM");
+    await eventually(async () => expect(await findJob(id)).toMatchObject({ locked: true }));
+    worker.kill("SIGTERM");
+    await release();
+    const { code, stderr } = await worker.ended;
     expect(code).toBe(0);
     expect(stderr).not.toMatch(/"level":"(warn|error)"/);
     // Done, and known to be done: graphile-worker 0.18 by itself forgets to note the latter
@@ -165,14 +171,17 @@ describe("a job that takes long", () => {
       log: makeLog("silent"),
       concurrentJobs: 1,
     });
+    const release = await holdLock(database);
     const first = await addJob();
-    await vi.waitFor(async () => expect(await findJob(first)).toMatchObject({ locked: true }));
+    await eventually(async () => expect(await findJob(first)).toMatchObject({ locked: true }));
     const second = await addJob();
-    await worker.stop();
+    const stopped = worker.stop();
+    await release();
+    await stopped;
     expect(await findJob(first)).toBeNull();
     expect(await findJob(second)).toEqual({ attempts: 0, last_error: null, locked: false });
     const next = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
-    await vi.waitFor(async () => expect(await findJob(second)).toBeNull(), 10_000);
+    await eventually(async () => expect(await findJob(second)).toBeNull());
     await next.stop();
   });
 });
@@ -180,12 +189,12 @@ describe("a job that takes long", () => {
 test("under load nothing is lost or done twice when one worker stops and another goes on", async () => {
   // Each run leaves a row; the sequence counts beginnings, also of what is rolled back
   await database.query(`
-    alter function app.tidy_jobs(interval, integer) rename to tidy_jobs_for_later;
+    alter function app.job_tidy(interval, integer) rename to tidy_jobs_for_later;
     create sequence app.test_begun;
     create table app.test_ended (at timestamptz default clock_timestamp());
     grant usage on sequence app.test_begun to curestry_worker;
     grant insert on app.test_ended to curestry_worker;
-    create function app.tidy_jobs() returns void language plpgsql as $$
+    create function app.job_tidy() returns void language plpgsql as $$
       begin
         perform nextval('app.test_begun');
         perform pg_sleep(0.02);
@@ -205,7 +214,7 @@ test("under load nothing is lost or done twice when one worker stops and another
          from generate_series(1, 300)))`,
   );
   const first = await runWorker();
-  await vi.waitFor(async () => expect((await count()).ended).toBeGreaterThan(5), 20_000);
+  await eventually(async () => expect((await count()).ended).toBeGreaterThan(5));
   expect((await first.stop("SIGTERM")).code).toBe(0);
   const between = await count();
   expect(between.left).toBeGreaterThan(0);
@@ -216,29 +225,34 @@ test("under load nothing is lost or done twice when one worker stops and another
     touched: 0,
   });
   const second = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
-  await vi.waitFor(async () => expect((await count()).left).toBe(0), 30_000);
+  await eventually(async () => expect((await count()).left).toBe(0));
   await second.stop();
   expect(await count()).toEqual({ begun: 300, ended: 300, left: 0, touched: 0 });
   await database.query(`
-    drop function app.tidy_jobs();
+    drop function app.job_tidy();
     drop table app.test_ended;
     drop sequence app.test_begun;
-    alter function app.tidy_jobs_for_later(interval, integer) rename to tidy_jobs;`);
+    alter function app.tidy_jobs_for_later(interval, integer) rename to job_tidy;`);
 });
 
 test("a job that fails stays in the queue with the reason, and is tried again", async () => {
-  await database.query("alter function app.marked_organizations() rename to marked_for_later");
+  await database.query(
+    "alter function app.mart_changed_organizations() rename to marked_for_later",
+  );
   const worker = await startWorker({ databaseUrl: database.workerUrl, log: makeLog("silent") });
   const id = await addJob();
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await findJob(id)).toEqual({
       attempts: 1,
-      last_error: expect.stringContaining("app.marked_organizations() does not exist"),
+      last_error: expect.stringContaining("app.mart_changed_organizations() does not exist"),
       locked: false,
-    }), 10_000);
-  await database.query("alter function app.marked_for_later() rename to marked_organizations");
+    })
+  );
+  await database.query(
+    "alter function app.marked_for_later() rename to mart_changed_organizations",
+  );
   // The queue waits e seconds before the second try
-  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 15_000);
+  await eventually(async () => expect(await findJob(id)).toBeNull());
   await worker.stop();
 });
 
@@ -248,30 +262,30 @@ test("a worker that loses its connections goes on with new ones", async () => {
   worker.ended.finally(() => ended = true).catch(() => {});
   // Not at its very first query: graphile-worker 0.18 never repeats that one
   const warm = await addJob();
-  await vi.waitFor(async () => expect(await findJob(warm)).toBeNull(), 10_000);
+  await eventually(async () => expect(await findJob(warm)).toBeNull());
   await database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and usename = 'curestry_worker'`,
   );
   await sleep(200);
   const id = await addJob();
-  await vi.waitFor(async () => expect(await findJob(id)).toBeNull(), 15_000);
+  await eventually(async () => expect(await findJob(id)).toBeNull());
   expect(ended).toBe(false);
   await worker.stop();
 });
 
 test("the worker's login runs jobs and touches no table of ours", async () => {
-  await query(database.workerUrl, "select app.marked_organizations()");
+  await query(database.workerUrl, "select app.mart_changed_organizations()");
   for (
     const table of [
       "core.prompts",
       "ops.analysis_run",
       "ops.audit_log",
       "mart.analysis_daily",
-      "app.mart_mark",
+      "app.mart_change",
       "app.worker_heartbeat",
       "app.task_run",
-      "app.operator",
+      "app.platform_admin",
     ]
   ) {
     await expect(query(database.workerUrl, `select from ${table}`)).rejects.toThrow(
@@ -281,7 +295,7 @@ test("the worker's login runs jobs and touches no table of ours", async () => {
 });
 
 test("without a database it says what to do, and exits 1", async () => {
-  const { code, stderr } = await runProcess(["src/worker.ts"], {
+  const { code, stderr } = await runProcess(["src/bin/worker.ts"], {
     CURESTRY_DATA_DIR: await makeDataDir(),
   }).ended;
   expect(code).toBe(1);

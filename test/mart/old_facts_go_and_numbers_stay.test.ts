@@ -49,9 +49,9 @@ const numbers = () =>
      union all select 'f', feature_key, day::text, to_jsonb(t) from mart.feature_daily t
      order by 1, 2, 3, 4`,
   );
-const refresh = () => database.query("select app.refresh_marts()");
+const refresh = () => database.query("select app.mart_refresh_all()");
 const problems = () =>
-  database.query("select problem, entity_type, detail from app.verify_audit_entities()");
+  database.query("select problem, entity_type, detail from app.audit_verify_entities()");
 
 beforeAll(async () => {
   short = await makeOrganization(database, { slug: "short" });
@@ -71,7 +71,7 @@ beforeAll(async () => {
     );
   }
   key = await makeKey(database, short, ["analyses:write", "analyses:read", "features:write"]);
-  await query(database.workerUrl, "select app.make_partitions()");
+  await query(database.workerUrl, "select app.partition_make_all()");
   await refresh();
 });
 afterAll(() => gateway.stop());
@@ -97,7 +97,7 @@ test("a change that the marts have not taken is taken first", async () => {
   // Recorded after the last refresh, and older than what is kept
   await recordAnalyses(gateway.url, key, [item(61, 4)]);
   const [row] = await database.query<{ n: number }>(
-    "select count(*)::int as n from app.mart_mark where organization_id = $1",
+    "select count(*)::int as n from app.mart_change where organization_id = $1",
     [short.id],
   );
   expect(row?.n).toBeGreaterThan(0);
@@ -132,7 +132,7 @@ test("the marts keep their numbers, whatever is refreshed, checked or rebuilt", 
   const before = await numbers();
   await refresh();
   expect(await numbers()).toEqual(before);
-  expect(await database.query("select * from app.check_marts()")).toEqual([]);
+  expect(await database.query("select * from app.mart_check_all()")).toEqual([]);
   const frozen = [{ organization: short.slug, before: expect.stringMatching(/T00:00:00.000Z$/) }];
   expect(await cliJson(["rollup", "--from", "2000-01-01"], { env: database.env }))
     .toMatchObject({ ok: true, frozen });
@@ -206,7 +206,7 @@ test("who recorded something old and has not committed yet is waited for", async
   const call = () =>
     query<{ is_done: boolean; runs: string }>(
       database.workerUrl,
-      "select is_done, runs from app.retain_facts()",
+      "select is_done, runs from app.retention_apply_facts()",
     );
   await withClient(database.adminUrl, async (late) => {
     await late.query("begin");
@@ -235,7 +235,7 @@ test("a month of an organization that keeps it longer stays, whoever was never a
     "insert into ops.feature_event (organization_id, feature_key, occurred_at) values ($1, 'f', now() - interval '3 years')",
     [fresh.id],
   );
-  await query(database.workerUrl, "select app.make_partitions()");
+  await query(database.workerUrl, "select app.partition_make_all()");
   await refresh();
   await database.query("update ops.organization set raw_retention_days = 3650 where id = $1", [
     fresh.id,
@@ -244,7 +244,7 @@ test("a month of an organization that keeps it longer stays, whoever was never a
   expect(await count("ops.feature_event", fresh, 900)).toBe(1);
   await retain();
   expect(await count("ops.feature_event", fresh, 900)).toBe(1);
-  expect(await database.query("select * from app.check_marts()")).toEqual([]);
+  expect(await database.query("select * from app.mart_check_all()")).toEqual([]);
   // The month is empty then, and may go
   await database.query("delete from ops.organization where id = $1", [fresh.id]);
   await retain();
@@ -259,12 +259,12 @@ test("when nothing of a month has to stay, its partition goes; what is held stay
   };
   const before = await partitions();
   const counted = await numbers();
-  await database.query("select app.place_legal_hold($1, null, 'a lawsuit')", [forEver.id]);
+  await database.query("select app.legal_hold_place($1, null, 'a lawsuit')", [forEver.id]);
   await database.query("update ops.organization set raw_retention_days = 15");
   await retain();
   expect(await count("ops.feature_event", forEver, 31)).toBeGreaterThan(0);
   expect(await partitions()).toBe(before);
-  await database.query("select app.release_legal_hold(id) from app.legal_hold");
+  await database.query("select app.legal_hold_release(id) from app.legal_hold");
   await retain();
   expect(await count("ops.feature_event", forEver, 16)).toBe(0);
   expect(await count("ops.analysis_run", forEver, 16)).toBe(0);

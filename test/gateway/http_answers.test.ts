@@ -130,7 +130,7 @@ describe("the body of a request", () => {
     ["multipart/form-data; boundary=x", 415],
     ["application/json; charset=utf-8", 200],
     ["Application/JSON", 200],
-  ])("as %s: %i", async (type, status) => {
+  ])("as %s is answered with %i", async (type, status) => {
     expect((await post(viewer, { "content-type": type })).status).toBe(status);
   });
 });
@@ -152,7 +152,7 @@ test.each([
   });
 });
 
-test("what a process manager asks", async () => {
+test("a process manager is told that the gateway lives and is ready", async () => {
   for (const path of ["/livez", "/readyz"]) {
     expect((await fetch(gateway.url + path)).status).toBe(200);
   }
@@ -220,7 +220,7 @@ test("the explorer comes from here, with all it loads", async () => {
   }
 });
 
-test("GET asks no questions", async () => {
+test("an operation by GET is refused", async () => {
   const url = `${gateway.url}/graphql?query=${encodeURIComponent("{ viewer { userId } }")}`;
   const answer = await fetch(url, { headers: { accept: "application/json" } });
   expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);

@@ -7,7 +7,7 @@ import {
   isObjectType,
 } from "postgraphile/graphql";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { printMemberSchema } from "../../src/gateway/print_schema.ts";
+import { printMemberSchema } from "../../src/gateway/graphql/print_schema.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphqlData } from "../helpers/graphql.ts";
