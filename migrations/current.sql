@@ -1,0 +1,1 @@
+-- The open migration: see CONTRIBUTING.md. Data and tables here; definitions by --!include from sql/.

@@ -57,6 +57,23 @@ begin
     grant curestry_anonymous to curestry_gateway;
   end if;
 
+  -- Only a member of a login may end its sessions, as the functions of the definer do with those of analysts.
+  for v_role in
+    select r.rolname as name
+      from pg_catalog.pg_roles r
+      join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
+     where r.rolcanlogin and not r.rolsuper and not pg_catalog.pg_has_role('curestry_definer', r.oid, 'usage')
+       -- Since 16, the administrator who made the group is a member, too
+       and not pg_catalog.pg_has_role(r.oid, 'curestry_owner', 'member')
+     group by r.rolname
+  loop
+    begin
+      execute format('grant %I to curestry_definer', v_role.name);
+    exception when insufficient_privilege then
+      raise notice 'The sessions of the analyst % cannot be ended by the worker: a superuser has to run "grant % to curestry_definer"', v_role.name, v_role.name;
+    end;
+  end loop;
+
   if not exists (select from pg_catalog.pg_db_role_setting s join pg_catalog.pg_roles r on r.oid = s.setrole
                   where r.rolname = 'curestry_gateway' and s.setdatabase = 0) then
     alter role curestry_gateway set statement_timeout = '15s';
@@ -71,7 +88,12 @@ begin
       grant pg_read_all_data to curestry_backup;
     end if;
   exception when insufficient_privilege then
-    raise notice 'curestry_backup cannot look past row level security here: a superuser has to run "alter role curestry_backup bypassrls; grant pg_read_all_data to curestry_backup"';
+    raise notice 'curestry_backup cannot look past row level security here: a superuser has to run "alter role curestry_backup bypassrls; grant pg_read_all_data to curestry_backup"%',
+      coalesce((select '. Everybody may connect to the databases ' || string_agg(d.datname, ', ')
+              || ' of this server, analysts too: unless others need that, revoke it ("revoke connect, temporary on database … from public")'
+         from pg_catalog.pg_database d
+        where d.datname in ('postgres', 'template1') and d.datallowconn
+          and has_database_privilege('curestry_analyst', d.oid, 'connect')), '');
   end;
 end;
 $roles$;
@@ -79,6 +101,8 @@ $roles$;
 do $database$
 declare
   v_table record;
+  v_database record;
+  v_login record;
   v_legacy constant text[] := array['prompts', 'prompt_relations', 'analysis_results', 'users', 'sessions', 'auth_accounts',
                                     'workflow_runs', 'workflow_nodes', 'evaluation_metrics'];
   v_legacy_present constant boolean := exists (
@@ -92,6 +116,40 @@ begin
   if not v_legacy_present then
     execute format('revoke connect on database %I from public', current_database());
   end if;
+
+  -- Analysts read one database. In the server's own ones they could leave temporary tables and large objects behind, or
+  -- keep others from making databases. Logins that are there already may still connect to these.
+  for v_database in
+    select d.datname as name, d.oid
+      from pg_catalog.pg_database d
+     where d.datname in ('postgres', 'template1') and d.datname <> current_database() and d.datallowconn
+       and pg_catalog.pg_has_role(current_user, d.datdba, 'usage')
+       and exists (select from pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+                    where a.grantee = 0)
+  loop
+    for v_login in
+      select r.rolname as name
+        from pg_catalog.pg_roles r
+       where r.rolcanlogin and not r.rolsuper and r.rolname not in ('curestry_gateway', 'curestry_worker')
+         and (not pg_catalog.pg_has_role(r.oid, 'curestry_analyst', 'member')
+              or pg_catalog.pg_has_role(r.oid, 'curestry_owner', 'member'))
+    loop
+      execute format('grant connect on database %I to %I', v_database.name, v_login.name);
+    end loop;
+    execute format('revoke all on database %I from public', v_database.name);
+    execute format('grant connect on database %I to curestry_owner', v_database.name);
+  end loop;
+  for v_database in
+    select string_agg(d.datname, ', ' order by d.datname) as names
+      from pg_catalog.pg_database d
+     where d.datallowconn and d.datname not in ('postgres', 'template1', current_database())
+       and has_database_privilege('curestry_analyst', d.oid, 'connect')
+       and not has_database_privilege('curestry_owner', d.oid, 'create')
+    having count(*) > 0
+  loop
+    raise notice 'Everybody may connect to the databases % of this server, analysts too: unless others need that, revoke it ("revoke connect, temporary on database … from public")',
+      v_database.names;
+  end loop;
 
   -- The first migration makes the specification's current tables in public, the third moves them to core.
   if to_regclass('graphile_migrate.migrations') is null or v_legacy_present then

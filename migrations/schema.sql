@@ -536,9 +536,9 @@ comment on table app.audited_table is 'Which tables are audited, and how; writte
 comment on column app.audited_table.table_name is 'The table, with its schema.';
 comment on column app.audited_table.organization_column is 'The column with the organization; null: rows of no organization, which are logged under the nil UUID.';
 comment on column app.audited_table.id_column is 'The column that identifies a row.';
-comment on column app.audited_table.secret_columns is 'Columns that are left out of the log.';
+comment on column app.audited_table.secret_columns is 'Columns of which the log has a keyed digest only.';
 comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
-comment on column app.audited_table.summarize_inserts is 'Append-only facts: one row of the log for all that a statement inserts.';
+comment on column app.audited_table.summarize_inserts is 'Append-only facts: one row of the log for all that a statement inserts, with a digest.';
 comment on constraint pk_audited_table on app.audited_table is 'One row per table.';
 comment on policy definer_read on app.audited_table is 'The audit log is compared with the tables.';
 comment on policy owner_all on app.audited_table is 'Migrations say which tables are audited.';
@@ -581,6 +581,32 @@ comment on constraint chk_erasure_counts on app.erasure is 'counts must be a JSO
 comment on constraint chk_erasure_kind on app.erasure is 'kind must be user or organization';
 comment on constraint pk_erasure on app.erasure is 'One row per erasure.';
 comment on policy definer_all on app.erasure is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.installation_secret
+create table app.installation_secret (
+  singleton boolean default true not null,
+  key bytea default public.gen_random_bytes(32) not null,
+  constraint pk_installation_secret PRIMARY KEY (singleton),
+  constraint chk_installation_secret_key CHECK (octet_length(key) = 32),
+  constraint chk_installation_secret_singleton CHECK (singleton)
+);
+
+alter table app.installation_secret enable row level security, force row level security;
+
+create policy definer_all on app.installation_secret for all to curestry_definer
+  using (true)
+  with check (true);
+
+CREATE TRIGGER _200_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON app.installation_secret FOR EACH STATEMENT EXECUTE FUNCTION app.tg_installation_secret__keep();
+grant select on table app.installation_secret to curestry_definer;
+comment on table app.installation_secret is 'A random key of this installation, with which secrets are digested for the audit log; one row. Who reads the log cannot try values against a digest.';
+comment on column app.installation_secret.singleton is 'There is one row.';
+comment on column app.installation_secret.key is 'The key; never shown, logged or replaced.';
+comment on constraint chk_installation_secret_key on app.installation_secret is 'the key has 32 bytes';
+comment on constraint chk_installation_secret_singleton on app.installation_secret is 'there is one row';
+comment on constraint pk_installation_secret on app.installation_secret is 'There is one row.';
+comment on policy definer_all on app.installation_secret is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.legacy_account
@@ -662,6 +688,24 @@ comment on constraint chk_legal_hold_reason on app.legal_hold is 'reason must no
 comment on constraint chk_legal_hold_released_at on app.legal_hold is 'A release says who and when.';
 comment on constraint pk_legal_hold on app.legal_hold is 'One row per hold.';
 comment on policy definer_all on app.legal_hold is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.lock
+create table app.lock (
+  name text not null,
+  constraint pk_lock PRIMARY KEY (name)
+);
+
+alter table app.lock enable row level security, force row level security;
+
+create policy definer_all on app.lock for all to curestry_definer
+  using (true)
+  with check (true);
+grant select, update on table app.lock to curestry_definer;
+comment on table app.lock is 'What only one transaction does at a time: it locks the row. Unlike an advisory lock, nobody without a privilege on this table can take it.';
+comment on column app.lock.name is 'What is done.';
+comment on constraint pk_lock on app.lock is 'One row for each lock.';
+comment on policy definer_all on app.lock is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.mart_change
@@ -761,7 +805,11 @@ create table app.mart_state (
   marts_immutable_before timestamp with time zone default '-infinity'::timestamp with time zone not null,
   facts_immutable_before timestamp with time zone,
   facts_immutable_xid bigint,
+  rebuild_change_id bigint,
+  rebuild_time_zone text,
+  rebuild_next_ts timestamp with time zone,
   constraint pk_mart_state PRIMARY KEY (organization_id),
+  constraint chk_mart_state_rebuild CHECK ((rebuild_change_id IS NULL) = (rebuild_time_zone IS NULL) AND (rebuild_change_id IS NULL) = (rebuild_next_ts IS NULL)),
   constraint fk_mart_state_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
 );
 
@@ -777,9 +825,61 @@ comment on column app.mart_state.time_zone is 'The zone of their hours and days:
 comment on column app.mart_state.marts_immutable_before is 'Facts before this time may have been removed: what the marts say of it stays as it is.';
 comment on column app.mart_state.facts_immutable_before is 'Facts before this time are not accepted any more: the marts process what is there of them for the last time, and then it is removed.';
 comment on column app.mart_state.facts_immutable_xid is 'When all transactions before this one have ended, nothing before facts_immutable_before can come any more; null: that is not decided yet.';
+comment on column app.mart_state.rebuild_change_id is 'While the marts are rebuilt, slice by slice: the row of app.mart_change that says so; else null.';
+comment on column app.mart_state.rebuild_time_zone is 'The zone that they are rebuilt for.';
+comment on column app.mart_state.rebuild_next_ts is 'Where the rebuild goes on: the days before are done.';
+comment on constraint chk_mart_state_rebuild on app.mart_state is 'a rebuild has a change, a time zone and a place where it goes on';
 comment on constraint fk_mart_state_organization_id on app.mart_state is 'The organization must exist.';
 comment on constraint pk_mart_state on app.mart_state is 'One row per organization.';
 comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.organization_creation
+create table app.organization_creation (
+  organization_id uuid not null,
+  user_id integer not null,
+  constraint pk_organization_creation PRIMARY KEY (organization_id),
+  constraint fk_organization_creation_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE,
+  constraint fk_organization_creation_user_id FOREIGN KEY (user_id) REFERENCES core.users(id) ON DELETE CASCADE
+);
+
+CREATE INDEX idx_organization_creation_user_id ON app.organization_creation USING btree (user_id);
+
+alter table app.organization_creation enable row level security, force row level security;
+
+create policy definer_all on app.organization_creation for all to curestry_definer
+  using (true)
+  with check (true);
+grant insert, select on table app.organization_creation to curestry_definer;
+comment on table app.organization_creation is 'Who made an organization, for the quota: owners can be changed without their consent.';
+comment on column app.organization_creation.organization_id is 'The organization.';
+comment on column app.organization_creation.user_id is 'Who made it.';
+comment on constraint fk_organization_creation_organization_id on app.organization_creation is 'The organization must exist.';
+comment on constraint fk_organization_creation_user_id on app.organization_creation is 'The user must exist.';
+comment on constraint pk_organization_creation on app.organization_creation is 'One row for each organization.';
+comment on policy definer_all on app.organization_creation is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.organization_lock
+create table app.organization_lock (
+  organization_id uuid not null,
+  name text not null,
+  constraint pk_organization_lock PRIMARY KEY (organization_id, name),
+  constraint fk_organization_lock_organization_id FOREIGN KEY (organization_id) REFERENCES ops.organization(id) ON DELETE CASCADE
+);
+
+alter table app.organization_lock enable row level security, force row level security;
+
+create policy definer_all on app.organization_lock for all to curestry_definer
+  using (true)
+  with check (true);
+grant insert, select, update on table app.organization_lock to curestry_definer;
+comment on table app.organization_lock is 'What only one transaction does at a time for an organization; see app.lock. A row is made when it is first needed.';
+comment on column app.organization_lock.organization_id is 'For which organization.';
+comment on column app.organization_lock.name is 'What is done.';
+comment on constraint fk_organization_lock_organization_id on app.organization_lock is 'The organization must exist.';
+comment on constraint pk_organization_lock on app.organization_lock is 'One row for each lock.';
+comment on policy definer_all on app.organization_lock is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.partitioned_table
@@ -863,6 +963,29 @@ comment on column app.platform_admin.granted_at is 'Since when.';
 comment on constraint fk_platform_admin_user_id on app.platform_admin is 'The user must exist.';
 comment on constraint pk_platform_admin on app.platform_admin is 'A user is a platform admin once.';
 comment on policy definer_all on app.platform_admin is 'The functions that look past row level security; the grants say what they may.';
+
+
+-- app.quota
+create table app.quota (
+  name text not null,
+  maximum integer not null,
+  constraint pk_quota PRIMARY KEY (name),
+  constraint chk_quota_maximum CHECK (maximum >= 0)
+);
+
+alter table app.quota enable row level security, force row level security;
+
+create policy definer_all on app.quota for all to curestry_definer
+  using (true)
+  with check (true);
+grant select on table app.quota to curestry_definer;
+grant update (maximum) on table app.quota to curestry_definer;
+comment on table app.quota is 'How many of something there may be; app.quota_set changes it.';
+comment on column app.quota.name is 'organizations_of_person (made by the same person), members_of_organization (with invitations), or api_keys_of_organization (neither revoked nor expired).';
+comment on column app.quota.maximum is 'How many; what is there already stays.';
+comment on constraint chk_quota_maximum on app.quota is 'maximum must not be negative';
+comment on constraint pk_quota on app.quota is 'One row for each quota.';
+comment on policy definer_all on app.quota is 'The functions that look past row level security; the grants say what they may.';
 
 
 -- app.task_run
@@ -1541,6 +1664,8 @@ create policy select_own on core.users for select to curestry_member
 create policy update_own on core.users for update to curestry_member
   using ((id = app.session_user_id()));
 
+CREATE TRIGGER _100_text BEFORE INSERT OR UPDATE OF email, name, avatar_url ON core.users FOR EACH ROW EXECUTE FUNCTION app.tg_users__text();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON core.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON core.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_core_users__audit();
@@ -2091,7 +2216,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_metric REFERENCING
 grant insert, select on table ops.analysis_metric to curestry_definer;
 grant select on table ops.analysis_metric to curestry_analyst;
 grant select on table ops.analysis_metric to curestry_member;
-grant update (value_num, value_text, value_json) on table ops.analysis_metric to curestry_definer;
+grant update (value_num, value_text, value_json, occurred_at) on table ops.analysis_metric to curestry_definer;
 comment on table ops.analysis_metric is '@unique id
 A measured value of an analysis run: a number, a text or JSON, under a key.';
 comment on column ops.analysis_metric.id is 'Identifies the row; unique across organizations.';
@@ -2170,6 +2295,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.analysis_node_result REFERE
 grant insert, select on table ops.analysis_node_result to curestry_definer;
 grant select on table ops.analysis_node_result to curestry_analyst;
 grant select on table ops.analysis_node_result to curestry_member;
+grant update (occurred_at) on table ops.analysis_node_result to curestry_definer;
 comment on table ops.analysis_node_result is '@unique id
 What one node of the analysis pipeline found.';
 comment on column ops.analysis_node_result.id is 'Identifies the row; unique across organizations.';
@@ -2257,7 +2383,11 @@ create policy select_own on ops.analysis_run for select to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.analysis_run FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
+CREATE TRIGGER _200_finite BEFORE INSERT OR UPDATE OF started_at, finished_at ON ops.analysis_run FOR EACH ROW WHEN (NOT (isfinite(new.started_at) AND isfinite(COALESCE(new.finished_at, new.started_at)))) EXECUTE FUNCTION app.tg__finite_time('startedAt');
+
 CREATE TRIGGER _200_life BEFORE UPDATE OF status, started_at, finished_at ON ops.analysis_run FOR EACH ROW EXECUTE FUNCTION app.tg_analysis_run__life();
+
+CREATE TRIGGER _500_facts_follow AFTER UPDATE OF started_at, finished_at ON ops.analysis_run FOR EACH ROW WHEN (old.occurred_at IS DISTINCT FROM new.occurred_at) EXECUTE FUNCTION app.tg_analysis_run__facts_follow();
 
 CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.analysis_run REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('analysis', 'occurred_at');
 
@@ -2395,6 +2525,10 @@ create policy definer_all on ops.api_key for all to curestry_definer
 create policy select_own on ops.api_key for select to curestry_member
   using ((organization_id = app.organization_if('keys:write'::text)));
 
+CREATE TRIGGER _100_name BEFORE INSERT ON ops.api_key FOR EACH ROW EXECUTE FUNCTION app.tg_api_key__name();
+
+CREATE TRIGGER _200_finite BEFORE INSERT OR UPDATE OF expires_at ON ops.api_key FOR EACH ROW WHEN (NOT isfinite(new.expires_at)) EXECUTE FUNCTION app.tg__finite_time('expiresAt');
+
 CREATE TRIGGER _200_life BEFORE UPDATE ON ops.api_key FOR EACH ROW EXECUTE FUNCTION app.tg_api_key__life();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.api_key REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_api_key__audit();
@@ -2492,7 +2626,7 @@ comment on column ops.audit_log.request_id is '@behavior +filterBy
 The X-Request-Id of the request, as in the log.';
 comment on column ops.audit_log.organization_id is 'The organization of the changed row; the nil UUID for rows that belong to none.';
 comment on column ops.audit_log.action is '@behavior +filterBy
-insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+insert, update, delete or truncate; baseline: the row as it was when its audit began, or when older rows left the log, or when the log began to cover more; detach: rows left by retention; erase: that states were taken out of the log; restore: the database was restored to an earlier time.';
 comment on column ops.audit_log.entity_type is '@behavior +filterBy
 The table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is 'The id of the row; for facts that are recorded many at a time, how many rows.';
@@ -2539,6 +2673,8 @@ create policy select_granted on ops.feature_event for select to curestry_analyst
 
 create policy select_own on ops.feature_event for select to curestry_member
   using ((organization_id = app.organization_if('marts:read'::text)));
+
+CREATE TRIGGER _200_finite BEFORE INSERT OR UPDATE OF occurred_at ON ops.feature_event FOR EACH ROW WHEN (NOT isfinite(new.occurred_at)) EXECUTE FUNCTION app.tg__finite_time('occurredAt');
 
 CREATE TRIGGER _800_mart_changes_delete AFTER DELETE ON ops.feature_event REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg__mart_changes('feature', 'occurred_at');
 
@@ -2608,6 +2744,8 @@ create policy definer_all on ops.invitation for all to curestry_definer
 
 create policy select_own on ops.invitation for select to curestry_member
   using ((organization_id = app.organization_if('members:read'::text)));
+
+CREATE TRIGGER _200_finite BEFORE INSERT OR UPDATE OF expires_at ON ops.invitation FOR EACH ROW WHEN (NOT isfinite(new.expires_at)) EXECUTE FUNCTION app.tg__finite_time('expiresAt');
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.invitation REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_invitation__audit();
 
@@ -2866,6 +3004,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON ops.judge_score REFERENCING OLD
 grant insert, select on table ops.judge_score to curestry_definer;
 grant select on table ops.judge_score to curestry_analyst;
 grant select on table ops.judge_score to curestry_member;
+grant update (occurred_at) on table ops.judge_score to curestry_definer;
 comment on table ops.judge_score is '@unique id
 What a judge gave an analysis run by one criterion.';
 comment on column ops.judge_score.id is 'Identifies the row; unique across organizations.';
@@ -2928,6 +3067,8 @@ create policy select_own on ops.organization for select to curestry_member
 
 create policy update_own on ops.organization for update to curestry_member
   using ((id = app.organization_if('organization:write'::text)));
+
+CREATE TRIGGER _100_name BEFORE INSERT OR UPDATE OF slug, name ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__name();
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON ops.organization FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
@@ -3008,6 +3149,14 @@ create policy select_own on ops.organization_user for select to curestry_member
 CREATE TRIGGER _200_owner_delete AFTER DELETE ON ops.organization_user FOR EACH ROW EXECUTE FUNCTION app.tg_organization_user__owner();
 
 CREATE TRIGGER _200_owner_update AFTER UPDATE OF role, status, user_id ON ops.organization_user FOR EACH ROW EXECUTE FUNCTION app.tg_organization_user__owner();
+
+CREATE TRIGGER _200_quota_insert BEFORE INSERT ON ops.organization_user FOR EACH ROW WHEN (new.status::text <> 'removed'::text) EXECUTE FUNCTION app.tg_organization_user__quota();
+
+CREATE TRIGGER _200_quota_update BEFORE UPDATE OF status ON ops.organization_user FOR EACH ROW WHEN (old.status::text = 'removed'::text AND new.status::text <> 'removed'::text) EXECUTE FUNCTION app.tg_organization_user__quota();
+
+CREATE TRIGGER _500_keys_delete AFTER DELETE ON ops.organization_user FOR EACH ROW EXECUTE FUNCTION app.tg_organization_user__keys();
+
+CREATE TRIGGER _500_keys_update AFTER UPDATE OF status ON ops.organization_user FOR EACH ROW WHEN (new.status::text = 'removed'::text) EXECUTE FUNCTION app.tg_organization_user__keys();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON ops.organization_user REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_ops_organization_user__audit();
 
@@ -3405,7 +3554,7 @@ CREATE OR REPLACE FUNCTION app.analysis_document_metrics(overall_score double pr
 BEGIN ATOMIC
  SELECT m.key,
      m.value
-    FROM ( VALUES ('overall_score'::text,(analysis_document_metrics.overall_score)::numeric), ('judge_score'::text,(analysis_document_metrics.judge_score)::numeric), ('semantic_entropy'::text,(analysis_document_metrics.semantic_entropy)::numeric), ('complexity_score'::text,(analysis_document_metrics.complexity_score)::numeric), ('length_chars'::text,(analysis_document_metrics.length_chars)::numeric), ('length_words'::text,(analysis_document_metrics.length_words)::numeric)) m(key, value);
+    FROM ( VALUES ('overall_score'::text,app.exact_numeric(analysis_document_metrics.overall_score)), ('judge_score'::text,app.exact_numeric(analysis_document_metrics.judge_score)), ('semantic_entropy'::text,app.exact_numeric(analysis_document_metrics.semantic_entropy)), ('complexity_score'::text,app.exact_numeric(analysis_document_metrics.complexity_score)), ('length_chars'::text,(analysis_document_metrics.length_chars)::numeric), ('length_words'::text,(analysis_document_metrics.length_words)::numeric)) m(key, value);
 END;
 grant execute on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) to curestry_definer;
 revoke all on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) from public;
@@ -3507,13 +3656,13 @@ begin
       (v_result ->> 'lengthChars')::integer, (v_result ->> 'lengthWords')::integer,
       v_result -> 'contradictions', v_result -> 'patches', v_result -> 'clarifyQuestions',
       v_result -> 'extraMetadata')::ops.analysis_result_item end,
-    (select array_agg(row(m ->> 'key', (m ->> 'valueNum')::numeric, m ->> 'valueText',
+    (select array_agg(row(m ->> 'key', trim_scale((m ->> 'valueNum')::numeric), m ->> 'valueText',
                           nullif(m -> 'valueJson', 'null'))::ops.analysis_metric_item order by n)
        from jsonb_array_elements(nullif(record -> 'metrics', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'node', m ->> 'status', (m ->> 'score')::numeric,
+    (select array_agg(row(m ->> 'node', m ->> 'status', trim_scale((m ->> 'score')::numeric),
                           nullif(m -> 'details', 'null'))::ops.analysis_node_result_item order by n)
        from jsonb_array_elements(nullif(record -> 'nodeResults', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', (m ->> 'score')::numeric, m ->> 'comment',
+    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', trim_scale((m ->> 'score')::numeric), m ->> 'comment',
                           nullif(m -> 'evidence', 'null'))::ops.judge_score_item order by n)
        from jsonb_array_elements(nullif(record -> 'scores', 'null')) with ordinality as e (m, n))
   )::ops.analysis_item;
@@ -3537,6 +3686,11 @@ AS $function$
     select i.ordinality, 'promptId or promptContent is required'
       from item i
      where i.prompt_id is null and i.prompt_content is null
+    union all
+    -- The gateway says so of an item with a text that no database could hold.
+    select i.ordinality, substr(i.prompt_content, 2)
+      from item i
+     where i.prompt_content like U&'\FDD0%'
     union all
     -- Of a text that is too long for its type, PostgreSQL does not say which it is.
     select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
@@ -3630,7 +3784,8 @@ begin
     begin
       return app.analysis_store(organization, analysis_record.user_id, items);
     exception
-      when integrity_constraint_violation or data_exception then null; -- one of them is bad: find out which
+      when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
+        null; -- one of them is bad: find out which
     end;
   end if;
 
@@ -3641,7 +3796,7 @@ begin
       else
         v_answer[n] := (app.analysis_store(organization, analysis_record.user_id, items[n:n]))[1];
       end if;
-    exception when integrity_constraint_violation or data_exception then
+    exception when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
       get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
         v_table = table_name, v_constraint = constraint_name, v_column = column_name;
       v_answer[n] := row('invalid', null, app.constraint_violation_message(
@@ -3868,6 +4023,8 @@ begin
   execute format('alter role %I set default_transaction_read_only = on', analyst);
   execute format('alter role %I set statement_timeout = %L', analyst, '60s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
+  -- Only a member of a login may end its sessions: app.analyst_end_sessions
+  execute format('grant %I to curestry_definer', analyst);
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
   -- Grants of an earlier login of this name, which was dropped by hand, do not apply to this one
   perform app.analyst_revoke(analyst, app.organization_by_slug(o))
@@ -3880,24 +4037,49 @@ revoke all on function app.analyst_create(analyst name, analyst_password text, o
 comment on function app.analyst_create(analyst name, analyst_password text, organization_slugs text[]) is 'Creates a read-only login for an analyst of these organizations. For operators who may create roles.';
 
 
+-- app.analyst_disconnect(analyst name)
+CREATE OR REPLACE FUNCTION app.analyst_disconnect(analyst name)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_pid integer;
+  v_ended integer := 0;
+begin
+  if not app.analyst_is_login(analyst) then
+    return 0;
+  end if;
+  -- A loop: a planner could call the function for sessions of others before it compares their names
+  for v_pid in select s.pid from pg_catalog.pg_stat_activity s where s.usename = analyst loop
+    if pg_catalog.pg_terminate_backend(v_pid, 5000) then
+      v_ended := v_ended + 1;
+    end if;
+  end loop;
+  return v_ended;
+exception when insufficient_privilege then
+  perform app.refuse('CU007', format(
+    'The sessions of %s cannot be ended: run "deno task migrate" with a login that may create roles, then try again',
+    analyst), 'name');
+  return null;
+end;
+$function$;
+alter function app.analyst_disconnect(analyst name) owner to curestry_definer;
+grant execute on function app.analyst_disconnect(analyst name) to curestry_owner;
+revoke all on function app.analyst_disconnect(analyst name) from public;
+comment on function app.analyst_disconnect(analyst name) is 'Ends the sessions of an analyst; answers how many. Of other logins it ends none. For operators.';
+
+
 -- app.analyst_drop(analyst name)
 CREATE OR REPLACE FUNCTION app.analyst_drop(analyst name)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-declare
-  v_connections bigint;
 begin
-  select a.connections into v_connections from app.analyst_list() a where a.name = analyst;
-  if not found then
+  if not exists (select from app.analyst_list() a where a.name = analyst) then
     perform app.refuse('CU003', format('There is no analyst named %s', analyst), 'name');
-  end if;
-  if v_connections > 0 then
-    perform app.refuse('CU005',
-      format('%s is connected (%s): wait until that ends, or end it with '
-             '"select pg_terminate_backend(pid) from pg_stat_activity where usename = %L", then drop it again',
-             analyst, v_connections, analyst), 'name');
   end if;
   perform app.analyst_revoke(analyst, app.organization_by_slug(o))
      from app.analyst_list() a, unnest(a.organizations) as o
@@ -3907,12 +4089,70 @@ begin
   if not pg_catalog.pg_has_role(current_user, analyst, 'usage') then
     execute format('grant %I to %I', analyst, current_user);
   end if;
+  execute format('alter role %I nologin', analyst);
+  perform pg_catalog.pg_terminate_backend(a.pid, 5000) from pg_catalog.pg_stat_activity a where a.usename = analyst;
   execute format('drop owned by %I', analyst);
   execute format('drop role %I', analyst);
 end;
 $function$;
 revoke all on function app.analyst_drop(analyst name) from public;
-comment on function app.analyst_drop(analyst name) is 'Removes an analyst''s login and what it was granted. For operators who may drop roles.';
+comment on function app.analyst_drop(analyst name) is 'Removes an analyst''s login, its sessions and what it was granted. For operators who may drop roles.';
+
+
+-- app.analyst_end_sessions(statement_limit interval, idle_limit interval)
+CREATE OR REPLACE FUNCTION app.analyst_end_sessions(statement_limit interval DEFAULT '00:05:00'::interval, idle_limit interval DEFAULT '00:01:00'::interval)
+ RETURNS TABLE(login text, pid integer, reason text, seconds double precision)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_session record;
+  v_blocked constant integer[] := array(
+    select distinct l.pid
+      from pg_catalog.pg_locks l
+      join pg_catalog.pg_stat_activity w on w.pid = l.pid
+      join pg_catalog.pg_roles r on r.oid = w.usesysid
+     where not l.granted and not app.analyst_is_login(r.rolname));
+begin
+  for v_session in
+    select s.pid, s.usename,
+           case
+             when s.pid in (select b from unnest(v_blocked) as w, unnest(pg_catalog.pg_blocking_pids(w)) as b)
+               then 'blocked others'
+             when s.backend_xid is not null and s.xact_start < clock_timestamp() - interval '5 seconds'
+               then 'kept a transaction id, which stops the sealing of the audit log'
+             when s.state like 'idle in transaction%' and s.state_change < clock_timestamp() - idle_limit
+               then 'left a transaction open'
+             when s.xact_start < clock_timestamp() - statement_limit then 'ran too long'
+           end as why,
+           extract(epoch from clock_timestamp() - coalesce(s.xact_start, s.state_change, s.backend_start)) as age
+      from pg_catalog.pg_stat_activity s
+     where app.analyst_is_login(s.usename)
+       and (s.datname = current_database()
+            or s.usename in (select g.role_name from ops.analyst_grant g))
+  loop
+    continue when v_session.why is null;
+    begin
+      continue when not pg_catalog.pg_terminate_backend(v_session.pid);
+    exception when insufficient_privilege then
+      raise warning 'The session % of % % and cannot be ended: run "deno task migrate"',
+        v_session.pid, v_session.usename, v_session.why;
+      continue;
+    end;
+    login := v_session.usename;
+    pid := v_session.pid;
+    reason := v_session.why;
+    seconds := v_session.age;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.analyst_end_sessions(statement_limit interval, idle_limit interval) owner to curestry_definer;
+grant execute on function app.analyst_end_sessions(statement_limit interval, idle_limit interval) to curestry_owner;
+grant execute on function app.analyst_end_sessions(statement_limit interval, idle_limit interval) to curestry_worker;
+revoke all on function app.analyst_end_sessions(statement_limit interval, idle_limit interval) from public;
+comment on function app.analyst_end_sessions(statement_limit interval, idle_limit interval) is 'Ends the sessions of analysts that block others or last too long, and answers which and why. A poll of the worker.';
 
 
 -- app.analyst_grant(analyst name, organization uuid)
@@ -3935,6 +4175,23 @@ revoke all on function app.analyst_grant(analyst name, organization uuid) from p
 comment on function app.analyst_grant(analyst name, organization uuid) is 'Lets an analyst''s login read an organization, from the next statement on; refuses a role that is not an analyst. For operators.';
 
 
+-- app.analyst_is_login(login name)
+CREATE OR REPLACE FUNCTION app.analyst_is_login(login name)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from pg_catalog.pg_roles r
+                   join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
+                  where r.rolname = login and r.rolcanlogin and not r.rolsuper
+                    and not pg_has_role(r.oid, 'curestry_owner', 'member'));
+$function$;
+alter function app.analyst_is_login(login name) owner to curestry_definer;
+revoke all on function app.analyst_is_login(login name) from public;
+comment on function app.analyst_is_login(login name) is 'Whether a role is an analyst''s login.';
+
+
 -- app.analyst_list()
 CREATE OR REPLACE FUNCTION app.analyst_list()
  RETURNS TABLE(name text, organizations text[], connections bigint)
@@ -3946,10 +4203,9 @@ AS $function$
          coalesce(array_agg(o.slug::text order by o.slug) filter (where o.id is not null), '{}'),
          (select count(*) from pg_catalog.pg_stat_activity a where a.usename = r.rolname)
     from pg_catalog.pg_roles r
-    join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
     left join ops.analyst_grant g on g.role_name = r.rolname
     left join ops.organization o on o.id = g.organization_id
-   where r.rolcanlogin
+   where app.analyst_is_login(r.rolname)
    group by r.rolname
    order by r.rolname;
 $function$;
@@ -3984,6 +4240,7 @@ AS $function$
 begin
   delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
   if found then
+    perform app.analyst_disconnect(analyst);
     return true;
   end if;
   if not exists (select from app.analyst_list() a where a.name = analyst) then
@@ -3995,7 +4252,7 @@ $function$;
 alter function app.analyst_revoke(analyst name, organization uuid) owner to curestry_definer;
 grant execute on function app.analyst_revoke(analyst name, organization uuid) to curestry_owner;
 revoke all on function app.analyst_revoke(analyst name, organization uuid) from public;
-comment on function app.analyst_revoke(analyst name, organization uuid) is 'Revokes an analyst''s access to an organization, from the next statement on; returns whether it had been granted. For operators.';
+comment on function app.analyst_revoke(analyst name, organization uuid) is 'Revokes an analyst''s access to an organization, and ends the sessions of the login; returns whether it had been granted. For operators.';
 
 
 -- app.analyst_user_ids()
@@ -4036,9 +4293,13 @@ begin
     perform app.refuse('CU004', format('scopes: %L is not a permission; these are: %s', v_unknown,
       array_to_string(app.role_permissions('owner'), ', ')), 'scopes', 'chk_api_key_scopes');
   end if;
-  if valid_until <= now() then
-    perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
+  if valid_until <= now() or not isfinite(valid_until) then
+    perform app.refuse('CU004', 'expiresAt: must be a time in the future', 'expiresAt');
   end if;
+  perform from ops.organization o where o.id = organization for no key update;
+  perform app.quota_check('api_keys_of_organization', (
+    select count(*) from ops.api_key k
+     where k.organization_id = organization and not k.is_revoked and (k.expires_at is null or k.expires_at > now())));
   return query
     insert into ops.api_key as k
       (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)
@@ -4188,7 +4449,9 @@ begin
                     k.organization_id,
                     case when u.organization is null
                          then (select p.id from ops.organization p where p.personal_user_id = s.user_id)
-                         else (select n.id from ops.organization n where n.slug = u.organization) end) as id) o
+                         else (select n.id from ops.organization n
+                                 join ops.organization_user m on m.organization_id = n.id and m.user_id = s.user_id
+                                where n.slug = u.organization) end) as id) o
    where (k.id is not null or s.id is not null) and o.id is not null and u.count > 0;
   get diagnostics v_count = row_count;
   return v_count;
@@ -4198,6 +4461,53 @@ alter function app.api_usage_record(uses jsonb) owner to curestry_definer;
 grant execute on function app.api_usage_record(uses jsonb) to curestry_gateway;
 revoke all on function app.api_usage_record(uses jsonb) from public;
 comment on function app.api_usage_record(uses jsonb) is 'Records API usage: which fields were used ({jwtId or keyHash, organization, field, count, age in seconds}), as the features api.<field>. The gateway calls it every few seconds, outside of requests.';
+
+
+-- app.audit_accepted_detachments(organization uuid)
+CREATE OR REPLACE FUNCTION app.audit_accepted_detachments(organization uuid DEFAULT NULL::uuid)
+ RETURNS SETOF app.audit_detachment
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
+AS $function$
+  with recursive claim as (
+    select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p))::bigint as rows
+      from app.audit_detachment d, unnest(d.positions) as p
+     where audit_accepted_detachments.organization is null
+        or d.organization_id = audit_accepted_detachments.organization
+     group by d.organization_id, d.entry_id, d.retention_id
+  ), act_that_left as (
+    select c.organization_id, c.entry_id, c.retention_id, e.seq, e.n::integer as n
+      from claim c
+      join app.audit_retention r on r.id = c.retention_id
+      join (select s.organization_id, s.seq, e.id, e.state_digest, e.n
+              from app.audit_seal s,
+                   unnest(s.entry_ids, s.state_digests) with ordinality as e (id, state_digest, n)) e
+        on e.organization_id = c.organization_id and e.id = c.entry_id
+     where e.state_digest = sha256(convert_to(E'\x1f' || app.retention_statement(r, c.rows)::text, 'UTF8'))
+  ), accepted as (
+    select c.organization_id, c.entry_id, c.retention_id
+      from claim c
+      join app.audit_retention r on r.id = c.retention_id
+      join ops.audit_log a on a.organization_id = c.organization_id and a.id = c.entry_id
+     where a.action = 'detach' and a.entity_type = 'ops.audit_log'
+       and a.after_state - 'rows' = app.retention_statement(r, 0) - 'rows'
+    union
+    select l.organization_id, l.entry_id, l.retention_id
+      from accepted p
+      join app.audit_detachment d
+        on d.organization_id = p.organization_id and d.entry_id = p.entry_id and d.retention_id = p.retention_id
+      join act_that_left l on l.organization_id = d.organization_id and l.seq = d.seq and d.positions @> l.n
+  )
+  select d.*
+    from accepted p
+    join app.audit_detachment d
+      on d.organization_id = p.organization_id and d.entry_id = p.entry_id and d.retention_id = p.retention_id;
+$function$;
+grant execute on function app.audit_accepted_detachments(organization uuid) to curestry_definer;
+revoke all on function app.audit_accepted_detachments(organization uuid) from public;
+comment on function app.audit_accepted_detachments(organization uuid) is 'Which rows left the seals of one or all organizations by an act of retention that the log proves.';
 
 
 -- app.audit_baseline()
@@ -4215,23 +4525,82 @@ begin
     v_of := v_table.table_name;
     execute format($query$
       insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-      select 'migration', o.id, 'baseline', $1, t.%I, to_jsonb(t) - $2
+      select 'migration', o.id, 'baseline', $1, o.entity_id, to_jsonb(t) - $2 || %s
         from %s t,
              lateral (select (case when $4 then t.%I::text
-                                   else '00000000-0000-0000-0000-000000000000' end)::uuid as id) as o
+                                   else '00000000-0000-0000-0000-000000000000' end)::uuid as id,
+                             t.%I::text as entity_id) as o
        where not exists (select from ops.audit_log a
-                          where a.organization_id = o.id and a.entity_type = $1 and a.entity_id = t.%I::text)
+                          where a.organization_id = o.id and a.entity_type = $1 and a.entity_id = o.entity_id
+                            and ($2 = '{}' or a.after_state ? 'secrets'))
          and not ($3 and exists (select from ops.audit_log a where a.organization_id = o.id and a.entity_type = $1))
-    $query$, v_table.id_column, v_of, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column)
+    $query$, app.audit_digest_source(v_table, 't'), v_of,
+             coalesce(v_table.organization_column, v_table.id_column), v_table.id_column)
       using v_table.table_name, v_table.secret_columns, v_table.summarize_inserts,
             v_table.organization_column is not null;
+    if v_table.summarize_inserts then
+      perform app.audit_baseline_facts(v_of);
+    end if;
   end loop;
 end;
 $function$;
 alter function app.audit_baseline() owner to curestry_definer;
 grant execute on function app.audit_baseline() to curestry_owner;
 revoke all on function app.audit_baseline() from public;
-comment on function app.audit_baseline() is 'Records the rows that the audit log does not have yet, as its beginning. For migrations.';
+comment on function app.audit_baseline() is 'Records the rows that the audit log does not have yet, as its beginning, and digests that it does not have yet. For migrations.';
+
+
+-- app.audit_baseline_facts(audited regclass)
+CREATE OR REPLACE FUNCTION app.audit_baseline_facts(audited regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  execute format($query$
+    insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+    select 'migration', p.organization_id, 'baseline', e.name, '0 rows',
+           jsonb_build_object('rows', 0, 'digest', (p.digest - coalesce(l.digest, 0))::text)
+      from (select n.nspname || '.' || c.relname as name
+              from pg_catalog.pg_class c
+              join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+             where c.oid = $1) e,
+           lateral (select t.organization_id, sum(hashtextextended(hash_record_extended(t, 0)::text, 0)) as digest
+                      from %s t
+                     group by 1) p
+      left join lateral (select * from app.audit_fact_sums(e.name)) l on l.organization_id = p.organization_id
+     where p.digest is distinct from l.digest
+  $query$, audited) using audited;
+end;
+$function$;
+alter function app.audit_baseline_facts(audited regclass) owner to curestry_definer;
+grant execute on function app.audit_baseline_facts(audited regclass) to curestry_owner;
+revoke all on function app.audit_baseline_facts(audited regclass) from public;
+comment on function app.audit_baseline_facts(audited regclass) is 'Records the digests of all rows of a table of facts in the audit log: at the end of a migration that changes the columns of the table, or begins to audit it.';
+
+
+-- app.audit_change_in_words(column_name text, before jsonb, after jsonb)
+CREATE OR REPLACE FUNCTION app.audit_change_in_words(column_name text, before jsonb, after jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select column_name
+         || case
+              when before is null and after is null then '' -- a secret, or erased
+              when jsonb_typeof(v.before) in ('object', 'array') or jsonb_typeof(v.after) in ('object', 'array')
+                or greatest(char_length(v.before #>> '{}'), char_length(v.after #>> '{}')) > 60 then ''
+              when v.before = 'null' then ' to ' || v.after::text
+              when v.after = 'null' then ' from ' || v.before::text || ' to nothing'
+              else ' from ' || v.before::text || ' to ' || v.after::text
+            end
+    from (select coalesce(before, 'null') as before, coalesce(after, 'null') as after) v;
+$function$;
+grant execute on function app.audit_change_in_words(column_name text, before jsonb, after jsonb) to curestry_definer;
+revoke all on function app.audit_change_in_words(column_name text, before jsonb, after jsonb) from public;
+comment on function app.audit_change_in_words(column_name text, before jsonb, after jsonb) is 'The change of a column for a sentence: its name, and its values where they are short.';
 
 
 -- app.audit_compare_checkpoints(checkpoints jsonb)
@@ -4263,7 +4632,8 @@ declare
   v_next constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
   v_known bigint;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0));
+  -- Nothing is sealed meanwhile
+  perform from app.audit_sealer for update;
   select greatest(s.through_xid, (select max(a.xid) + 1 from ops.audit_log a where a.xid >= s.through_xid))
     into v_known
     from app.audit_sealer s;
@@ -4281,6 +4651,56 @@ revoke all on function app.audit_continue_xids() from public;
 comment on function app.audit_continue_xids() is 'If transaction ids have started again, as after a restore into another server: lets those of the audit log continue after the restore. Part of every migration.';
 
 
+-- app.audit_differing_facts(audited text, organization uuid)
+CREATE OR REPLACE FUNCTION app.audit_differing_facts(audited text, organization uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_found text;
+begin
+  perform from pg_catalog.pg_attribute a
+    where a.attrelid = audited::regclass and a.attname = 'created_at' and not a.attisdropped;
+  if not found then
+    return null;
+  end if;
+  execute format($query$
+    select string_agg(d.at::text, ', ' order by d.at)
+      from (select l.ts as at
+              from (select a.ts, sum((a.after_state ->> 'digest')::numeric) as digest
+                      from ops.audit_log a
+                     where a.organization_id = $2 and a.entity_type = $1 and a.action = 'insert'
+                       and a.after_state ? 'digest'
+                     group by a.ts) l
+              left join (select t.created_at, sum(hashtextextended(hash_record_extended(t, 0)::text, 0)) as digest
+                           from %s t
+                          where t.organization_id = $2
+                          group by 1) p on p.created_at = l.ts
+             where p.digest is distinct from l.digest
+             order by l.ts
+             limit 5) d
+  $query$, audited::regclass) into v_found using audited, organization;
+  return v_found;
+end;
+$function$;
+grant execute on function app.audit_differing_facts(audited text, organization uuid) to curestry_definer;
+revoke all on function app.audit_differing_facts(audited text, organization uuid) from public;
+comment on function app.audit_differing_facts(audited text, organization uuid) is 'The times, at most five, at which an organization recorded facts of a table that are not what the log has of them; null if none can be told.';
+
+
+-- app.audit_digest_source(audited app.audited_table, alias text)
+CREATE OR REPLACE FUNCTION app.audit_digest_source(audited app.audited_table, alias text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('jsonb_build_object(%s)'::text, concat_ws(', '::text, ('''secrets'', '::text || app.audit_secret_source(audited, alias)), CASE WHEN (audited).summarize_inserts THEN format('''digest'', hashtextextended(hash_record_extended(%s, 0)::text, 0)::text'::text, alias) ELSE NULL::text END));
+grant execute on function app.audit_digest_source(audited app.audited_table, alias text) to curestry_definer;
+revoke all on function app.audit_digest_source(audited app.audited_table, alias text) from public;
+comment on function app.audit_digest_source(audited app.audited_table, alias text) is 'The expression for the digests that the audit log has of a row of a table, which has this alias in a query.';
+
+
 -- app.audit_entity_entries(organization uuid, type text, id text)
 CREATE OR REPLACE FUNCTION app.audit_entity_entries(organization uuid, type text, id text)
  RETURNS SETOF ops.audit_log
@@ -4292,6 +4712,11 @@ AS $function$
     select * from ops.audit_log a
      where a.organization_id = organization and a.entity_type = type and a.entity_id = audit_entity_entries.id
        and a.action <> 'erase'
+       -- One that restates what the log has already says nothing new
+       and not (a.action = 'baseline'
+                and exists (select from ops.audit_log e
+                             where e.organization_id = organization and e.entity_type = type
+                               and e.entity_id = audit_entity_entries.id and e.seq < a.seq and e.action <> 'erase'))
   )
   select * from own
   union all
@@ -4361,6 +4786,33 @@ revoke all on function app.audit_entry_digest(entry ops.audit_log, state_digest 
 comment on function app.audit_entry_digest(entry ops.audit_log, state_digest bytea) is 'SHA-256 of a row of the audit log, its states by their digest.';
 
 
+-- app.audit_fact_sums(audited text)
+CREATE OR REPLACE FUNCTION app.audit_fact_sums(audited text)
+ RETURNS TABLE(organization_id uuid, rows bigint, digest numeric, has_digest boolean)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select a.organization_id,
+         sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint
+                           when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1)
+                           when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1)
+                           else 0 end)::bigint,
+         sum(coalesce((a.after_state ->> 'digest')::numeric, 0) - coalesce((a.before_state ->> 'digest')::numeric, 0)),
+         bool_or(coalesce(a.after_state ? 'digest', false))
+    from ops.audit_log a
+   where a.entity_type = audited and a.action in ('baseline', 'insert', 'update', 'delete')
+     and a.seq > coalesce((select max(e.seq)
+                             from ops.audit_log e
+                            where e.organization_id = '00000000-0000-0000-0000-000000000000'
+                              and e.entity_type = audited and e.entity_id = '*' and e.action = 'truncate'), 0)
+   group by a.organization_id;
+$function$;
+grant execute on function app.audit_fact_sums(audited text) to curestry_definer;
+revoke all on function app.audit_fact_sums(audited text) from public;
+comment on function app.audit_fact_sums(audited text) is 'How many rows of a table of facts each organization has by the audit log, and the sum of their digests.';
+
+
 -- app.audit_heads()
 CREATE OR REPLACE FUNCTION app.audit_heads()
  RETURNS TABLE(organization_id uuid, seq integer, hash text, sealed_at timestamp with time zone)
@@ -4378,6 +4830,25 @@ revoke all on function app.audit_heads() from public;
 comment on function app.audit_heads() is 'The newest seal of each chain of the audit log. For operators.';
 
 
+-- app.audit_record_restore(restored jsonb)
+CREATE OR REPLACE FUNCTION app.audit_record_restore(restored jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
+  select 'accept-restore', coalesce(o.id, '00000000-0000-0000-0000-000000000000'), 'restore', 'app.audit_seal',
+         coalesce(r.holds ->> 'seq', '0'), to_jsonb(r)
+    from jsonb_to_recordset(restored) as r (organization uuid, holds jsonb, lost jsonb)
+    left join ops.organization o on o.id = r.organization;
+$function$;
+alter function app.audit_record_restore(restored jsonb) owner to curestry_definer;
+grant execute on function app.audit_record_restore(restored jsonb) to curestry_owner;
+revoke all on function app.audit_record_restore(restored jsonb) from public;
+comment on function app.audit_record_restore(restored jsonb) is 'Notes in the audit log that the database was restored to an earlier time: per organization the last seal that holds, and those that are lost, given as [{organization, holds, lost}]. For operators.';
+
+
 -- app.audit_seal_hash(seal app.audit_seal)
 CREATE OR REPLACE FUNCTION app.audit_seal_hash(seal app.audit_seal)
  RETURNS bytea
@@ -4387,6 +4858,56 @@ RETURN sha256(((convert_to((jsonb_build_array((seal).organization_id, (seal).seq
 grant execute on function app.audit_seal_hash(seal app.audit_seal) to curestry_definer;
 revoke all on function app.audit_seal_hash(seal app.audit_seal) from public;
 comment on function app.audit_seal_hash(seal app.audit_seal) is 'SHA-256 of a seal and the one before it.';
+
+
+-- app.audit_seal_problems()
+CREATE OR REPLACE FUNCTION app.audit_seal_problems()
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select format('the audit log is %s s behind: ', round(u.seconds))
+         || coalesce(
+              (select format('a transaction of %s has been open for %s s (process %s)',
+                             coalesce('the login ' || a.usename, 'nobody who is connected (it is prepared)'),
+                             coalesce(round(extract(epoch from clock_timestamp() - a.xact_start))::text,
+                                      'at least ' || round(u.seconds)),
+                             coalesce(l.pid::text, 'none'))
+                 from pg_catalog.pg_locks l
+                 left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                  and l.transactionid::text::bigint
+                      = pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295),
+              'no worker seals it')
+    from (select app.audit_unsealed_seconds() as seconds) u
+   where u.seconds > 10;
+$function$;
+alter function app.audit_seal_problems() owner to curestry_definer;
+revoke all on function app.audit_seal_problems() from public;
+comment on function app.audit_seal_problems() is 'If rows of the audit log have not been sealed for 10 seconds: for how long, and who holds it up.';
+
+
+-- app.audit_secret_digest(secrets jsonb)
+CREATE OR REPLACE FUNCTION app.audit_secret_digest(secrets jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT "left"(encode(public.hmac(convert_to((audit_secret_digest.secrets)::text, 'UTF8'::name), s.key, 'sha256'::text), 'hex'::text), 32) AS "left" FROM app.installation_secret s);
+grant execute on function app.audit_secret_digest(secrets jsonb) to curestry_definer;
+revoke all on function app.audit_secret_digest(secrets jsonb) from public;
+comment on function app.audit_secret_digest(secrets jsonb) is 'What the audit log has of the secret columns of a row, given as [table, id, value, ...]: it changes with them, and says nothing of them.';
+
+
+-- app.audit_secret_source(audited app.audited_table, alias text)
+CREATE OR REPLACE FUNCTION app.audit_secret_source(audited app.audited_table, alias text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((audited).secret_columns <> '{}'::text[]) THEN format('app.audit_secret_digest(jsonb_build_array(%L, %s.%I, %s))'::text, (audited).table_name, alias, (audited).id_column, (SELECT string_agg(format('%s.%I'::text, audit_secret_source.alias, c.c), ', '::text ORDER BY c.c) AS string_agg FROM unnest((audit_secret_source.audited).secret_columns) c(c))) ELSE NULL::text END;
+grant execute on function app.audit_secret_source(audited app.audited_table, alias text) to curestry_definer;
+revoke all on function app.audit_secret_source(audited app.audited_table, alias text) from public;
+comment on function app.audit_secret_source(audited app.audited_table, alias text) is 'The expression for the digest of the secret columns of a row of a table, which has this alias in a query; null if it has none.';
 
 
 -- app.audit_state_digest(entry ops.audit_log)
@@ -4480,6 +5001,8 @@ declare
   v_same_row text := format('o.%1$I = n.%1$I', audited.id_column);
   v_new_state text;
   v_old_state text;
+  v_new_digest text := '';
+  v_old_digest text := '';
   v_changed text;
   v_differs text;
   v_insert text;
@@ -4492,8 +5015,18 @@ begin
   if audited.organization_column <> audited.id_column then
     v_same_row := v_same_row || format(' and o.%1$I = n.%1$I', audited.organization_column);
   end if;
-  select format('lateral (select %s) n_state', string_agg(format('n.%I', a.attname), ', ' order by a.attnum)),
-         format('lateral (select %s) o_state', string_agg(format('o.%I', a.attname), ', ' order by a.attnum))
+  if audited.secret_columns <> '{}' then
+    v_new_digest := format(E',\n                           %s as secrets', app.audit_secret_source(audited, 'n'));
+    v_old_digest := format(E',\n                           %s as secrets', app.audit_secret_source(audited, 'o'));
+  end if;
+  if audited.summarize_inserts then
+    v_new_digest := v_new_digest || ', hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest';
+    v_old_digest := v_old_digest || ', hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest';
+  end if;
+  select format('lateral (select %s%s) n_state', string_agg(format('n.%I', a.attname), ', ' order by a.attnum),
+                v_new_digest),
+         format('lateral (select %s%s) o_state', string_agg(format('o.%I', a.attname), ', ' order by a.attnum),
+                v_old_digest)
     into v_new_state, v_old_state
     from pg_catalog.pg_attribute a
    where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
@@ -4511,12 +5044,15 @@ begin
     select %s,
            n.organization_id, 'insert', %L,
            case when count(*) = 1 then min(n.%I::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;$insert$, v_who, audited.table_name, audited.id_column);
     v_removal_by_age := format($delete$
     select %s,
-           o.organization_id, 'delete', %L, count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', %L, count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;$delete$, v_who, audited.table_name);
   else
@@ -4586,12 +5122,44 @@ revoke all on function app.audit_unsealed_seconds() from public;
 comment on function app.audit_unsealed_seconds() is 'The age of the oldest row of the audit log that is not sealed; null if all are.';
 
 
+-- app.audit_unwitnessed_seals(checkpoints jsonb, grace interval, tolerance interval)
+CREATE OR REPLACE FUNCTION app.audit_unwitnessed_seals(checkpoints jsonb, grace interval DEFAULT '00:00:05'::interval, tolerance interval DEFAULT '00:15:00'::interval)
+ RETURNS TABLE(organization uuid, from_seq integer, through_seq integer, sealed_at timestamp with time zone, first_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with seal_or_checkpoint as (
+    select s.organization_id, s.seq, s.sealed_at, null::timestamptz as at from app.audit_seal s
+    union all
+    select c.organization, c.seq, null, coalesce(c.at, '-infinity')
+      from jsonb_to_recordset(checkpoints) as c (organization uuid, seq integer, at timestamptz)
+  ), witnessed as (
+    select x.organization_id, x.seq, x.sealed_at,
+           min(x.at) over (partition by x.organization_id order by x.seq desc) as first_at
+      from seal_or_checkpoint x
+  )
+  select w.organization_id, min(w.seq), max(w.seq), min(w.sealed_at), min(w.first_at)
+    from witnessed w
+   where w.sealed_at is not null
+     and case when w.first_at is null then w.sealed_at < clock_timestamp() - grace
+              else w.first_at > w.sealed_at + tolerance end
+   group by w.organization_id, w.first_at is null
+   order by 1, 2;
+$function$;
+alter function app.audit_unwitnessed_seals(checkpoints jsonb, grace interval, tolerance interval) owner to curestry_definer;
+grant execute on function app.audit_unwitnessed_seals(checkpoints jsonb, grace interval, tolerance interval) to curestry_owner;
+revoke all on function app.audit_unwitnessed_seals(checkpoints jsonb, grace interval, tolerance interval) from public;
+comment on function app.audit_unwitnessed_seals(checkpoints jsonb, grace interval, tolerance interval) is 'The seals that were not written down outside of the database when they were made, by the checkpoints given as [{organization, seq, at}]. For operators.';
+
+
 -- app.audit_verify_chain(organization uuid)
 CREATE OR REPLACE FUNCTION app.audit_verify_chain(organization uuid DEFAULT NULL::uuid)
  RETURNS TABLE(organization_id uuid, problem text, entry_id uuid, detail text)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_seal app.audit_seal;
@@ -4599,6 +5167,8 @@ declare
   v_previous bytea;
   v_entry record;
   v_sealed_through bigint;
+  v_next bigint;
+  v_retention app.audit_retention;
 begin
   for v_seal in
     select * from app.audit_seal s
@@ -4631,14 +5201,24 @@ begin
 
   /*
    * Each sealed row beside the row of the log, in one join of both: the cost grows with the rows, where a look-up for
-   * each seal or row grew with their square. A row that claims to be from before the last seal has to be in one.
+   * each seal or row grew with their square. A row that claims to be from before the last seal has to be in one, and
+   * none is of a transaction that has not been yet: it would not be sealed before that.
    */
-  select s.through_xid into v_sealed_through from app.audit_sealer s;
+  select s.through_xid,
+         s.xid_offset + greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                                 pg_current_xact_id_if_assigned()::text::bigint + 1)
+    into v_sealed_through, v_next
+    from app.audit_sealer s;
   for v_entry in
+    with accepted as materialized (
+      select d.* from app.audit_accepted_detachments(audit_verify_chain.organization) d
+    )
     select coalesce(s.organization_id, a.organization_id) as organization_id, coalesce(s.id, a.id) as id,
            case when s.id is null then 'row added' when a.id is null then 'row removed' else 'row changed'
              end as problem,
-           case when s.id is null then format('it says %s, but is in no seal', a.ts)
+           case when s.id is null and a.xid >= v_next
+                then format('it says %s, and transaction %s, which has not been yet', a.ts, a.xid)
+                when s.id is null then format('it says %s, but is in no seal', a.ts)
                 else format('sealed at %s, in seal %s', s.sealed_at, s.seq) end as detail
       from (select s.organization_id, s.seq, s.sealed_at, e.id, e.state_digest, e.digest, e.n
               from app.audit_seal s,
@@ -4647,14 +5227,14 @@ begin
              where audit_verify_chain.organization is null
                 or s.organization_id = audit_verify_chain.organization) s
       full join (select * from ops.audit_log a
-                  where a.xid < v_sealed_through
+                  where (a.xid < v_sealed_through or a.xid >= v_next)
                     and (audit_verify_chain.organization is null
                          or a.organization_id = audit_verify_chain.organization)) a
         on a.organization_id = s.organization_id and a.id = s.id
      where case
              when s.id is null then true
              when a.id is null
-             then not exists (select from app.audit_detachment d
+             then not exists (select from accepted d
                                where d.organization_id = s.organization_id and d.seq = s.seq
                                  and d.positions @> s.n::integer)
              -- Whether the row may be erased, app.audit_verify_erasures checks.
@@ -4670,20 +5250,15 @@ begin
     return next;
   end loop;
 
-  -- Rows are missing by retention only if the log says so, and only as many as it says.
+  -- Only as many rows are missing as the act says. That an act which left says so, its acceptance shows.
   for v_entry in
     select d.organization_id, d.entry_id as id, r.partition_name, d.rows, (a.after_state ->> 'rows')::bigint as said
       from (select d.organization_id, d.entry_id, d.retention_id, sum(upper(p) - lower(p)) as rows
-              from app.audit_detachment d, unnest(d.positions) as p
-             where audit_verify_chain.organization is null or d.organization_id = audit_verify_chain.organization
+              from app.audit_accepted_detachments(audit_verify_chain.organization) d, unnest(d.positions) as p
              group by d.organization_id, d.entry_id, d.retention_id) d
       join app.audit_retention r on r.id = d.retention_id
-      left join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
-                               and a.action = 'detach' and a.after_state ->> 'retention_id' = d.retention_id::text
-     where case when a.id is null
-                then not exists (select from app.audit_seal s
-                                  where s.organization_id = d.organization_id and s.entry_ids @> array[d.entry_id])
-                else d.rows <> (a.after_state ->> 'rows')::bigint end
+      join ops.audit_log a on a.organization_id = d.organization_id and a.id = d.entry_id
+     where d.rows <> (a.after_state ->> 'rows')::bigint
   loop
     organization_id := v_entry.organization_id;
     problem := 'row removed';
@@ -4691,6 +5266,35 @@ begin
     detail := format('%s rows of %s are missing; by retention, says the log, %s',
                      v_entry.rows, v_entry.partition_name, coalesce(v_entry.said, 0));
     return next;
+  end loop;
+
+  -- As long as what left is still here, it is what the seals say
+  for v_retention in
+    select * from app.audit_retention r where r.dropped_at is null order by r.detached_at, r.id
+  loop
+    if to_regclass(format('app.%I', v_retention.table_name)) is null then
+      organization_id := null;
+      problem := 'row removed';
+      entry_id := null;
+      detail := format('app.%s, with what left %s by retention, is gone', v_retention.table_name,
+                       v_retention.partition_name);
+      return next;
+      continue;
+    end if;
+    return query execute format($query$
+      select s.organization_id, 'row removed', e.id,
+             format('sealed at %%s, in seal %%s; it left %%s, but is not in app.%%s', s.sealed_at, s.seq, $2, $3)
+        from app.audit_accepted_detachments($1) d
+        join app.audit_seal s on s.organization_id = d.organization_id and s.seq = d.seq,
+             unnest(s.entry_ids) with ordinality as e (id, n)
+       where d.retention_id = $4 and d.positions @> e.n::integer
+         and not exists (select from app.%I l where l.organization_id = s.organization_id and l.id = e.id)
+         -- Its erasure removes an organization from there as well
+         and (s.organization_id = '00000000-0000-0000-0000-000000000000'
+              or exists (select from ops.organization o where o.id = s.organization_id))
+       order by 1, s.seq, e.n
+    $query$, v_retention.table_name)
+      using audit_verify_chain.organization, v_retention.partition_name, v_retention.table_name, v_retention.id;
   end loop;
 
   return query select * from app.audit_verify_erasures(audit_verify_chain.organization);
@@ -4718,7 +5322,9 @@ declare
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
-    v_left_out := v_table.secret_columns || v_table.note_columns;
+    -- The digests of facts are compared by their sum
+    v_left_out := v_table.secret_columns || v_table.note_columns
+                  || case when v_table.summarize_inserts then array['digest'] else '{}'::text[] end;
     -- A column that was added later is null in rows that were not changed since.
     select jsonb_object_agg(a.attname, null) into v_blank
       from pg_catalog.pg_attribute a
@@ -4738,7 +5344,7 @@ begin
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
         select (case when $6 then t.%I::text else '00000000-0000-0000-0000-000000000000' end)::uuid
-                 as organization_id, t.%I::text as entity_id, to_jsonb(t) - $2 as state
+                 as organization_id, t.%I::text as entity_id, (to_jsonb(t) || %s) - $2 as state
           from %s t
       )
       select coalesce(p.organization_id, l.organization_id),
@@ -4763,23 +5369,33 @@ begin
                when l.action = 'delete' then true
                else p.state is distinct from l.after_state - $2 and not ($3 and l.after_state ? 'rows')
              end
-    $query$, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_of)
+    $query$, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column,
+             app.audit_digest_source(v_table, 't'), v_of)
       using v_table.table_name, v_left_out, v_table.summarize_inserts, v_blank, v_truncated,
             v_table.organization_column is not null;
     if v_table.summarize_inserts then
       return query execute format($query$
-        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
-               coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
-          from (select t.organization_id, count(*) as n from %1$s t group by 1) p
-          full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint
-                                              when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1)
-                                              when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1)
-                                              else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
-            on l.organization_id = p.organization_id
-         where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name, v_truncated);
+        with present as (
+          select t.organization_id, count(*) as rows,
+                 sum(hashtextextended(hash_record_extended(t, 0)::text, 0)) as digest
+            from %1$s t
+           group by 1
+        )
+        select coalesce(p.organization_id, l.organization_id),
+               case when coalesce(p.rows, 0) <> coalesce(l.rows, 0) then 'number differs from the log'
+                    else 'changed past the log' end,
+               %2$L, null::text,
+               case when coalesce(p.rows, 0) <> coalesce(l.rows, 0)
+                    then format('%%s rows, and by the log %%s', coalesce(p.rows, 0), coalesce(l.rows, 0))
+                    else 'as many rows as the log says, and at least one of them is another one'
+                         || coalesce(': see those recorded at ' || app.audit_differing_facts(%2$L, p.organization_id),
+                                     '') end
+          from present p
+          full join app.audit_fact_sums(%2$L) l on l.organization_id = p.organization_id
+         where coalesce(p.rows, 0) <> coalesce(l.rows, 0)
+            -- An erasure takes the digests of what it removed out of the log
+            or p.digest is distinct from l.digest and coalesce(p.rows, 0) > 0
+      $query$, v_of, v_table.table_name);
     end if;
   end loop;
 end;
@@ -4860,9 +5476,11 @@ declare
   v_batch record;
   v_seal app.audit_seal;
 begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
+  perform from app.audit_sealer for update skip locked;
+  if not found then
     return;
   end if;
+  -- A further statement, whose snapshot has what the sealer before has written
   select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
          pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
     into v_from, v_through, v_next
@@ -4969,7 +5587,7 @@ begin
           set_config('curestry.api_key_id', coalesce(v_key::text, ''), true),
           set_config('curestry.organization_id', coalesce(v_organization::text, ''), true),
           set_config('curestry.permissions', ' ' || array_to_string(v_permissions, ' ') || ' ', true),
-          set_config('curestry.request_id', coalesce(left(request_id, 128), ''), true);
+          set_config('curestry.request_id', app.request_id_to_keep(request_id, v_user), true);
 end;
 $function$;
 alter function app.begin_request(session_jwt_id text, api_key_hash text, organization_slug text, request_id text) owner to curestry_definer;
@@ -5001,16 +5619,22 @@ CREATE OR REPLACE FUNCTION app.bucket_days(zone text, moments timestamp with tim
  LANGUAGE sql
  STABLE
  SET search_path TO ''
+ SET enable_hashjoin TO 'on'
 AS $function$
-  select d.day, d.low, d.high
-    from (select c.day, app.bucket_day_start(zone, c.day) as low, app.bucket_day_start(zone, c.day + 1) as high,
-                 c.first, c.last
-            from (select (m.moment at time zone zone)::date + k.n as day, min(m.moment) as first, max(m.moment) as last
-                    -- And the days beside it, because clocks may change at midnight
-                    from unnest(moments) as m (moment), generate_series(-1, 1) as k (n)
-                   group by 1) c) d
-   where d.last >= d.low and d.first < d.high and d.low < d.high
-     and exists (select from unnest(moments) as m (moment) where m.moment >= d.low and m.moment < d.high);
+  with moment as materialized (
+    select m.moment, (m.moment at time zone zone)::date as day from (select distinct unnest(moments) as moment) m
+  ), start as materialized (
+    select d.day, app.bucket_day_start(zone, d.day) as low
+      -- The days beside it, because clocks may change at midnight, and the end of the last one
+      from (select distinct m.day + k.n as day from moment m, generate_series(-1, 2) as k (n)) d
+  ), day as materialized (
+    select s.day, s.low, lead(s.low) over (order by s.day) as high, lead(s.day) over (order by s.day) as next
+      from start s
+  )
+  select distinct d.day, d.low, d.high
+    from (select m.moment, m.day + k.n as day from moment m, generate_series(-1, 1) as k (n)) c
+    join day d on d.day = c.day
+   where d.next = d.day + 1 and c.moment >= d.low and c.moment < d.high;
 $function$;
 grant execute on function app.bucket_days(zone text, moments timestamp with time zone[]) to curestry_definer;
 revoke all on function app.bucket_days(zone text, moments timestamp with time zone[]) from public;
@@ -5195,6 +5819,38 @@ revoke all on function app.constraint_violation_message(state text, message text
 comment on function app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text) is 'What the violation of a constraint means, in plain words.';
 
 
+-- app.email_normalize(email text)
+CREATE OR REPLACE FUNCTION app.email_normalize(email text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_email constant text := normalize(btrim(email, E' \t\r\n'), NFKC);
+begin
+  if v_email !~ '^[^@\s<>()\[\]\\,;:"&''`{}|]{1,64}@[^@\s<>()\[\]\\,;:"&''`{}|/]{1,254}$' or char_length(v_email) > 254
+     or not app.text_is_plain(v_email) or v_email ~ '[\u200c\u200d\ufe00-\ufe0f]' then
+    perform app.refuse('CU004', 'email: must be an e-mail address, without invisible characters or markup',
+                       'email', 'chk_users_email');
+  end if;
+  if exists (
+       select from regexp_split_to_table(v_email, '[-@._+]') as label
+        where (label ~ '[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]')::integer
+              + (label ~ '[\u0370-\u03ff\u1f00-\u1fff]')::integer
+              + (label ~ '[\u0400-\u052f\u1c80-\u1c8f\u2de0-\u2dff\ua640-\ua69f]')::integer
+              + (label ~ '[\u0531-\u058a]')::integer + (label ~ '[\u13a0-\u13fd\uab70-\uabbf]')::integer > 1) then
+    perform app.refuse('CU004', 'email: must not mix letters of several alphabets in one word',
+                       'email', 'chk_users_email');
+  end if;
+  return v_email;
+end;
+$function$;
+grant execute on function app.email_normalize(email text) to curestry_definer;
+revoke all on function app.email_normalize(email text) from public;
+comment on function app.email_normalize(email text) is 'An e-mail address as it is stored; refuses (CU004) what is none, or looks like another one.';
+
+
 -- app.erase_organization(organization uuid)
 CREATE OR REPLACE FUNCTION app.erase_organization(organization uuid)
  RETURNS app.erasure
@@ -5205,6 +5861,8 @@ AS $function$
 declare
   v_organization ops.organization;
   v_erasure app.erasure;
+  v_counts jsonb;
+  v_rows bigint;
 begin
   -- Waits for those who write to it; later writers find it deleted.
   select o.* into v_organization from ops.organization o where o.id = organization for update;
@@ -5218,7 +5876,23 @@ begin
                        'organization', 'personal_organization');
   end if;
   v_erasure := app.erasure_begin('organization', organization::text);
-  return app.erasure_complete(v_erasure, app.erase_organization_rows(organization, v_erasure.id));
+  v_counts := app.erase_organization_rows(organization, v_erasure.id);
+  -- Why it was once held says who it was; that it was held stays.
+  update app.legal_hold h set reason = null where h.held_organization_id = organization and h.reason is not null;
+  get diagnostics v_rows = row_count;
+  update ops.audit_log a
+     set before_state = case when a.before_state ? 'reason' then a.before_state || '{"reason": null}'
+                             else a.before_state end,
+         after_state = case when a.after_state ? 'reason' then a.after_state || '{"reason": null}'
+                            else a.after_state end,
+         erasure_id = v_erasure.id
+   where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = 'app.legal_hold'
+     and coalesce(a.after_state, a.before_state) ->> 'held_organization_id' = organization::text
+     and coalesce(a.before_state ->> 'reason', a.after_state ->> 'reason') is not null;
+  if v_rows > 0 then
+    v_counts := v_counts || jsonb_build_object('app.legal_hold', v_rows);
+  end if;
+  return app.erasure_complete(v_erasure, v_counts);
 end;
 $function$;
 alter function app.erase_organization(organization uuid) owner to curestry_definer;
@@ -5270,7 +5944,7 @@ begin
    where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
      and a.action in ('baseline', 'insert', 'update', 'delete')
      and not (num_nonnulls(a.before_state, a.after_state) = 1 and coalesce(a.before_state, a.after_state) ? 'rows'
-              and coalesce(a.before_state, a.after_state) - 'rows' = '{}');
+              and coalesce(a.before_state, a.after_state) - '{rows,digest}'::text[] = '{}');
   return v_counts;
 end;
 $function$;
@@ -5347,13 +6021,14 @@ begin
   get diagnostics v_rows = row_count;
   v_counts := v_counts || jsonb_build_object(
     'ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
+  -- Before the memberships, which would revoke them without counting
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
   update ops.organization_user m set status = 'removed' where m.user_id = person and m.status <> 'removed';
   get diagnostics v_rows = row_count;
   v_counts := v_counts || jsonb_build_object(
     'ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
-  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
-  get diagnostics v_rows = row_count;
-  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
 
   for v_table in select * from app.personal_data p order by p.table_name loop
     v_of := v_table.table_name;
@@ -5497,15 +6172,17 @@ revoke all on function app.erasure_log_entries(organization uuid, erasure uuid) 
 comment on function app.erasure_log_entries(organization uuid, erasure uuid) is 'Which rows of an organization''s audit log an erasure changed, and what is left of their states: number and digest, by month.';
 
 
--- app.erasure_mentions(needle text)
-CREATE OR REPLACE FUNCTION app.erasure_mentions(needle text)
- RETURNS TABLE(table_name text, mentions bigint)
+-- app.erasure_mentions(needles text[])
+CREATE OR REPLACE FUNCTION app.erasure_mentions(needles text[])
+ RETURNS TABLE(table_name text, column_name text, mentions bigint)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
 declare
   v_table regclass;
+  -- A name of one or two letters is in everything.
+  v_needles constant text[] := array(select lower(n) from unnest(needles) as n where char_length(btrim(n)) >= 3);
 begin
   for v_table, table_name in
     select c.oid, n.nspname || '.' || c.relname
@@ -5514,18 +6191,39 @@ begin
      where c.relkind in ('r', 'p') and not c.relispartition and has_table_privilege(c.oid, 'select')
      order by 2
   loop
-    execute format('select count(*) from %s t where position(lower($1) in lower(t::text)) > 0', v_table)
-       into mentions using needle;
-    if mentions > 0 then
+    for column_name, mentions in
+      execute format($query$
+        select c.key, count(*)
+          from %s t, lateral jsonb_each_text(to_jsonb(t)) as c
+         where exists (select from unnest($1) as n where position(n in lower(c.value)) > 0)
+         group by c.key
+         order by c.key
+      $query$, v_table) using v_needles
+    loop
       return next;
-    end if;
+    end loop;
   end loop;
 end;
 $function$;
-alter function app.erasure_mentions(needle text) owner to curestry_definer;
-grant execute on function app.erasure_mentions(needle text) to curestry_owner;
-revoke all on function app.erasure_mentions(needle text) from public;
-comment on function app.erasure_mentions(needle text) is 'How many rows of which tables contain a text: an erasure does not know what others wrote about a person. For operators.';
+alter function app.erasure_mentions(needles text[]) owner to curestry_definer;
+grant execute on function app.erasure_mentions(needles text[]) to curestry_owner;
+revoke all on function app.erasure_mentions(needles text[]) from public;
+comment on function app.erasure_mentions(needles text[]) is 'In how many rows of which columns one of these texts is: an erasure does not know what others wrote about a person. For operators.';
+
+
+-- app.erasure_names_of(user_email text)
+CREATE OR REPLACE FUNCTION app.erasure_names_of(user_email text)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select array_remove(array[u.email, u.name]::text[], null) from core.users u where lower(u.email) = lower(user_email);
+$function$;
+alter function app.erasure_names_of(user_email text) owner to curestry_definer;
+grant execute on function app.erasure_names_of(user_email text) to curestry_owner;
+revoke all on function app.erasure_names_of(user_email text) from public;
+comment on function app.erasure_names_of(user_email text) is 'What others may call a person by: address and name, to be read before they are erased. For operators.';
 
 
 -- app.erasure_only_removes(before jsonb, after jsonb)
@@ -5537,6 +6235,17 @@ RETURN ((after IS NULL) OR ((before IS NOT NULL) AND (NOT (EXISTS (SELECT FROM j
 grant execute on function app.erasure_only_removes(before jsonb, after jsonb) to curestry_definer;
 revoke all on function app.erasure_only_removes(before jsonb, after jsonb) from public;
 comment on function app.erasure_only_removes(before jsonb, after jsonb) is 'Whether a state equals another one except for removed values.';
+
+
+-- app.exact_numeric(number double precision)
+CREATE OR REPLACE FUNCTION app.exact_numeric(number double precision)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((number > '-Infinity'::double precision) AND (number < 'Infinity'::double precision)) THEN ((number)::text)::numeric ELSE NULL::numeric END;
+grant execute on function app.exact_numeric(number double precision) to curestry_definer;
+revoke all on function app.exact_numeric(number double precision) from public;
+comment on function app.exact_numeric(number double precision) is 'A double as numeric, with all of its digits; null for NaN and Infinity.';
 
 
 -- app.export_queries(organization uuid, person integer)
@@ -5668,6 +6377,10 @@ begin
            select format('task %s (%s) is late', l.task, l.kind) from runs l where l.is_late order by l.task, l.kind)
     into v_report, v_problems
     from runs r;
+
+  v_report := v_report || jsonb_build_object('audit', jsonb_build_object(
+    'unsealed_seconds', round(coalesce(app.audit_unsealed_seconds(), 0)::numeric, 1)));
+  v_problems := v_problems || array(select p from app.audit_seal_problems() as p);
 
   with last_check as (select * from app.mart_check c order by c.id desc limit 1)
   select v_report || jsonb_build_object('mart_check', (
@@ -6044,6 +6757,25 @@ revoke all on function app.legal_hold_release(hold_id uuid) from public;
 comment on function app.legal_hold_release(hold_id uuid) is 'Releases a legal hold. For operators.';
 
 
+-- app.lock_take(lock_name text)
+CREATE OR REPLACE FUNCTION app.lock_take(lock_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from app.lock l where l.name = lock_name for update;
+  if not found then
+    raise exception 'There is no lock %', lock_name;
+  end if;
+end;
+$function$;
+alter function app.lock_take(lock_name text) owner to curestry_definer;
+revoke all on function app.lock_take(lock_name text) from public;
+comment on function app.lock_take(lock_name text) is 'Waits for a lock of the installation, which this transaction then holds until it ends.';
+
+
 -- app.mart_changed_organizations()
 CREATE OR REPLACE FUNCTION app.mart_changed_organizations()
  RETURNS SETOF uuid
@@ -6273,10 +7005,8 @@ CREATE OR REPLACE FUNCTION app.mart_compute_analysis_hourly(organization uuid, l
 AS $function$
   with run as materialized (
     select b.low, r.id, r.status, d.id as document, d.detected_language as language,
-           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity'
-                then d.overall_score::numeric end as overall,
-           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity'
-                then d.semantic_entropy::numeric end as entropy
+           app.exact_numeric(d.overall_score) as overall,
+           app.exact_numeric(d.semantic_entropy) as entropy
       from unnest(lows, highs) as b (low, high)
      cross join lateral (select r.id, r.status from ops.analysis_run r
                           where r.organization_id = (select organization)
@@ -6380,7 +7110,7 @@ AS $function$
      where source = 'judge'
     union all
     select app.bucket_metric_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
-           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
+           app.exact_numeric(e.metric_value), null
       from bucket b,
            lateral (select e.* from core.evaluation_metrics e
                      where e.organization_id = (select organization)
@@ -6529,6 +7259,22 @@ revoke all on function app.mart_immutable_spans(from_ts timestamp with time zone
 comment on function app.mart_immutable_spans(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid) is 'Organizations whose facts of this span were removed by age, up to a time, so that its marts can be neither rebuilt nor checked. For operators.';
 
 
+-- app.mart_is_behind(organization uuid)
+CREATE OR REPLACE FUNCTION app.mart_is_behind(organization uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from app.mart_change m where m.organization_id = organization);
+$function$;
+alter function app.mart_is_behind(organization uuid) owner to curestry_definer;
+grant execute on function app.mart_is_behind(organization uuid) to curestry_owner;
+grant execute on function app.mart_is_behind(organization uuid) to curestry_worker;
+revoke all on function app.mart_is_behind(organization uuid) from public;
+comment on function app.mart_is_behind(organization uuid) is 'Whether the marts of an organization have changes to process.';
+
+
 -- app.mart_is_late(oldest_change_seconds double precision)
 CREATE OR REPLACE FUNCTION app.mart_is_late(oldest_change_seconds double precision)
  RETURNS boolean
@@ -6552,6 +7298,9 @@ declare
   v_immutable_before timestamptz;
 begin
   perform app.mart_refresh_organization(organization);
+  if exists (select from app.mart_change m where m.organization_id = organization and m.hour < before) then
+    return null;
+  end if;
   select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
     from ops.organization o
     left join app.mart_state s on s.organization_id = o.id
@@ -6570,7 +7319,7 @@ alter function app.mart_make_immutable(organization uuid, before timestamp with 
 grant execute on function app.mart_make_immutable(organization uuid, before timestamp with time zone) to curestry_owner;
 grant execute on function app.mart_make_immutable(organization uuid, before timestamp with time zone) to curestry_worker;
 revoke all on function app.mart_make_immutable(organization uuid, before timestamp with time zone) from public;
-comment on function app.mart_make_immutable(organization uuid, before timestamp with time zone) is 'Processes waiting changes and makes the marts of the days before this time immutable; returns the midnight before which they are: later facts must be kept. For retention.';
+comment on function app.mart_make_immutable(organization uuid, before timestamp with time zone) is 'Processes waiting changes and makes the marts of the days before this time immutable; returns the midnight before which they are: later facts must be kept. Null: not yet, call it again. For retention.';
 
 
 -- app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
@@ -6667,7 +7416,16 @@ begin
   if not found then
     return;
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || v_rebuild.organization_id, 0));
+  perform app.organization_lock_take(v_rebuild.organization_id, 'marts');
+  organization_id := v_rebuild.organization_id;
+  if exists (select from app.mart_state s
+              where s.organization_id = v_rebuild.organization_id and s.rebuild_change_id is not null) then
+    -- Its days are between two time zones: that comes first
+    hours := app.mart_refresh_organization(v_rebuild.organization_id);
+    seconds := extract(epoch from v_rebuild.last_ts - v_rebuild.next_ts);
+    return next;
+    return;
+  end if;
   select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
     from (values (1)) as one (row)
     left join app.mart_state s on s.organization_id = v_rebuild.organization_id;
@@ -6685,7 +7443,6 @@ begin
      where r.organization_id = v_rebuild.organization_id
        and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
   end if;
-  organization_id := v_rebuild.organization_id;
   select coalesce(sum(greatest(extract(epoch from r.last_ts - r.next_ts), 0)), 0) into seconds
     from app.mart_rebuild r
    where r.from_ts = mart_rebuild_continue.from_ts and r.to_ts = mart_rebuild_continue.to_ts
@@ -6707,52 +7464,87 @@ CREATE OR REPLACE FUNCTION app.mart_rebuild_organization(organization uuid)
  SET search_path TO ''
 AS $function$
 declare
+  v_state app.mart_state;
   v_zone text;
-  v_before text;
   v_from timestamptz;
+  v_since timestamptz;
   v_day record;
+  v_source text;
+  v_is_done boolean := false;
+  v_starts timestamptz[] := '{}';
+  v_lows timestamptz[] := '{}';
+  v_highs timestamptz[] := '{}';
   v_hours integer := 0;
 begin
-  select o.time_zone, coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity')
-    into v_zone, v_before, v_from
-    from ops.organization o
-    left join app.mart_state s on s.organization_id = o.id
-   where o.id = organization;
+  select o.time_zone into v_zone from ops.organization o where o.id = organization;
   if not found then
+    delete from app.mart_change m where m.organization_id = organization;
     return 0;
   end if;
-  if v_zone <> v_before then
+  insert into app.mart_state (organization_id, time_zone) values (organization, 'UTC') on conflict do nothing;
+  select s.* into v_state from app.mart_state s where s.organization_id = organization;
+  if v_state.rebuild_change_id is null
+     or exists (select from app.mart_change m
+                 where m.organization_id = organization and m.hour = '-infinity' and m.id <> v_state.rebuild_change_id)
+  then
+    v_from := v_state.marts_immutable_before;
     -- Immutable days stay as they are: the days of the new zone start with the next midnight.
-    if isfinite(v_from) then
+    if isfinite(v_from) and v_zone <> v_state.time_zone then
       v_from := (select case d.low when v_from then d.low else d.high end
                    from app.bucket_days(v_zone, array[v_from]) as d);
     end if;
-    delete from mart.metric_timeseries m where m.organization_id = organization and m.ts_bucket >= v_from;
-    delete from mart.analysis_hourly m where m.organization_id = organization and m.ts_bucket >= v_from;
-    delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    delete from mart.analysis_daily_by m
-     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    delete from mart.feature_daily m
-     where m.organization_id = organization and m.day >= (v_from at time zone v_zone)::date;
-    insert into app.mart_state as s (organization_id, time_zone, marts_immutable_before)
-    values (organization, v_zone, v_from)
-    on conflict (organization_id) do update
-      set time_zone = excluded.time_zone, marts_immutable_before = excluded.marts_immutable_before;
+    with deleted as (
+      delete from app.mart_change m
+       where m.organization_id = organization and m.hour = '-infinity'
+      returning m.created_at
+    )
+    select min(d.created_at), o.time_zone into v_since, v_zone
+      from ops.organization o left join deleted d on true
+     where o.id = organization
+     group by o.time_zone;
+    insert into app.mart_change as m (organization_id, source, hour, created_at)
+    values (organization, 'zone', '-infinity', coalesce(v_since, now()))
+    returning m.id into v_state.rebuild_change_id;
+    update app.mart_state s
+       set rebuild_change_id = v_state.rebuild_change_id, rebuild_time_zone = v_zone, rebuild_next_ts = v_from,
+           marts_immutable_before = v_from
+     where s.organization_id = organization;
+  else
+    v_zone := v_state.rebuild_time_zone;
+    v_from := v_state.rebuild_next_ts;
   end if;
-  loop
+  for v_count in 1 .. 100 loop
     select * into v_day from app.mart_next_day(organization, v_zone, v_from, 'infinity');
-    exit when not found;
-    perform app.mart_refresh_day(organization, v_zone, v_day.low, v_day.high);
+    v_is_done := not found;
+    exit when v_is_done;
+    v_starts := v_starts || array(select generate_series(date_trunc('hour', v_day.low, 'UTC'),
+                                                         v_day.high - interval '1 microsecond', interval '1 hour'));
+    v_lows := v_lows || v_day.low;
+    v_highs := v_highs || v_day.high;
     v_hours := v_hours + extract(epoch from v_day.high - v_day.low)::integer / 3600;
     v_from := v_day.high;
   end loop;
+  -- Hours of UTC at both ends may lie in days beside
+  select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
+    from app.bucket_hours(v_zone, v_starts) as h
+   where exists (select from unnest(v_lows, v_highs) as d (low, high) where h.low >= d.low and h.low < d.high);
+  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
+    perform app.mart_refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
+  end loop;
+  if v_is_done then
+    delete from app.mart_change m where m.organization_id = organization and m.id = v_state.rebuild_change_id;
+    update app.mart_state s
+       set time_zone = v_zone, rebuild_change_id = null, rebuild_time_zone = null, rebuild_next_ts = null
+     where s.organization_id = organization;
+  else
+    update app.mart_state s set rebuild_next_ts = v_from where s.organization_id = organization;
+  end if;
   return v_hours;
 end;
 $function$;
 alter function app.mart_rebuild_organization(organization uuid) owner to curestry_definer;
 revoke all on function app.mart_rebuild_organization(organization uuid) from public;
-comment on function app.mart_rebuild_organization(organization uuid) is 'Recomputes all marts of an organization, in its time zone; returns how many hours.';
+comment on function app.mart_rebuild_organization(organization uuid) is 'Goes on with recomputing all marts of an organization, in its time zone; returns how many hours.';
 
 
 -- app.mart_rebuild_start(from_ts timestamp with time zone, to_ts timestamp with time zone, only_organization uuid)
@@ -6800,11 +7592,18 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_all()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_hours integer;
 begin
   -- Always in the same order, so that two of these calls cannot deadlock.
   for organization_id in select o from app.mart_changed_organizations() o order by 1 loop
     begin
-      hours := app.mart_refresh_organization(organization_id);
+      hours := 0;
+      loop
+        v_hours := app.mart_refresh_organization(organization_id);
+        hours := hours + v_hours;
+        exit when not app.mart_is_behind(organization_id);
+      end loop;
     exception when others then
       -- Its changes stay; the others continue
       hours := null;
@@ -6817,7 +7616,7 @@ $function$;
 alter function app.mart_refresh_all() owner to curestry_definer;
 grant execute on function app.mart_refresh_all() to curestry_owner;
 revoke all on function app.mart_refresh_all() from public;
-comment on function app.mart_refresh_all() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" use one transaction for each organization.';
+comment on function app.mart_refresh_all() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" use one transaction for each slice of an organization.';
 
 
 -- app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
@@ -7093,33 +7892,47 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_organization(organization uuid)
  SET search_path TO ''
 AS $function$
 declare
+  v_slice timestamptz[];
+  v_through_id bigint;
   v_sources text[];
   v_hours timestamptz[];
   v_zone text;
-  v_is_new boolean;
   v_immutable_before timestamptz;
   v_source text;
   v_lows timestamptz[];
   v_highs timestamptz[];
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || organization, 0));
+  perform app.organization_lock_take(organization, 'marts');
+  if exists (select from app.mart_change m where m.organization_id = organization and m.hour = '-infinity')
+     or exists (select from app.mart_change m
+                  join ops.organization o on o.id = m.organization_id
+                  left join app.mart_state s on s.organization_id = o.id
+                 where m.organization_id = organization
+                   and (s.rebuild_change_id is not null or coalesce(s.time_zone, 'UTC') <> o.time_zone)) then
+    return app.mart_rebuild_organization(organization);
+  end if;
+  select array_agg(h.hour), max(h.through_id) into v_slice, v_through_id
+    from (select o.hour, min(o.id) as first_id, max(max(o.id)) over () as through_id
+            from (select m.id, m.hour from app.mart_change m
+                   where m.organization_id = organization order by m.id limit 10000) o
+           group by o.hour
+           order by 2
+           limit 200) h;
   with deleted as (
-    delete from app.mart_change m where m.organization_id = organization returning m.source, m.hour
+    delete from app.mart_change m
+     where m.organization_id = organization and m.id <= v_through_id
+       and m.hour = any (v_slice) and m.hour <> '-infinity'
+    returning m.source, m.hour
   ), change as (
     select distinct source, hour from deleted
   )
   select (select array_agg(c.source) from change c), (select array_agg(c.hour) from change c),
-         coalesce(s.time_zone, 'UTC'), coalesce(s.time_zone, 'UTC') <> o.time_zone,
-         coalesce(s.marts_immutable_before, '-infinity')
-    into v_sources, v_hours, v_zone, v_is_new, v_immutable_before
+         coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity')
+    into v_sources, v_hours, v_zone, v_immutable_before
     from (values (organization)) as i (id)
-    left join ops.organization o on o.id = i.id
     left join app.mart_state s on s.organization_id = i.id;
   if v_hours is null then
     return 0;
-  end if;
-  if v_is_new or '-infinity' = any (v_hours) then
-    return app.mart_rebuild_organization(organization);
   end if;
   foreach v_source in array array(select distinct s.source from unnest(v_sources) as s (source) order by 1) loop
     select array_agg(h.low order by h.low), array_agg(h.high order by h.low) into v_lows, v_highs
@@ -7135,7 +7948,7 @@ alter function app.mart_refresh_organization(organization uuid) owner to curestr
 grant execute on function app.mart_refresh_organization(organization uuid) to curestry_owner;
 grant execute on function app.mart_refresh_organization(organization uuid) to curestry_worker;
 revoke all on function app.mart_refresh_organization(organization uuid) from public;
-comment on function app.mart_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date; returns how many hours had changed.';
+comment on function app.mart_refresh_organization(organization uuid) is 'Brings a slice of the marts of one organization up to date; returns how many hours. Call it again while app.mart_is_behind.';
 
 
 -- app.mart_source_table(facts regclass, source text, time_field text, trigger_function text)
@@ -7174,7 +7987,7 @@ CREATE OR REPLACE FUNCTION app.mart_try_refresh_organization(organization uuid)
  SET search_path TO ''
 AS $function$
 begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry refresh ' || organization, 0)) then
+  if not app.organization_lock_try(organization, 'refresh') then
     return null;
   end if;
   return app.mart_refresh_organization(organization);
@@ -7184,7 +7997,7 @@ alter function app.mart_try_refresh_organization(organization uuid) owner to cur
 grant execute on function app.mart_try_refresh_organization(organization uuid) to curestry_owner;
 grant execute on function app.mart_try_refresh_organization(organization uuid) to curestry_worker;
 revoke all on function app.mart_try_refresh_organization(organization uuid) from public;
-comment on function app.mart_try_refresh_organization(organization uuid) is 'Brings the marts of one organization up to date, unless another worker is doing so (null); returns how many hours had changed.';
+comment on function app.mart_try_refresh_organization(organization uuid) is 'Brings a slice of the marts of one organization up to date, unless another worker is doing so (null); returns how many hours.';
 
 
 -- app.member_check_rank(VARIADIC roles text[])
@@ -7377,6 +8190,52 @@ revoke all on function app.organization_if(permission text) from public;
 comment on function app.organization_if(permission text) is 'The organization of the current request if the request holds this permission, else null.';
 
 
+-- app.organization_lock_take(organization uuid, lock_name text)
+CREATE OR REPLACE FUNCTION app.organization_lock_take(organization uuid, lock_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from app.organization_lock l where l.organization_id = organization and l.name = lock_name for update;
+  if not found then
+    insert into app.organization_lock (organization_id, name)
+    select o.id, lock_name from ops.organization o where o.id = organization
+    on conflict do nothing;
+    perform from app.organization_lock l where l.organization_id = organization and l.name = lock_name for update;
+  end if;
+end;
+$function$;
+alter function app.organization_lock_take(organization uuid, lock_name text) owner to curestry_definer;
+revoke all on function app.organization_lock_take(organization uuid, lock_name text) from public;
+comment on function app.organization_lock_take(organization uuid, lock_name text) is 'Waits for a lock of an organization, which this transaction then holds until it ends.';
+
+
+-- app.organization_lock_try(organization uuid, lock_name text)
+CREATE OR REPLACE FUNCTION app.organization_lock_try(organization uuid, lock_name text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from app.organization_lock l where l.organization_id = organization and l.name = lock_name) then
+    insert into app.organization_lock (organization_id, name)
+    select o.id, lock_name from ops.organization o where o.id = organization
+    on conflict do nothing;
+  end if;
+  perform from app.organization_lock l
+    where l.organization_id = organization and l.name = lock_name
+      for update skip locked;
+  return found or not exists (select from ops.organization o where o.id = organization);
+end;
+$function$;
+alter function app.organization_lock_try(organization uuid, lock_name text) owner to curestry_definer;
+revoke all on function app.organization_lock_try(organization uuid, lock_name text) from public;
+comment on function app.organization_lock_try(organization uuid, lock_name text) is 'Takes a lock of an organization until the transaction ends; false if another transaction holds it.';
+
+
 -- app.partition_list(parent regclass)
 CREATE OR REPLACE FUNCTION app.partition_list(parent regclass)
  RETURNS TABLE(name name, from_ts timestamp with time zone, to_ts timestamp with time zone)
@@ -7412,7 +8271,7 @@ declare
   v_month timestamptz;
   v_of regclass;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
+  perform app.lock_take('partitions');
   for v_table in select * from app.partitioned_table order by table_name loop
     v_of := v_table.table_name;
     v_parent := split_part(v_table.table_name, '.', 2);
@@ -7543,7 +8402,7 @@ declare
   v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
 begin
   -- Two imports of the same file at the same time must not duplicate it.
-  perform pg_advisory_xact_lock(hashtextextended('curestry import prompts ' || organization, 0));
+  perform app.organization_lock_take(organization, 'import prompts');
   for v_line in select * from jsonb_array_elements(lines) loop
     line := (v_line ->> 'line')::integer;
     v_record := v_line -> 'record';
@@ -7621,6 +8480,47 @@ revoke all on function app.prompt_version_of(organization uuid, prompt text, ana
 comment on function app.prompt_version_of(organization uuid, prompt text, analysed text) is 'The newest version of a prompt with this text, or its current one if no text is given; null if it never had that text.';
 
 
+-- app.quota_check(quota_name text, present bigint)
+CREATE OR REPLACE FUNCTION app.quota_check(quota_name text, present bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_maximum constant integer := (select q.maximum from app.quota q where q.name = quota_name);
+begin
+  if present >= v_maximum then
+    perform app.refuse('CU006', format('The quota %s is used up: %s; an operator can raise it', quota_name, v_maximum),
+                       null, 'quota_' || quota_name);
+  end if;
+end;
+$function$;
+alter function app.quota_check(quota_name text, present bigint) owner to curestry_definer;
+revoke all on function app.quota_check(quota_name text, present bigint) from public;
+comment on function app.quota_check(quota_name text, present bigint) is 'Refuses (CU006) one more where a quota is used up.';
+
+
+-- app.quota_set(quota_name text, new_maximum integer)
+CREATE OR REPLACE FUNCTION app.quota_set(quota_name text, new_maximum integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update app.quota q set maximum = new_maximum where q.name = quota_name;
+  if not found then
+    perform app.refuse('CU003', format('There is no quota %L', quota_name), 'name');
+  end if;
+end;
+$function$;
+alter function app.quota_set(quota_name text, new_maximum integer) owner to curestry_definer;
+grant execute on function app.quota_set(quota_name text, new_maximum integer) to curestry_owner;
+revoke all on function app.quota_set(quota_name text, new_maximum integer) from public;
+comment on function app.quota_set(quota_name text, new_maximum integer) is 'Changes a quota, for all. For operators.';
+
+
 -- app.refuse(code text, message text, field text, rule text)
 CREATE OR REPLACE FUNCTION app.refuse(code text, message text, field text DEFAULT NULL::text, rule text DEFAULT NULL::text)
  RETURNS void
@@ -7637,6 +8537,31 @@ grant execute on function app.refuse(code text, message text, field text, rule t
 grant execute on function app.refuse(code text, message text, field text, rule text) to curestry_member;
 revoke all on function app.refuse(code text, message text, field text, rule text) from public;
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
+
+
+-- app.request_id_to_keep(request_id text, user_id integer)
+CREATE OR REPLACE FUNCTION app.request_id_to_keep(request_id text, user_id integer)
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select case
+    when request_id is null then ''
+    when request_id ~* '^\W*(migration|retention|restore|erasure|operator|worker|system)\W*$'
+      or request_id like '%@%'
+      or exists (
+           select from core.users u,
+                  unnest(array[split_part(u.email, '@', 1)] || regexp_split_to_array(u.name, '\W+')) as n (word)
+            where u.id = request_id_to_keep.user_id and char_length(n.word) >= 3
+              and position(lower(n.word) in lower(request_id)) > 0)
+      then 'id-' || encode(sha256(convert_to(request_id, 'UTF8')), 'hex')
+    else left(request_id, 128)
+  end;
+$function$;
+alter function app.request_id_to_keep(request_id text, user_id integer) owner to curestry_definer;
+revoke all on function app.request_id_to_keep(request_id text, user_id integer) from public;
+comment on function app.request_id_to_keep(request_id text, user_id integer) is 'The id of a request as the log may keep it: a digest in place of one with an address, the name of the user, or a word of the system''s own.';
 
 
 -- app.require(permission text)
@@ -7729,7 +8654,7 @@ declare
   v_sealed boolean;
   v_retention app.audit_retention;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry audit retention', 0));
+  perform app.lock_take('audit retention');
   select s.through_xid into v_through from app.audit_sealer s;
   select case when bool_and(o.audit_retention_months is not null) then max(o.audit_retention_months) end into v_for_all
     from ops.organization o;
@@ -7784,8 +8709,7 @@ begin
       with act as (
         insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
         select 'retention', a.organization_id, 'detach', 'ops.audit_log', $2.partition_name,
-               jsonb_build_object('retention_id', $2.id, 'from', $2.from_ts, 'to', $2.to_ts, 'rows', count(*),
-                                  'table', $2.table_name)
+               app.retention_statement($2, count(*))
           from app.%1$I a where a.organization_id = any ($1)
          group by a.organization_id
         returning organization_id, id
@@ -7844,7 +8768,7 @@ declare
   v_immutable_before timestamptz;
   v_dropped jsonb := '{}';
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry facts retention', 0)),
+  perform app.lock_take('facts retention'),
           set_config('curestry.retention', 'on', true);
 
   if not dry_run then
@@ -7867,11 +8791,15 @@ begin
       continue when not v_may;
       -- No trigger fires when a partition is dropped
       execute format($query$
-        with removed as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
+        with removed as (
+          select e.organization_id, count(*) as n,
+                 sum(hashtextextended(hash_record_extended(e, 0)::text, 0))::text as digest
+            from app.%1$I e
+           group by 1),
         logged as (
           insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, before_state)
           select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows',
-                 jsonb_build_object('rows', g.n)
+                 jsonb_build_object('rows', g.n, 'digest', g.digest)
             from removed g
         )
         select $1 || coalesce(jsonb_object_agg(g.organization_id,
@@ -8015,21 +8943,29 @@ begin
                           where a.organization_id = l.organization_id
                             and a.entity_type = l.entity_type and a.entity_id = l.entity_id
                             and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
-      returning organization_id, entity_type
+      returning organization_id, entity_type, after_state
     ), number as (
       select l.organization_id, l.entity_type,
              sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
                                when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
                                when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
-             - (select count(*) from entity e
-                 where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
+             - coalesce(min(e.rows), 0) as n,
+             sum(coalesce((l.after_state ->> 'digest')::numeric, 0)
+                 - coalesce((l.before_state ->> 'digest')::numeric, 0)) - coalesce(min(e.digest), 0) as digest,
+             bool_or(coalesce(l.before_state, l.after_state) ? 'digest') as has_digest
         from leaving l
+        left join (select e.organization_id, e.entity_type, count(*) as rows,
+                          sum((e.after_state ->> 'digest')::numeric) as digest
+                     from entity e
+                    group by 1, 2) e on e.organization_id = l.organization_id and e.entity_type = l.entity_type
        where l.summarize_inserts
        group by l.organization_id, l.entity_type
     )
     insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
-      from number n where n.n <> 0
+    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows',
+           jsonb_build_object('rows', n.n)
+           || case when n.has_digest then jsonb_build_object('digest', n.digest::text) else '{}' end
+      from number n where n.n <> 0 or n.digest <> 0
   $query$, partition_name) using organizations;
 
   -- The log has to keep the entry of an erasure as long as it has rows without their values
@@ -8078,6 +9014,17 @@ $function$;
 grant execute on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) to curestry_definer;
 revoke all on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) from public;
 comment on function app.retention_refuse_facts(field text, organization uuid, earliest timestamp with time zone) is 'Refuses facts of a time that the organization no longer keeps: the marts could not count them.';
+
+
+-- app.retention_statement(retention app.audit_retention, rows bigint)
+CREATE OR REPLACE FUNCTION app.retention_statement(retention app.audit_retention, rows bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_build_object('retention_id', (retention).id, 'from', (retention).from_ts, 'to', (retention).to_ts, 'rows', rows, 'table', (retention).table_name);
+grant execute on function app.retention_statement(retention app.audit_retention, rows bigint) to curestry_definer;
+revoke all on function app.retention_statement(retention app.audit_retention, rows bigint) from public;
+comment on function app.retention_statement(retention app.audit_retention, rows bigint) is 'What the log says of an act of retention and the number of rows that left. Called in the time zone UTC.';
 
 
 -- app.role_permissions(role text)
@@ -8705,6 +9652,33 @@ revoke all on function app.task_note_start(task_kind text, task_name text) from 
 comment on function app.task_note_start(task_kind text, task_name text) is 'Notes that a task which runs by itself has begun.';
 
 
+-- app.text_is_plain(text text)
+CREATE OR REPLACE FUNCTION app.text_is_plain(text text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((text !~ '[\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]'::text) AND (text !~ '(^|[\u0001-\u007f])[\u200c\u200d\ufe00-\ufe0f]'::text));
+grant execute on function app.text_is_plain(text text) to curestry_definer;
+revoke all on function app.text_is_plain(text text) from public;
+comment on function app.text_is_plain(text text) is 'Whether a text, as of a name, shows all that is in it.';
+
+
+-- app.tg__finite_time()
+CREATE OR REPLACE FUNCTION app.tg__finite_time()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.refuse('CU004', format('%s: must be a time, and infinity is none', TG_ARGV[0]), TG_ARGV[0],
+                     'finite_time');
+  return null;
+end;
+$function$;
+revoke all on function app.tg__finite_time() from public;
+comment on function app.tg__finite_time() is 'Trigger: refuses infinity; its condition says when.';
+
+
 -- app.tg__mart_changes()
 CREATE OR REPLACE FUNCTION app.tg__mart_changes()
  RETURNS trigger
@@ -8820,6 +9794,7 @@ begin
     from new_rows d,
          lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
                                                d.length_chars, d.length_words) as m
+   where m.value is not null
   on conflict (organization_id, analysis_run_id, key) do update
     set value_num = excluded.value_num, value_text = null, value_json = null;
   return null;
@@ -8828,6 +9803,28 @@ $function$;
 alter function app.tg_analysis_results__metrics() owner to curestry_definer;
 revoke all on function app.tg_analysis_results__metrics() from public;
 comment on function app.tg_analysis_results__metrics() is 'Trigger: mirrors the numbers of an analysis document into the metrics of its run.';
+
+
+-- app.tg_analysis_run__facts_follow()
+CREATE OR REPLACE FUNCTION app.tg_analysis_run__facts_follow()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update ops.analysis_metric m set occurred_at = NEW.occurred_at
+   where m.organization_id = NEW.organization_id and m.analysis_run_id = NEW.id and m.occurred_at <> NEW.occurred_at;
+  update ops.analysis_node_result n set occurred_at = NEW.occurred_at
+   where n.organization_id = NEW.organization_id and n.analysis_run_id = NEW.id and n.occurred_at <> NEW.occurred_at;
+  update ops.judge_score s set occurred_at = NEW.occurred_at
+   where s.organization_id = NEW.organization_id and s.analysis_run_id = NEW.id and s.occurred_at <> NEW.occurred_at;
+  return null;
+end;
+$function$;
+alter function app.tg_analysis_run__facts_follow() owner to curestry_definer;
+revoke all on function app.tg_analysis_run__facts_follow() from public;
+comment on function app.tg_analysis_run__facts_follow() is 'Trigger: what a run has measured counts at the time at which the run counts.';
 
 
 -- app.tg_analysis_run__life()
@@ -8880,6 +9877,24 @@ end;
 $function$;
 revoke all on function app.tg_api_key__life() from public;
 comment on function app.tg_api_key__life() is 'Trigger: revocation is permanent, and a key''s secret, scopes and creator cannot change.';
+
+
+-- app.tg_api_key__name()
+CREATE OR REPLACE FUNCTION app.tg_api_key__name()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  NEW.name := normalize(btrim(NEW.name), NFC);
+  if not app.text_is_plain(NEW.name) then
+    perform app.refuse('CU004', 'name: must not contain control or invisible characters', 'name', 'api_key_name');
+  end if;
+  return NEW;
+end;
+$function$;
+revoke all on function app.tg_api_key__name() from public;
+comment on function app.tg_api_key__name() is 'Trigger: the name of a new key shows all that is in it.';
 
 
 -- app.tg_app_legal_hold__audit()
@@ -9197,7 +10212,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.auth_accounts', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state;
+           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id,
+                           app.audit_secret_digest(jsonb_build_array('core.auth_accounts', n.id, n.access_token, n.raw_profile, n.refresh_token)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -9217,8 +10233,10 @@ begin
                               case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
-           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state,
-           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id) n_state
+           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id,
+                           app.audit_secret_digest(jsonb_build_array('core.auth_accounts', o.id, o.access_token, o.raw_profile, o.refresh_token)) as secrets) o_state,
+           lateral (select n.id, n.user_id, n.provider, n.provider_account_id, n.created_at, n.encryption_key_id,
+                           app.audit_secret_digest(jsonb_build_array('core.auth_accounts', n.id, n.access_token, n.raw_profile, n.refresh_token)) as secrets) n_state
      where n.id is distinct from o.id
         or n.user_id is distinct from o.user_id
         or n.provider is distinct from o.provider
@@ -9245,7 +10263,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.auth_accounts', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id) o_state;
+           lateral (select o.id, o.user_id, o.provider, o.provider_account_id, o.created_at, o.encryption_key_id,
+                           app.audit_secret_digest(jsonb_build_array('core.auth_accounts', o.id, o.access_token, o.raw_profile, o.refresh_token)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -9278,7 +10297,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'core.evaluation_metrics',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
@@ -9299,8 +10319,8 @@ begin
                               case when n.run_id is distinct from o.run_id then 'run_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state,
-           lateral (select n.id, n.run_id, n.node_key, n.metric_name, n.metric_value, n.metric_meta, n.created_at, n.organization_id, n.occurred_at) n_state
+           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state,
+           lateral (select n.id, n.run_id, n.node_key, n.metric_name, n.metric_value, n.metric_meta, n.created_at, n.organization_id, n.occurred_at, hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest) n_state
      where n.id is distinct from o.id
         or n.run_id is distinct from o.run_id
         or n.node_key is distinct from o.node_key
@@ -9316,7 +10336,9 @@ begin
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
            nullif(current_setting('curestry.request_id', true), ''),
-           o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', 'core.evaluation_metrics', count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
@@ -9327,7 +10349,7 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'core.evaluation_metrics', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at) o_state;
+           lateral (select o.id, o.run_id, o.node_key, o.metric_name, o.metric_value, o.metric_meta, o.created_at, o.organization_id, o.occurred_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -9607,7 +10629,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            '00000000-0000-0000-0000-000000000000'::uuid, 'insert', 'core.sessions', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state;
+           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at,
+                           app.audit_secret_digest(jsonb_build_array('core.sessions', n.id, n.jwt_id)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -9624,8 +10647,10 @@ begin
                               case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id,
-           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state,
-           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at) n_state
+           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at,
+                           app.audit_secret_digest(jsonb_build_array('core.sessions', o.id, o.jwt_id)) as secrets) o_state,
+           lateral (select n.id, n.user_id, n.created_at, n.expires_at, n.revoked_at,
+                           app.audit_secret_digest(jsonb_build_array('core.sessions', n.id, n.jwt_id)) as secrets) n_state
      where n.id is distinct from o.id
         or n.user_id is distinct from o.user_id
         or n.jwt_id is distinct from o.jwt_id
@@ -9649,7 +10674,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            '00000000-0000-0000-0000-000000000000'::uuid, 'delete', 'core.sessions', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at) o_state;
+           lateral (select o.id, o.user_id, o.created_at, o.expires_at, o.revoked_at,
+                           app.audit_secret_digest(jsonb_build_array('core.sessions', o.id, o.jwt_id)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -9917,6 +10943,21 @@ revoke all on function app.tg_erasure__append_only() from public;
 comment on function app.tg_erasure__append_only() is 'Trigger: an erasure record gets its counts in its own transaction, and cannot change otherwise.';
 
 
+-- app.tg_installation_secret__keep()
+CREATE OR REPLACE FUNCTION app.tg_installation_secret__keep()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.refuse('CU002', 'The secret of the installation is kept: the digests in the audit log were made with it');
+  return null;
+end;
+$function$;
+revoke all on function app.tg_installation_secret__keep() from public;
+comment on function app.tg_installation_secret__keep() is 'Trigger: refuses every update, delete and truncate of the secret of the installation.';
+
+
 -- app.tg_judge_rubric__immutable()
 CREATE OR REPLACE FUNCTION app.tg_judge_rubric__immutable()
  RETURNS trigger
@@ -9991,7 +11032,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.analysis_metric',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
@@ -10013,8 +11055,8 @@ begin
                               case when n.value_text is distinct from o.value_text then 'value_text' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state,
-           lateral (select n.id, n.organization_id, n.analysis_run_id, n.key, n.value_num, n.value_text, n.value_json, n.occurred_at, n.created_at) n_state
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.key, n.value_num, n.value_text, n.value_json, n.occurred_at, n.created_at, hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.analysis_run_id is distinct from o.analysis_run_id
@@ -10031,7 +11073,9 @@ begin
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
            nullif(current_setting('curestry.request_id', true), ''),
-           o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', 'ops.analysis_metric', count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
@@ -10042,7 +11086,7 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.analysis_metric', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at) o_state;
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.key, o.value_num, o.value_text, o.value_json, o.occurred_at, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10075,7 +11119,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.analysis_node_result',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
@@ -10097,8 +11142,8 @@ begin
                               case when n.status is distinct from o.status then 'status' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state,
-           lateral (select n.id, n.organization_id, n.analysis_run_id, n.node, n.status, n.score, n.details, n.occurred_at, n.created_at) n_state
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state,
+           lateral (select n.id, n.organization_id, n.analysis_run_id, n.node, n.status, n.score, n.details, n.occurred_at, n.created_at, hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.analysis_run_id is distinct from o.analysis_run_id
@@ -10115,7 +11160,9 @@ begin
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
            nullif(current_setting('curestry.request_id', true), ''),
-           o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', 'ops.analysis_node_result', count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
@@ -10126,7 +11173,7 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.analysis_node_result', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at) o_state;
+           lateral (select o.id, o.organization_id, o.analysis_run_id, o.node, o.status, o.score, o.details, o.occurred_at, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10159,7 +11206,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.analysis_run', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state;
+           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id,
+                           app.audit_secret_digest(jsonb_build_array('ops.analysis_run', n.id, n.request_digest)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -10184,8 +11232,10 @@ begin
                               case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state,
-           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id) n_state
+           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id,
+                           app.audit_secret_digest(jsonb_build_array('ops.analysis_run', o.id, o.request_digest)) as secrets) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.prompt_id, n.prompt_content, n.status, n.started_at, n.finished_at, n.meta, n.idempotency_key, n.created_at, n.updated_at, n.occurred_at, n.prompt_version_id,
+                           app.audit_secret_digest(jsonb_build_array('ops.analysis_run', n.id, n.request_digest)) as secrets) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.user_id is distinct from o.user_id
@@ -10217,7 +11267,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.analysis_run', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id) o_state;
+           lateral (select o.id, o.organization_id, o.user_id, o.prompt_id, o.prompt_content, o.status, o.started_at, o.finished_at, o.meta, o.idempotency_key, o.created_at, o.updated_at, o.occurred_at, o.prompt_version_id,
+                           app.audit_secret_digest(jsonb_build_array('ops.analysis_run', o.id, o.request_digest)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10319,7 +11370,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.api_key', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state;
+           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.api_key', n.id, n.key_hash)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -10343,8 +11395,10 @@ begin
                               case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state,
-           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at) n_state
+           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.api_key', o.id, o.key_hash)) as secrets) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.name, n.scopes, n.expires_at, n.is_revoked, n.by_operator, n.parent_key_id, n.revoked_at, n.last_used_at, n.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.api_key', n.id, n.key_hash)) as secrets) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.user_id is distinct from o.user_id
@@ -10374,7 +11428,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.api_key', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at) o_state;
+           lateral (select o.id, o.organization_id, o.user_id, o.name, o.scopes, o.expires_at, o.is_revoked, o.by_operator, o.parent_key_id, o.revoked_at, o.last_used_at, o.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.api_key', o.id, o.key_hash)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10407,7 +11462,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.feature_event',
            case when count(*) = 1 then min(n.id::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;
   elsif TG_OP = 'UPDATE' then
@@ -10427,8 +11483,8 @@ begin
                               case when n.user_id is distinct from o.user_id then 'user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state,
-           lateral (select n.id, n.organization_id, n.user_id, n.feature_key, n.occurred_at, n.event_count, n.created_at) n_state
+           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state,
+           lateral (select n.id, n.organization_id, n.user_id, n.feature_key, n.occurred_at, n.event_count, n.created_at, hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.user_id is distinct from o.user_id
@@ -10443,7 +11499,9 @@ begin
     select nullif(current_setting('curestry.user_id', true), '')::integer,
            nullif(current_setting('curestry.api_key_id', true), '')::uuid,
            nullif(current_setting('curestry.request_id', true), ''),
-           o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', 'ops.feature_event', count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;
   elsif TG_OP = 'DELETE' then
@@ -10454,7 +11512,7 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.feature_event', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at) o_state;
+           lateral (select o.id, o.organization_id, o.user_id, o.feature_key, o.occurred_at, o.event_count, o.created_at, hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10487,7 +11545,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.invitation', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state;
+           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.invitation', n.id, n.code_hash)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -10506,8 +11565,10 @@ begin
                               case when n.organization_user_id is distinct from o.organization_user_id then 'organization_user_id' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state,
-           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at) n_state
+           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.invitation', o.id, o.code_hash)) as secrets) o_state,
+           lateral (select n.id, n.organization_id, n.organization_user_id, n.invited_by_user_id, n.expires_at, n.accepted_at, n.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.invitation', n.id, n.code_hash)) as secrets) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.organization_user_id is distinct from o.organization_user_id
@@ -10533,7 +11594,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.invitation', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at) o_state;
+           lateral (select o.id, o.organization_id, o.organization_user_id, o.invited_by_user_id, o.expires_at, o.accepted_at, o.created_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.invitation', o.id, o.code_hash)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -10961,7 +12023,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            n.organization_id, 'insert', 'ops.provider_credential', n.id, to_jsonb(n_state)
       from new_rows n,
-           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state;
+           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.provider_credential', n.id, n.credential_ref)) as secrets) n_state;
   elsif TG_OP = 'UPDATE' then
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id,
@@ -10981,8 +12044,10 @@ begin
                               case when n.updated_at is distinct from o.updated_at then 'updated_at' end]::text[], null)
       from new_rows n
       join old_rows o on o.id = n.id and o.organization_id = n.organization_id,
-           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state,
-           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at) n_state
+           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.provider_credential', o.id, o.credential_ref)) as secrets) o_state,
+           lateral (select n.id, n.organization_id, n.provider, n.name, n.encryption_key_id, n.meta, n.created_at, n.updated_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.provider_credential', n.id, n.credential_ref)) as secrets) n_state
      where n.id is distinct from o.id
         or n.organization_id is distinct from o.organization_id
         or n.provider is distinct from o.provider
@@ -11009,7 +12074,8 @@ begin
            nullif(current_setting('curestry.request_id', true), ''),
            o.organization_id, 'delete', 'ops.provider_credential', o.id, to_jsonb(o_state)
       from old_rows o,
-           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at) o_state;
+           lateral (select o.id, o.organization_id, o.provider, o.name, o.encryption_key_id, o.meta, o.created_at, o.updated_at,
+                           app.audit_secret_digest(jsonb_build_array('ops.provider_credential', o.id, o.credential_ref)) as secrets) o_state;
   else -- truncate: no rows are given; the statement itself is the event
     insert into ops.audit_log
       (actor_user_id, actor_api_key_id, request_id, organization_id, action, entity_type, entity_id)
@@ -11060,6 +12126,35 @@ revoke all on function app.tg_organization__mart_changes() from public;
 comment on function app.tg_organization__mart_changes() is 'Trigger: the marts of an organization are rebuilt when its time zone changes.';
 
 
+-- app.tg_organization__name()
+CREATE OR REPLACE FUNCTION app.tg_organization__name()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if (TG_OP = 'INSERT' or NEW.slug is distinct from OLD.slug)
+     and (NEW.slug ~ '^user-[0-9]' or NEW.slug = 'legacy')
+     and not coalesce(NEW.slug ~ ('^user-' || NEW.personal_user_id || '(-|$)'), false) then
+    perform app.refuse('CU004', format('slug: %s is reserved, take another one', NEW.slug), 'slug',
+                       'organization_slug_reserved');
+  end if;
+  if TG_OP = 'INSERT' or NEW.name is distinct from OLD.name then
+    NEW.name := normalize(btrim(NEW.name), NFC);
+    if not app.text_is_plain(NEW.name) then
+      perform app.refuse('CU004', 'name: must not contain control or invisible characters', 'name',
+                         'organization_name');
+    end if;
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_organization__name() owner to curestry_definer;
+revoke all on function app.tg_organization__name() from public;
+comment on function app.tg_organization__name() is 'Trigger: a new slug is none that the system gives, and a new name shows all that is in it.';
+
+
 -- app.tg_organization__time_zone()
 CREATE OR REPLACE FUNCTION app.tg_organization__time_zone()
  RETURNS trigger
@@ -11094,6 +12189,25 @@ revoke all on function app.tg_organization__time_zone() from public;
 comment on function app.tg_organization__time_zone() is 'Trigger: the time zone of an organization is one that the server knows, by its full name, and cannot change once facts were removed by age.';
 
 
+-- app.tg_organization_user__keys()
+CREATE OR REPLACE FUNCTION app.tg_organization_user__keys()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  update ops.api_key k set is_revoked = true, revoked_at = now()
+   where k.organization_id = OLD.organization_id and k.user_id = OLD.user_id and not k.is_revoked
+     and exists (select from ops.organization o where o.id = OLD.organization_id);
+  return null;
+end;
+$function$;
+alter function app.tg_organization_user__keys() owner to curestry_definer;
+revoke all on function app.tg_organization_user__keys() from public;
+comment on function app.tg_organization_user__keys() is 'Trigger: the API keys of a member who leaves are revoked.';
+
+
 -- app.tg_organization_user__owner()
 CREATE OR REPLACE FUNCTION app.tg_organization_user__owner()
  RETURNS trigger
@@ -11120,6 +12234,26 @@ revoke all on function app.tg_organization_user__owner() from public;
 comment on function app.tg_organization_user__owner() is 'Trigger: the last active owner of an organization cannot be removed.';
 
 
+-- app.tg_organization_user__quota()
+CREATE OR REPLACE FUNCTION app.tg_organization_user__quota()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from ops.organization o where o.id = NEW.organization_id for no key update;
+  perform app.quota_check('members_of_organization', (
+    select count(*) from ops.organization_user m
+     where m.organization_id = NEW.organization_id and m.status <> 'removed' and m.user_id <> NEW.user_id));
+  return NEW;
+end;
+$function$;
+alter function app.tg_organization_user__quota() owner to curestry_definer;
+revoke all on function app.tg_organization_user__quota() from public;
+comment on function app.tg_organization_user__quota() is 'Trigger: the quota of members, with invitations.';
+
+
 -- app.tg_prompt_relations__no_cycle()
 CREATE OR REPLACE FUNCTION app.tg_prompt_relations__no_cycle()
  RETURNS trigger
@@ -11130,7 +12264,7 @@ AS $function$
 declare
   v_cycle text;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry prompt relations ' || NEW.organization_id, 0));
+  perform app.organization_lock_take(NEW.organization_id, 'prompt relations');
   with recursive reached (id, path) as (
     select NEW.target_id, array[NEW.source_id, NEW.target_id]::text[]
     union all
@@ -11187,6 +12321,38 @@ $function$;
 alter function app.tg_prompts__versions() owner to curestry_definer;
 revoke all on function app.tg_prompts__versions() from public;
 comment on function app.tg_prompts__versions() is 'Trigger: keeps every text of a prompt in core.prompt_versions.';
+
+
+-- app.tg_users__text()
+CREATE OR REPLACE FUNCTION app.tg_users__text()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  -- Rows of the old backends keep what they have until it is changed
+  if NEW.email is not null and (TG_OP = 'INSERT' or NEW.email is distinct from OLD.email) then
+    NEW.email := app.email_normalize(NEW.email);
+  end if;
+  if NEW.name is not null and (TG_OP = 'INSERT' or NEW.name is distinct from OLD.name) then
+    NEW.name := normalize(btrim(NEW.name), NFC);
+    if not app.text_is_plain(NEW.name) then
+      perform app.refuse('CU004', 'name: must not contain control or invisible characters', 'name', 'users_name');
+    end if;
+  end if;
+  if NEW.avatar_url is not null and (TG_OP = 'INSERT' or NEW.avatar_url is distinct from OLD.avatar_url)
+     and (NEW.avatar_url !~* '^https?://[^\s/<>"''`\\@]+(/[^\s<>"''`\\]*)?$' or not app.text_is_plain(NEW.avatar_url))
+  then
+    perform app.refuse('CU004', 'avatarUrl: must be an address that begins with https:// or http://',
+                       'avatarUrl', 'users_avatar_url');
+  end if;
+  return NEW;
+end;
+$function$;
+alter function app.tg_users__text() owner to curestry_definer;
+revoke all on function app.tg_users__text() from public;
+comment on function app.tg_users__text() is 'Trigger: a new e-mail address is normalized, a new name shows all that is in it, a new picture is on the web.';
 
 
 -- app.tg_workflow_nodes__life()
@@ -11263,7 +12429,7 @@ begin
   select array_agg(u.id) filter (where u.email = user_email or not e.is_exact) into v_users
     from core.users u,
          lateral (select exists (select from core.users x where x.email = user_email) as is_exact) e
-   where lower(u.email) = lower(user_email);
+   where lower(u.email) in (lower(user_email), lower(normalize(btrim(user_email), NFKC)));
   if v_users is null then
     perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
   elsif cardinality(v_users) > 1 then
@@ -11288,22 +12454,31 @@ CREATE OR REPLACE FUNCTION app.user_ensure(user_email text)
  SET search_path TO ''
 AS $function$
 declare
+  v_email constant text := app.email_normalize(user_email);
   v_user integer;
   v_organization uuid;
+  v_slug text;
 begin
-  select u.id into v_user from core.users u where lower(u.email) = lower(user_email);
+  select u.id into v_user from core.users u where lower(u.email) = lower(v_email);
   if found then
     return v_user;
   end if;
-  insert into core.users (email) values (user_email)
+  insert into core.users (email) values (v_email)
   on conflict do nothing
   returning id into v_user;
   if not found then -- created by another connection at the same time
-    select u.id into strict v_user from core.users u where lower(u.email) = lower(user_email);
+    select u.id into strict v_user from core.users u where lower(u.email) = lower(v_email);
     return v_user;
   end if;
-  insert into ops.organization (name, slug, personal_user_id) values (user_email, 'user-' || v_user, v_user)
-  returning id into v_organization;
+  v_slug := 'user-' || v_user;
+  loop
+    insert into ops.organization (name, slug, personal_user_id) values (v_email, v_slug, v_user)
+    on conflict on constraint unq_organization_slug do nothing
+    returning id into v_organization;
+    exit when found;
+    -- Somebody took it when that was not refused yet
+    v_slug := 'user-' || v_user || '-' || left(md5(gen_random_uuid()::text), 8);
+  end loop;
   insert into ops.organization_user (organization_id, user_id, role) values (v_organization, v_user, 'owner');
   return v_user;
 end;
@@ -11364,7 +12539,7 @@ CREATE OR REPLACE FUNCTION app.worker_heartbeat_record(worker text)
  SET search_path TO ''
 AS $function$
 begin
-  perform pg_try_advisory_lock(app.worker_lock_key(worker));
+  perform set_config('application_name', left('curestry worker ' || worker, 63), false);
   insert into app.worker_heartbeat (worker_id) values (worker)
   on conflict on constraint pk_worker_heartbeat do update set heartbeat_at = clock_timestamp();
 end;
@@ -11387,6 +12562,22 @@ revoke all on function app.worker_heartbeat_timeout() from public;
 comment on function app.worker_heartbeat_timeout() is 'How long a worker may be silent before it counts as dead: four of its heartbeats.';
 
 
+-- app.worker_is_connected(worker text)
+CREATE OR REPLACE FUNCTION app.worker_is_connected(worker text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select exists (select from pg_catalog.pg_stat_activity a
+                  where a.application_name = left('curestry worker ' || worker, 63)
+                    and pg_has_role(a.usesysid, 'curestry_worker', 'member'));
+$function$;
+alter function app.worker_is_connected(worker text) owner to curestry_definer;
+revoke all on function app.worker_is_connected(worker text) from public;
+comment on function app.worker_is_connected(worker text) is 'Whether the connection of a worker that its heartbeats use is there.';
+
+
 -- app.worker_list_dead(suspects text[], timeout interval)
 CREATE OR REPLACE FUNCTION app.worker_list_dead(suspects text[], timeout interval)
  RETURNS text[]
@@ -11397,13 +12588,13 @@ AS $function$
   with gone as (
     delete from app.worker_heartbeat h
      where greatest(h.heartbeat_at, pg_postmaster_start_time()) < clock_timestamp() - timeout
-       and pg_try_advisory_xact_lock(app.worker_lock_key(h.worker_id))
+       and not app.worker_is_connected(h.worker_id)
     returning h.worker_id
   ), strangers as (
     select s.worker_id
       from unnest(suspects) as s (worker_id)
      where not exists (select from app.worker_heartbeat h where h.worker_id = s.worker_id)
-       and pg_try_advisory_xact_lock(app.worker_lock_key(s.worker_id))
+       and not app.worker_is_connected(s.worker_id)
   )
   select coalesce(array_agg(d.worker_id), '{}')
     from (select g.worker_id from gone g union select s.worker_id from strangers s) d;
@@ -11412,17 +12603,6 @@ alter function app.worker_list_dead(suspects text[], timeout interval) owner to 
 grant execute on function app.worker_list_dead(suspects text[], timeout interval) to curestry_worker;
 revoke all on function app.worker_list_dead(suspects text[], timeout interval) from public;
 comment on function app.worker_list_dead(suspects text[], timeout interval) is 'Forgets and answers the workers that died: known ones, and those of the suspects that never had a heartbeat.';
-
-
--- app.worker_lock_key(worker text)
-CREATE OR REPLACE FUNCTION app.worker_lock_key(worker text)
- RETURNS bigint
- LANGUAGE sql
- IMMUTABLE
-RETURN hashtextextended(('curestry worker '::text || worker), (0)::bigint);
-grant execute on function app.worker_lock_key(worker text) to curestry_definer;
-revoke all on function app.worker_lock_key(worker text) from public;
-comment on function app.worker_lock_key(worker text) is 'The key of the advisory lock that a worker''s connection holds for as long as the worker lives.';
 
 
 -- app.worker_reap(timeout interval)
@@ -11700,6 +12880,12 @@ declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce(
     (select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+  -- Days are of two zones while the marts are rebuilt for another one
+  v_part constant text := case
+    when metric_series.bucket = 'HOUR' or exists (
+           select from app.mart_state s
+            where s.organization_id = v_organization and s.rebuild_time_zone <> s.time_zone) then 'hour'
+    else 'day' end;
 begin
   if source not in ('metric', 'node', 'judge', 'evaluation') then
     perform app.refuse('CU004',
@@ -11716,8 +12902,7 @@ begin
              max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
         from bucket b
         left join app.mart_merge_metric_timeseries(
-               v_organization, metric_series.source,
-               case metric_series.bucket when 'HOUR' then 'hour' else 'day' end, metric_series.key,
+               v_organization, metric_series.source, v_part, metric_series.key,
                (select array_agg(a.low order by a.n) from bucket a),
                (select array_agg(a.high order by a.n) from bucket a)) as m
           on m.ts_bucket = b.low
@@ -11942,9 +13127,14 @@ declare
   v_user constant integer := app.require_person();
   v_organization ops.organization;
 begin
+  -- One at a time
+  perform from core.users u where u.id = v_user for no key update;
+  perform app.quota_check('organizations_of_person',
+                          (select count(*) from app.organization_creation c where c.user_id = v_user));
   insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug)
   returning * into v_organization;
   insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner');
+  insert into app.organization_creation (organization_id, user_id) values (v_organization.id, v_user);
   return v_organization;
 end;
 $function$;
@@ -11975,7 +13165,7 @@ begin
     when v_last.action in ('delete', 'truncate') then null
     when v_last.after_state is null and v_last.erasure_id is not null then
       jsonb_build_object('erased', v_last.erasure_id)
-    else v_last.after_state
+    else v_last.after_state - 'secrets'
   end;
 end;
 $function$;
@@ -12010,7 +13200,11 @@ begin
                   when 'insert' then ' created it'
                   when 'delete' then ' removed it'
                   when 'truncate' then ' removed all rows of ' || v_table
-                  else ' changed ' || coalesce(s.columns, 'nothing')
+                  when 'update' then
+                    case when v_table = 'ops.organization_user' and a.before_state ->> 'status' = 'invited'
+                              and a.after_state ->> 'status' = 'active'
+                         then ' accepted the invitation: ' else ' changed ' end
+                    || coalesce(s.columns, 'nothing')
                 end end
            || case when a.erasure_id is null then '' else ' (the values were erased)' end
       from app.audit_entity_entries(v_organization, v_table, entity_history.id) a
@@ -12019,16 +13213,18 @@ begin
       left join lateral (
         select array_agg(row(n.name, a.before_state -> n.name, a.after_state -> n.name)::ops.column_change
                          order by n.name) as changes
-          from (select unnest(a.changed_columns) as name
+          from (select w.name from unnest(a.changed_columns) as w (name) where w.name <> 'updated_at'
                 union
                 select j.key from jsonb_each(coalesce(a.after_state, a.before_state)) j
-                 where a.action <> 'update' and j.value <> 'null') n) c on true
+                 where a.action <> 'update' and j.value <> 'null' and j.key <> 'secrets') n) c on true
       left join lateral (
-        select case count(*) when 1 then min(w.name)
-               else array_to_string((array_agg(w.name order by w.name))[:count(*)::integer - 1], ', ')
-                    || ' and ' || max(w.name) end as columns
-          from unnest(a.changed_columns) as w (name)
-         where w.name <> 'updated_at'
+        select case count(*) when 1 then min(w.words)
+               else array_to_string((array_agg(w.words order by w.name))[:count(*)::integer - 1], ', ')
+                    || ' and ' || (array_agg(w.words order by w.name desc))[1] end as columns
+          from (select c.name, app.audit_change_in_words(
+                                 c.name, a.before_state -> c.name, a.after_state -> c.name) as words
+                  from unnest(a.changed_columns) as c (name)
+                 where c.name <> 'updated_at') w
         having count(*) > 0) s on true
      order by a.seq desc;
 end;
@@ -12122,7 +13318,7 @@ declare
 begin
   perform app.member_check_rank(role);
   perform from ops.organization o where o.id = v_organization for no key update;
-  v_user := app.user_ensure(btrim(email));
+  v_user := app.user_ensure(email);
   select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
   if v_member.status = 'active' then
     perform app.refuse('CU005', 'This person is a member already; change the role instead',
@@ -12140,7 +13336,7 @@ begin
    where i.organization_id = v_organization and i.organization_user_id = v_member.id and i.accepted_at is null;
   insert into ops.invitation (organization_id, organization_user_id, code_hash, invited_by_user_id, expires_at)
   values (v_organization, v_member.id, encode(sha256(convert_to(v_code, 'UTF8')), 'hex'), app.user_id(), v_expires);
-  return row(v_member.id, v_user, btrim(email), v_member.role, v_code, v_expires)::ops.new_invitation;
+  return row(v_member.id, v_user, app.email_normalize(email), v_member.role, v_code, v_expires)::ops.new_invitation;
 end;
 $function$;
 alter function ops.invite_member(email text, role text) owner to curestry_definer;

@@ -21,9 +21,13 @@ begin
     perform app.refuse('CU004', format('scopes: %L is not a permission; these are: %s', v_unknown,
       array_to_string(app.role_permissions('owner'), ', ')), 'scopes', 'chk_api_key_scopes');
   end if;
-  if valid_until <= now() then
-    perform app.refuse('CU004', 'expiresAt: must lie in the future', 'expiresAt');
+  if valid_until <= now() or not isfinite(valid_until) then
+    perform app.refuse('CU004', 'expiresAt: must be a time in the future', 'expiresAt');
   end if;
+  perform from ops.organization o where o.id = organization for no key update;
+  perform app.quota_check('api_keys_of_organization', (
+    select count(*) from ops.api_key k
+     where k.organization_id = organization and not k.is_revoked and (k.expires_at is null or k.expires_at > now())));
   return query
     insert into ops.api_key as k
       (id, organization_id, user_id, by_operator, parent_key_id, name, key_hash, scopes, expires_at)

@@ -10,8 +10,9 @@ language sql immutable
 begin atomic
   select m.key, m.value
     from (values
-      ('overall_score', overall_score::numeric), ('judge_score', judge_score::numeric),
-      ('semantic_entropy', semantic_entropy::numeric), ('complexity_score', complexity_score::numeric),
+      ('overall_score', app.exact_numeric(overall_score)), ('judge_score', app.exact_numeric(judge_score)),
+      ('semantic_entropy', app.exact_numeric(semantic_entropy)),
+      ('complexity_score', app.exact_numeric(complexity_score)),
       ('length_chars', length_chars::numeric), ('length_words', length_words::numeric)) as m (key, value);
 end;
 revoke execute on function app.analysis_document_metrics from public;

@@ -45,13 +45,13 @@ begin
       (v_result ->> 'lengthChars')::integer, (v_result ->> 'lengthWords')::integer,
       v_result -> 'contradictions', v_result -> 'patches', v_result -> 'clarifyQuestions',
       v_result -> 'extraMetadata')::ops.analysis_result_item end,
-    (select array_agg(row(m ->> 'key', (m ->> 'valueNum')::numeric, m ->> 'valueText',
+    (select array_agg(row(m ->> 'key', trim_scale((m ->> 'valueNum')::numeric), m ->> 'valueText',
                           nullif(m -> 'valueJson', 'null'))::ops.analysis_metric_item order by n)
        from jsonb_array_elements(nullif(record -> 'metrics', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'node', m ->> 'status', (m ->> 'score')::numeric,
+    (select array_agg(row(m ->> 'node', m ->> 'status', trim_scale((m ->> 'score')::numeric),
                           nullif(m -> 'details', 'null'))::ops.analysis_node_result_item order by n)
        from jsonb_array_elements(nullif(record -> 'nodeResults', 'null')) with ordinality as e (m, n)),
-    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', (m ->> 'score')::numeric, m ->> 'comment',
+    (select array_agg(row(m ->> 'rubric', m ->> 'criterion', trim_scale((m ->> 'score')::numeric), m ->> 'comment',
                           nullif(m -> 'evidence', 'null'))::ops.judge_score_item order by n)
        from jsonb_array_elements(nullif(record -> 'scores', 'null')) with ordinality as e (m, n))
   )::ops.analysis_item;

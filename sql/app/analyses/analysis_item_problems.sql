@@ -13,6 +13,11 @@ language sql stable security definer set search_path = '' as $$
       from item i
      where i.prompt_id is null and i.prompt_content is null
     union all
+    -- The gateway says so of an item with a text that no database could hold.
+    select i.ordinality, substr(i.prompt_content, 2)
+      from item i
+     where i.prompt_content like U&'\FDD0%'
+    union all
     -- Of a text that is too long for its type, PostgreSQL does not say which it is.
     select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
       from item i, lateral (

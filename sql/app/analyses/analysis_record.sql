@@ -13,7 +13,8 @@ begin
     begin
       return app.analysis_store(organization, analysis_record.user_id, items);
     exception
-      when integrity_constraint_violation or data_exception then null; -- one of them is bad: find out which
+      when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
+        null; -- one of them is bad: find out which
     end;
   end if;
 
@@ -24,7 +25,7 @@ begin
       else
         v_answer[n] := (app.analysis_store(organization, analysis_record.user_id, items[n:n]))[1];
       end if;
-    exception when integrity_constraint_violation or data_exception then
+    exception when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
       get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
         v_table = table_name, v_constraint = constraint_name, v_column = column_name;
       v_answer[n] := row('invalid', null, app.constraint_violation_message(

@@ -10,6 +10,7 @@ begin
     from new_rows d,
          lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
                                                d.length_chars, d.length_words) as m
+   where m.value is not null
   on conflict (organization_id, analysis_run_id, key) do update
     set value_num = excluded.value_num, value_text = null, value_json = null;
   return null;

@@ -24,6 +24,8 @@ begin
   execute format('alter role %I set default_transaction_read_only = on', analyst);
   execute format('alter role %I set statement_timeout = %L', analyst, '60s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', analyst, '10min');
+  -- Only a member of a login may end its sessions: app.analyst_end_sessions
+  execute format('grant %I to curestry_definer', analyst);
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
   -- Grants of an earlier login of this name, which was dropped by hand, do not apply to this one
   perform app.analyst_revoke(analyst, app.organization_by_slug(o))

@@ -4,10 +4,9 @@ language sql stable security definer set search_path = '' as $$
          coalesce(array_agg(o.slug::text order by o.slug) filter (where o.id is not null), '{}'),
          (select count(*) from pg_catalog.pg_stat_activity a where a.usename = r.rolname)
     from pg_catalog.pg_roles r
-    join pg_catalog.pg_auth_members m on m.member = r.oid and m.roleid = 'curestry_analyst'::regrole
     left join ops.analyst_grant g on g.role_name = r.rolname
     left join ops.organization o on o.id = g.organization_id
-   where r.rolcanlogin
+   where app.analyst_is_login(r.rolname)
    group by r.rolname
    order by r.rolname;
 $$;

@@ -4,6 +4,7 @@ language plpgsql volatile security definer set search_path = '' as $$
 begin
   delete from ops.analyst_grant g where g.organization_id = organization and g.role_name = analyst;
   if found then
+    perform app.analyst_disconnect(analyst);
     return true;
   end if;
   if not exists (select from app.analyst_list() a where a.name = analyst) then
@@ -16,5 +17,5 @@ alter function app.analyst_revoke owner to curestry_definer;
 revoke execute on function app.analyst_revoke from public;
 grant execute on function app.analyst_revoke to curestry_owner;
 comment on function app.analyst_revoke is
-  'Revokes an analyst''s access to an organization, from the next statement on; returns whether it had been granted. '
-  'For operators.';
+  'Revokes an analyst''s access to an organization, and ends the sessions of the login; returns whether it had been '
+  'granted. For operators.';

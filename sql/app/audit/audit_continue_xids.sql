@@ -9,7 +9,8 @@ declare
   v_next constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
   v_known bigint;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0));
+  -- Nothing is sealed meanwhile
+  perform from app.audit_sealer for update;
   select greatest(s.through_xid, (select max(a.xid) + 1 from ops.audit_log a where a.xid >= s.through_xid))
     into v_known
     from app.audit_sealer s;

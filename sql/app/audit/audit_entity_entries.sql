@@ -8,6 +8,11 @@ language sql stable set search_path = '' as $$
     select * from ops.audit_log a
      where a.organization_id = organization and a.entity_type = type and a.entity_id = audit_entity_entries.id
        and a.action <> 'erase'
+       -- One that restates what the log has already says nothing new
+       and not (a.action = 'baseline'
+                and exists (select from ops.audit_log e
+                             where e.organization_id = organization and e.entity_type = type
+                               and e.entity_id = audit_entity_entries.id and e.seq < a.seq and e.action <> 'erase'))
   )
   select * from own
   union all

@@ -3,6 +3,12 @@
  * costs a third less than jsonb_build_object with each name. The body depends only on the catalogue and on
  * app.audited_table; app.security_findings compares the deployed one with the one that would be generated now, so a
  * new column cannot be forgotten.
+ *
+ * Of secret columns a state has a keyed digest, "secrets". Of facts whose inserts are summarized, the log has the sum
+ * of a hash of each row, in any order, which can be compared with that of the table. The hash is PostgreSQL's own, of
+ * 64 bits, because recording must stay cheap: it finds a change, but not one that was computed to leave the sum as it
+ * is. It is taken twice: that of a record is linear, so that values which changed places between two rows would leave
+ * the sum. It covers all columns: a migration that adds one to such a table ends with app.audit_baseline_facts.
  */
 create or replace function app.audit_trigger_source(audited app.audited_table) returns text
 language plpgsql stable set search_path = '' as $$
@@ -24,6 +30,8 @@ declare
   v_same_row text := format('o.%1$I = n.%1$I', audited.id_column);
   v_new_state text;
   v_old_state text;
+  v_new_digest text := '';
+  v_old_digest text := '';
   v_changed text;
   v_differs text;
   v_insert text;
@@ -36,8 +44,18 @@ begin
   if audited.organization_column <> audited.id_column then
     v_same_row := v_same_row || format(' and o.%1$I = n.%1$I', audited.organization_column);
   end if;
-  select format('lateral (select %s) n_state', string_agg(format('n.%I', a.attname), ', ' order by a.attnum)),
-         format('lateral (select %s) o_state', string_agg(format('o.%I', a.attname), ', ' order by a.attnum))
+  if audited.secret_columns <> '{}' then
+    v_new_digest := format(E',\n                           %s as secrets', app.audit_secret_source(audited, 'n'));
+    v_old_digest := format(E',\n                           %s as secrets', app.audit_secret_source(audited, 'o'));
+  end if;
+  if audited.summarize_inserts then
+    v_new_digest := v_new_digest || ', hashtextextended(hash_record_extended(n, 0)::text, 0)::text as digest';
+    v_old_digest := v_old_digest || ', hashtextextended(hash_record_extended(o, 0)::text, 0)::text as digest';
+  end if;
+  select format('lateral (select %s%s) n_state', string_agg(format('n.%I', a.attname), ', ' order by a.attnum),
+                v_new_digest),
+         format('lateral (select %s%s) o_state', string_agg(format('o.%I', a.attname), ', ' order by a.attnum),
+                v_old_digest)
     into v_new_state, v_old_state
     from pg_catalog.pg_attribute a
    where a.attrelid = audited.table_name::regclass and a.attnum > 0 and not a.attisdropped
@@ -55,12 +73,15 @@ begin
     select %s,
            n.organization_id, 'insert', %L,
            case when count(*) = 1 then min(n.%I::text) else count(*) || ' rows' end,
-           jsonb_build_object('rows', count(*))
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(n, 0)::text, 0))::text)
       from new_rows n
      group by n.organization_id;$insert$, v_who, audited.table_name, audited.id_column);
     v_removal_by_age := format($delete$
     select %s,
-           o.organization_id, 'delete', %L, count(*) || ' rows', jsonb_build_object('rows', count(*))
+           o.organization_id, 'delete', %L, count(*) || ' rows',
+           jsonb_build_object('rows', count(*),
+                              'digest', sum(hashtextextended(hash_record_extended(o, 0)::text, 0))::text)
       from old_rows o
      group by o.organization_id;$delete$, v_who, audited.table_name);
   else

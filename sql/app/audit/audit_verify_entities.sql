@@ -1,7 +1,8 @@
 /*
- * Compares the tables with the log: the current row of every audited entity equals its last after_state, and deleted
- * rows do not exist. This finds changes that were made while a trigger was disabled. For facts whose inserts are
- * summarized, the numbers are compared.
+ * Compares the tables with the log: the current row of every audited entity equals its last after_state, its secret
+ * columns by their digest, and deleted rows do not exist. This finds changes that were made while a trigger was
+ * disabled. For facts whose inserts are summarized, the numbers and the sums of digests are compared, for each
+ * organization; where they differ, those of each transaction say which one recorded the row, if they can.
  */
 create or replace function app.audit_verify_entities()
 returns table (organization_id uuid, problem text, entity_type text, entity_id text, detail text)
@@ -15,7 +16,9 @@ declare
 begin
   for v_table in select * from app.audited_table order by table_name loop
     v_of := v_table.table_name;
-    v_left_out := v_table.secret_columns || v_table.note_columns;
+    -- The digests of facts are compared by their sum
+    v_left_out := v_table.secret_columns || v_table.note_columns
+                  || case when v_table.summarize_inserts then array['digest'] else '{}'::text[] end;
     -- A column that was added later is null in rows that were not changed since.
     select jsonb_object_agg(a.attname, null) into v_blank
       from pg_catalog.pg_attribute a
@@ -35,7 +38,7 @@ begin
          order by a.organization_id, a.entity_id, a.seq desc
       ), present as (
         select (case when $6 then t.%I::text else '00000000-0000-0000-0000-000000000000' end)::uuid
-                 as organization_id, t.%I::text as entity_id, to_jsonb(t) - $2 as state
+                 as organization_id, t.%I::text as entity_id, (to_jsonb(t) || %s) - $2 as state
           from %s t
       )
       select coalesce(p.organization_id, l.organization_id),
@@ -60,23 +63,33 @@ begin
                when l.action = 'delete' then true
                else p.state is distinct from l.after_state - $2 and not ($3 and l.after_state ? 'rows')
              end
-    $query$, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column, v_of)
+    $query$, coalesce(v_table.organization_column, v_table.id_column), v_table.id_column,
+             app.audit_digest_source(v_table, 't'), v_of)
       using v_table.table_name, v_left_out, v_table.summarize_inserts, v_blank, v_truncated,
             v_table.organization_column is not null;
     if v_table.summarize_inserts then
       return query execute format($query$
-        select coalesce(p.organization_id, l.organization_id), 'number differs from the log', %2$L, null::text,
-               coalesce(p.n, 0) || ' rows, and by the log ' || coalesce(l.n, 0)
-          from (select t.organization_id, count(*) as n from %1$s t group by 1) p
-          full join (select a.organization_id,
-                            sum(case a.action when 'insert' then (a.after_state ->> 'rows')::bigint
-                                              when 'baseline' then coalesce((a.after_state ->> 'rows')::bigint, 1)
-                                              when 'delete' then -coalesce((a.before_state ->> 'rows')::bigint, 1)
-                                              else 0 end) as n
-                       from ops.audit_log a where a.entity_type = %2$L and a.seq > %3$L group by 1) l
-            on l.organization_id = p.organization_id
-         where coalesce(p.n, 0) <> coalesce(l.n, 0)
-      $query$, v_of, v_table.table_name, v_truncated);
+        with present as (
+          select t.organization_id, count(*) as rows,
+                 sum(hashtextextended(hash_record_extended(t, 0)::text, 0)) as digest
+            from %1$s t
+           group by 1
+        )
+        select coalesce(p.organization_id, l.organization_id),
+               case when coalesce(p.rows, 0) <> coalesce(l.rows, 0) then 'number differs from the log'
+                    else 'changed past the log' end,
+               %2$L, null::text,
+               case when coalesce(p.rows, 0) <> coalesce(l.rows, 0)
+                    then format('%%s rows, and by the log %%s', coalesce(p.rows, 0), coalesce(l.rows, 0))
+                    else 'as many rows as the log says, and at least one of them is another one'
+                         || coalesce(': see those recorded at ' || app.audit_differing_facts(%2$L, p.organization_id),
+                                     '') end
+          from present p
+          full join app.audit_fact_sums(%2$L) l on l.organization_id = p.organization_id
+         where coalesce(p.rows, 0) <> coalesce(l.rows, 0)
+            -- An erasure takes the digests of what it removed out of the log
+            or p.digest is distinct from l.digest and coalesce(p.rows, 0) > 0
+      $query$, v_of, v_table.table_name);
     end if;
   end loop;
 end;

@@ -13,9 +13,11 @@ declare
   v_batch record;
   v_seal app.audit_seal;
 begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry audit seal', 0)) then
+  perform from app.audit_sealer for update skip locked;
+  if not found then
     return;
   end if;
+  -- A further statement, whose snapshot has what the sealer before has written
   select s.through_xid, pg_snapshot_xmin(pg_current_snapshot())::text::bigint + s.xid_offset,
          pg_snapshot_xmax(pg_current_snapshot())::text::bigint + s.xid_offset
     into v_from, v_through, v_next

@@ -1,15 +1,21 @@
+/* Each moment is compared with three days only, found by their date, and each day is computed once. */
 create or replace function app.bucket_days(zone text, moments timestamptz[])
 returns table (day date, low timestamptz, high timestamptz)
-language sql stable set search_path = '' as $$
-  select d.day, d.low, d.high
-    from (select c.day, app.bucket_day_start(zone, c.day) as low, app.bucket_day_start(zone, c.day + 1) as high,
-                 c.first, c.last
-            from (select (m.moment at time zone zone)::date + k.n as day, min(m.moment) as first, max(m.moment) as last
-                    -- And the days beside it, because clocks may change at midnight
-                    from unnest(moments) as m (moment), generate_series(-1, 1) as k (n)
-                   group by 1) c) d
-   where d.last >= d.low and d.first < d.high and d.low < d.high
-     and exists (select from unnest(moments) as m (moment) where m.moment >= d.low and m.moment < d.high);
+language sql stable set search_path = '' set enable_hashjoin = on as $$
+  with moment as materialized (
+    select m.moment, (m.moment at time zone zone)::date as day from (select distinct unnest(moments) as moment) m
+  ), start as materialized (
+    select d.day, app.bucket_day_start(zone, d.day) as low
+      -- The days beside it, because clocks may change at midnight, and the end of the last one
+      from (select distinct m.day + k.n as day from moment m, generate_series(-1, 2) as k (n)) d
+  ), day as materialized (
+    select s.day, s.low, lead(s.low) over (order by s.day) as high, lead(s.day) over (order by s.day) as next
+      from start s
+  )
+  select distinct d.day, d.low, d.high
+    from (select m.moment, m.day + k.n as day from moment m, generate_series(-1, 1) as k (n)) c
+    join day d on d.day = c.day
+   where d.next = d.day + 1 and c.moment >= d.low and c.moment < d.high;
 $$;
 revoke execute on function app.bucket_days from public;
 grant execute on function app.bucket_days to curestry_definer;

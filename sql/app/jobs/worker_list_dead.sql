@@ -7,13 +7,13 @@ language sql volatile security definer set search_path = '' as $$
   with gone as (
     delete from app.worker_heartbeat h
      where greatest(h.heartbeat_at, pg_postmaster_start_time()) < clock_timestamp() - timeout
-       and pg_try_advisory_xact_lock(app.worker_lock_key(h.worker_id))
+       and not app.worker_is_connected(h.worker_id)
     returning h.worker_id
   ), strangers as (
     select s.worker_id
       from unnest(suspects) as s (worker_id)
      where not exists (select from app.worker_heartbeat h where h.worker_id = s.worker_id)
-       and pg_try_advisory_xact_lock(app.worker_lock_key(s.worker_id))
+       and not app.worker_is_connected(s.worker_id)
   )
   select coalesce(array_agg(d.worker_id), '{}')
     from (select g.worker_id from gone g union select s.worker_id from strangers s) d;

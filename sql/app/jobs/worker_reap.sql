@@ -1,7 +1,8 @@
 /*
  * graphile-worker waits four hours before it takes a job from a worker that is gone. Runs with the rights of
  * curestry_worker, to whom the queue belongs. graphile_worker._private_jobs is no public interface of that library:
- * package.json pins its version, and test/worker/crash.test.ts fails where another one keeps its jobs otherwise.
+ * package.json pins its version, and test/worker/crashes_lose_nothing.test.ts fails where another one keeps its jobs
+ * otherwise.
  */
 create or replace function app.worker_reap(timeout interval default app.worker_heartbeat_timeout()) returns integer
 language plpgsql volatile set search_path = '' as $$

@@ -10,6 +10,9 @@ declare
   v_immutable_before timestamptz;
 begin
   perform app.mart_refresh_organization(organization);
+  if exists (select from app.mart_change m where m.organization_id = organization and m.hour < before) then
+    return null;
+  end if;
   select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
     from ops.organization o
     left join app.mart_state s on s.organization_id = o.id
@@ -29,4 +32,4 @@ revoke execute on function app.mart_make_immutable from public;
 grant execute on function app.mart_make_immutable to curestry_worker, curestry_owner;
 comment on function app.mart_make_immutable is
   'Processes waiting changes and makes the marts of the days before this time immutable; returns the midnight before '
-  'which they are: later facts must be kept. For retention.';
+  'which they are: later facts must be kept. Null: not yet, call it again. For retention.';

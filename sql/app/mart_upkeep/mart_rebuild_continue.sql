@@ -19,7 +19,16 @@ begin
   if not found then
     return;
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('curestry marts ' || v_rebuild.organization_id, 0));
+  perform app.organization_lock_take(v_rebuild.organization_id, 'marts');
+  organization_id := v_rebuild.organization_id;
+  if exists (select from app.mart_state s
+              where s.organization_id = v_rebuild.organization_id and s.rebuild_change_id is not null) then
+    -- Its days are between two time zones: that comes first
+    hours := app.mart_refresh_organization(v_rebuild.organization_id);
+    seconds := extract(epoch from v_rebuild.last_ts - v_rebuild.next_ts);
+    return next;
+    return;
+  end if;
   select coalesce(s.time_zone, 'UTC'), coalesce(s.marts_immutable_before, '-infinity') into v_zone, v_immutable_before
     from (values (1)) as one (row)
     left join app.mart_state s on s.organization_id = v_rebuild.organization_id;
@@ -37,7 +46,6 @@ begin
      where r.organization_id = v_rebuild.organization_id
        and r.from_ts = v_rebuild.from_ts and r.to_ts = v_rebuild.to_ts;
   end if;
-  organization_id := v_rebuild.organization_id;
   select coalesce(sum(greatest(extract(epoch from r.last_ts - r.next_ts), 0)), 0) into seconds
     from app.mart_rebuild r
    where r.from_ts = mart_rebuild_continue.from_ts and r.to_ts = mart_rebuild_continue.to_ts

@@ -11,10 +11,8 @@ language sql stable security definer set search_path = ''
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   with run as materialized (
     select b.low, r.id, r.status, d.id as document, d.detected_language as language,
-           case when d.overall_score > '-Infinity' and d.overall_score < 'Infinity'
-                then d.overall_score::numeric end as overall,
-           case when d.semantic_entropy > '-Infinity' and d.semantic_entropy < 'Infinity'
-                then d.semantic_entropy::numeric end as entropy
+           app.exact_numeric(d.overall_score) as overall,
+           app.exact_numeric(d.semantic_entropy) as entropy
       from unnest(lows, highs) as b (low, high)
      cross join lateral (select r.id, r.status from ops.analysis_run r
                           where r.organization_id = (select organization)

@@ -42,7 +42,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
      where source = 'judge'
     union all
     select app.bucket_metric_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
-           case when e.metric_value > '-Infinity' and e.metric_value < 'Infinity' then e.metric_value::numeric end, null
+           app.exact_numeric(e.metric_value), null
       from bucket b,
            lateral (select e.* from core.evaluation_metrics e
                      where e.organization_id = (select organization)

@@ -2,7 +2,7 @@
 create or replace function app.mart_try_refresh_organization(organization uuid) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 begin
-  if not pg_try_advisory_xact_lock(hashtextextended('curestry refresh ' || organization, 0)) then
+  if not app.organization_lock_try(organization, 'refresh') then
     return null;
   end if;
   return app.mart_refresh_organization(organization);
@@ -12,5 +12,5 @@ alter function app.mart_try_refresh_organization owner to curestry_definer;
 revoke execute on function app.mart_try_refresh_organization from public;
 grant execute on function app.mart_try_refresh_organization to curestry_worker, curestry_owner;
 comment on function app.mart_try_refresh_organization is
-  'Brings the marts of one organization up to date, unless another worker is doing so (null); returns how many hours '
-  'had changed.';
+  'Brings a slice of the marts of one organization up to date, unless another worker is doing so (null); returns how '
+  'many hours.';

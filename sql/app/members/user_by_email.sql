@@ -7,7 +7,7 @@ begin
   select array_agg(u.id) filter (where u.email = user_email or not e.is_exact) into v_users
     from core.users u,
          lateral (select exists (select from core.users x where x.email = user_email) as is_exact) e
-   where lower(u.email) = lower(user_email);
+   where lower(u.email) in (lower(user_email), lower(normalize(btrim(user_email), NFKC)));
   if v_users is null then
     perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
   elsif cardinality(v_users) > 1 then

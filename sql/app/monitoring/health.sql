@@ -42,6 +42,10 @@ begin
     into v_report, v_problems
     from runs r;
 
+  v_report := v_report || jsonb_build_object('audit', jsonb_build_object(
+    'unsealed_seconds', round(coalesce(app.audit_unsealed_seconds(), 0)::numeric, 1)));
+  v_problems := v_problems || array(select p from app.audit_seal_problems() as p);
+
   with last_check as (select * from app.mart_check c order by c.id desc limit 1)
   select v_report || jsonb_build_object('mart_check', (
            select jsonb_build_object('checked_at', c.checked_at, 'buckets', c.buckets, 'differences', c.differences)

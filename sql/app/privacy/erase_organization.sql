@@ -3,6 +3,8 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_organization ops.organization;
   v_erasure app.erasure;
+  v_counts jsonb;
+  v_rows bigint;
 begin
   -- Waits for those who write to it; later writers find it deleted.
   select o.* into v_organization from ops.organization o where o.id = organization for update;
@@ -16,7 +18,23 @@ begin
                        'organization', 'personal_organization');
   end if;
   v_erasure := app.erasure_begin('organization', organization::text);
-  return app.erasure_complete(v_erasure, app.erase_organization_rows(organization, v_erasure.id));
+  v_counts := app.erase_organization_rows(organization, v_erasure.id);
+  -- Why it was once held says who it was; that it was held stays.
+  update app.legal_hold h set reason = null where h.held_organization_id = organization and h.reason is not null;
+  get diagnostics v_rows = row_count;
+  update ops.audit_log a
+     set before_state = case when a.before_state ? 'reason' then a.before_state || '{"reason": null}'
+                             else a.before_state end,
+         after_state = case when a.after_state ? 'reason' then a.after_state || '{"reason": null}'
+                            else a.after_state end,
+         erasure_id = v_erasure.id
+   where a.organization_id = '00000000-0000-0000-0000-000000000000' and a.entity_type = 'app.legal_hold'
+     and coalesce(a.after_state, a.before_state) ->> 'held_organization_id' = organization::text
+     and coalesce(a.before_state ->> 'reason', a.after_state ->> 'reason') is not null;
+  if v_rows > 0 then
+    v_counts := v_counts || jsonb_build_object('app.legal_hold', v_rows);
+  end if;
+  return app.erasure_complete(v_erasure, v_counts);
 end;
 $$;
 alter function app.erase_organization owner to curestry_definer;

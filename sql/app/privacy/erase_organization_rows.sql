@@ -41,7 +41,7 @@ begin
    where a.organization_id = organization and (a.before_state is not null or a.after_state is not null)
      and a.action in ('baseline', 'insert', 'update', 'delete')
      and not (num_nonnulls(a.before_state, a.after_state) = 1 and coalesce(a.before_state, a.after_state) ? 'rows'
-              and coalesce(a.before_state, a.after_state) - 'rows' = '{}');
+              and coalesce(a.before_state, a.after_state) - '{rows,digest}'::text[] = '{}');
   return v_counts;
 end;
 $$;

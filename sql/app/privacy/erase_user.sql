@@ -66,13 +66,14 @@ begin
   get diagnostics v_rows = row_count;
   v_counts := v_counts || jsonb_build_object(
     'ops.invitation', v_rows + coalesce((v_counts ->> 'ops.invitation')::bigint, 0));
+  -- Before the memberships, which would revoke them without counting
+  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
+  get diagnostics v_rows = row_count;
+  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
   update ops.organization_user m set status = 'removed' where m.user_id = person and m.status <> 'removed';
   get diagnostics v_rows = row_count;
   v_counts := v_counts || jsonb_build_object(
     'ops.organization_user', v_rows + coalesce((v_counts ->> 'ops.organization_user')::bigint, 0));
-  update ops.api_key k set is_revoked = true, revoked_at = now() where k.user_id = person and not k.is_revoked;
-  get diagnostics v_rows = row_count;
-  v_counts := v_counts || jsonb_build_object('ops.api_key', v_rows + coalesce((v_counts ->> 'ops.api_key')::bigint, 0));
 
   for v_table in select * from app.personal_data p order by p.table_name loop
     v_of := v_table.table_name;

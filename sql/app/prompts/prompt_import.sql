@@ -14,7 +14,7 @@ declare
   v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
 begin
   -- Two imports of the same file at the same time must not duplicate it.
-  perform pg_advisory_xact_lock(hashtextextended('curestry import prompts ' || organization, 0));
+  perform app.organization_lock_take(organization, 'import prompts');
   for v_line in select * from jsonb_array_elements(lines) loop
     line := (v_line ->> 'line')::integer;
     v_record := v_line -> 'record';

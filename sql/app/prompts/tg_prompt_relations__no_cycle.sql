@@ -7,7 +7,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_cycle text;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry prompt relations ' || NEW.organization_id, 0));
+  perform app.organization_lock_take(NEW.organization_id, 'prompt relations');
   with recursive reached (id, path) as (
     select NEW.target_id, array[NEW.source_id, NEW.target_id]::text[]
     union all

@@ -1,6 +1,6 @@
 /*
  * The gateway knows credentials, not people: credentials are looked up here, even if they are no longer valid,
- * because they were when the API was used.
+ * because they were when the API was used. An organization that is named counts if the person is, or was, a member.
  */
 create or replace function app.api_usage_record(uses jsonb) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
@@ -18,7 +18,9 @@ begin
                     k.organization_id,
                     case when u.organization is null
                          then (select p.id from ops.organization p where p.personal_user_id = s.user_id)
-                         else (select n.id from ops.organization n where n.slug = u.organization) end) as id) o
+                         else (select n.id from ops.organization n
+                                 join ops.organization_user m on m.organization_id = n.id and m.user_id = s.user_id
+                                where n.slug = u.organization) end) as id) o
    where (k.id is not null or s.id is not null) and o.id is not null and u.count > 0;
   get diagnostics v_count = row_count;
   return v_count;

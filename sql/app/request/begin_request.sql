@@ -53,7 +53,7 @@ begin
           set_config('curestry.api_key_id', coalesce(v_key::text, ''), true),
           set_config('curestry.organization_id', coalesce(v_organization::text, ''), true),
           set_config('curestry.permissions', ' ' || array_to_string(v_permissions, ' ') || ' ', true),
-          set_config('curestry.request_id', coalesce(left(request_id, 128), ''), true);
+          set_config('curestry.request_id', app.request_id_to_keep(request_id, v_user), true);
 end;
 $$;
 alter function app.begin_request owner to curestry_definer;

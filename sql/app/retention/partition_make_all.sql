@@ -13,7 +13,7 @@ declare
   v_month timestamptz;
   v_of regclass;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry partitions', 0));
+  perform app.lock_take('partitions');
   for v_table in select * from app.partitioned_table order by table_name loop
     v_of := v_table.table_name;
     v_parent := split_part(v_table.table_name, '.', 2);

@@ -21,7 +21,7 @@ declare
   v_sealed boolean;
   v_retention app.audit_retention;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry audit retention', 0));
+  perform app.lock_take('audit retention');
   select s.through_xid into v_through from app.audit_sealer s;
   select case when bool_and(o.audit_retention_months is not null) then max(o.audit_retention_months) end into v_for_all
     from ops.organization o;
@@ -76,8 +76,7 @@ begin
       with act as (
         insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
         select 'retention', a.organization_id, 'detach', 'ops.audit_log', $2.partition_name,
-               jsonb_build_object('retention_id', $2.id, 'from', $2.from_ts, 'to', $2.to_ts, 'rows', count(*),
-                                  'table', $2.table_name)
+               app.retention_statement($2, count(*))
           from app.%1$I a where a.organization_id = any ($1)
          group by a.organization_id
         returning organization_id, id

@@ -21,7 +21,7 @@ declare
   v_immutable_before timestamptz;
   v_dropped jsonb := '{}';
 begin
-  perform pg_advisory_xact_lock(hashtextextended('curestry facts retention', 0)),
+  perform app.lock_take('facts retention'),
           set_config('curestry.retention', 'on', true);
 
   if not dry_run then
@@ -44,11 +44,15 @@ begin
       continue when not v_may;
       -- No trigger fires when a partition is dropped
       execute format($query$
-        with removed as (select e.organization_id, count(*) as n from app.%1$I e group by 1),
+        with removed as (
+          select e.organization_id, count(*) as n,
+                 sum(hashtextextended(hash_record_extended(e, 0)::text, 0))::text as digest
+            from app.%1$I e
+           group by 1),
         logged as (
           insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, before_state)
           select 'retention', g.organization_id, 'delete', 'ops.feature_event', g.n || ' rows',
-                 jsonb_build_object('rows', g.n)
+                 jsonb_build_object('rows', g.n, 'digest', g.digest)
             from removed g
         )
         select $1 || coalesce(jsonb_object_agg(g.organization_id,

@@ -1,6 +1,6 @@
 /*
  * Before rows leave the log, the last state of each row that still exists is restated, unless a later entry has it.
- * For facts whose inserts are summarized, their number is restated.
+ * For facts whose inserts are summarized, their number and the sum of their digests are restated.
  */
 create or replace function app.retention_rebaseline(partition_name name, organizations uuid[]) returns void
 language plpgsql volatile set search_path = '' as $$
@@ -30,21 +30,29 @@ begin
                           where a.organization_id = l.organization_id
                             and a.entity_type = l.entity_type and a.entity_id = l.entity_id
                             and a.action in ('baseline', 'insert', 'update', 'delete') and a.seq > l.seq)
-      returning organization_id, entity_type
+      returning organization_id, entity_type, after_state
     ), number as (
       select l.organization_id, l.entity_type,
              sum(case l.action when 'insert' then (l.after_state ->> 'rows')::bigint
                                when 'baseline' then coalesce((l.after_state ->> 'rows')::bigint, 1)
                                when 'delete' then -coalesce((l.before_state ->> 'rows')::bigint, 1) else 0 end)
-             - (select count(*) from entity e
-                 where e.organization_id = l.organization_id and e.entity_type = l.entity_type) as n
+             - coalesce(min(e.rows), 0) as n,
+             sum(coalesce((l.after_state ->> 'digest')::numeric, 0)
+                 - coalesce((l.before_state ->> 'digest')::numeric, 0)) - coalesce(min(e.digest), 0) as digest,
+             bool_or(coalesce(l.before_state, l.after_state) ? 'digest') as has_digest
         from leaving l
+        left join (select e.organization_id, e.entity_type, count(*) as rows,
+                          sum((e.after_state ->> 'digest')::numeric) as digest
+                     from entity e
+                    group by 1, 2) e on e.organization_id = l.organization_id and e.entity_type = l.entity_type
        where l.summarize_inserts
        group by l.organization_id, l.entity_type
     )
     insert into ops.audit_log (request_id, organization_id, action, entity_type, entity_id, after_state)
-    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows', jsonb_build_object('rows', n.n)
-      from number n where n.n <> 0
+    select 'retention', n.organization_id, 'baseline', n.entity_type, n.n || ' rows',
+           jsonb_build_object('rows', n.n)
+           || case when n.has_digest then jsonb_build_object('digest', n.digest::text) else '{}' end
+      from number n where n.n <> 0 or n.digest <> 0
   $query$, partition_name) using organizations;
 
   -- The log has to keep the entry of an erasure as long as it has rows without their values

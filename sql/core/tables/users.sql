@@ -53,5 +53,7 @@ grant select on core.users to curestry_analyst;
 grant select, insert, update (email, name, avatar_url, erased_at) on core.users to curestry_definer;
 grant usage on sequence core.users_id_seq to curestry_definer;
 
+create or replace trigger _100_text before insert or update of email, name, avatar_url on core.users
+  for each row execute function app.tg_users__text();
 select app.personal_table('core.users', 'id', '{email,name,avatar_url}', 'clear');
 select app.audit_table('core.users', organization_column => null);

@@ -7,6 +7,12 @@ declare
   v_organization constant uuid := app.require('marts:read');
   v_zone constant text := coalesce(
     (select s.time_zone from app.mart_state s where s.organization_id = v_organization), 'UTC');
+  -- Days are of two zones while the marts are rebuilt for another one
+  v_part constant text := case
+    when metric_series.bucket = 'HOUR' or exists (
+           select from app.mart_state s
+            where s.organization_id = v_organization and s.rebuild_time_zone <> s.time_zone) then 'hour'
+    else 'day' end;
 begin
   if source not in ('metric', 'node', 'judge', 'evaluation') then
     perform app.refuse('CU004',
@@ -23,8 +29,7 @@ begin
              max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
         from bucket b
         left join app.mart_merge_metric_timeseries(
-               v_organization, metric_series.source,
-               case metric_series.bucket when 'HOUR' then 'hour' else 'day' end, metric_series.key,
+               v_organization, metric_series.source, v_part, metric_series.key,
                (select array_agg(a.low order by a.n) from bucket a),
                (select array_agg(a.high order by a.n) from bucket a)) as m
           on m.ts_bucket = b.low

@@ -4,9 +4,14 @@ declare
   v_user constant integer := app.require_person();
   v_organization ops.organization;
 begin
+  -- One at a time
+  perform from core.users u where u.id = v_user for no key update;
+  perform app.quota_check('organizations_of_person',
+                          (select count(*) from app.organization_creation c where c.user_id = v_user));
   insert into ops.organization (name, slug) values (create_organization.name, create_organization.slug)
   returning * into v_organization;
   insert into ops.organization_user (organization_id, user_id, role) values (v_organization.id, v_user, 'owner');
+  insert into app.organization_creation (organization_id, user_id) values (v_organization.id, v_user);
   return v_organization;
 end;
 $$;

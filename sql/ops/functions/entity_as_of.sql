@@ -14,7 +14,7 @@ begin
     when v_last.action in ('delete', 'truncate') then null
     when v_last.after_state is null and v_last.erasure_id is not null then
       jsonb_build_object('erased', v_last.erasure_id)
-    else v_last.after_state
+    else v_last.after_state - 'secrets'
   end;
 end;
 $$;

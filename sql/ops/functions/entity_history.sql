@@ -18,7 +18,11 @@ begin
                   when 'insert' then ' created it'
                   when 'delete' then ' removed it'
                   when 'truncate' then ' removed all rows of ' || v_table
-                  else ' changed ' || coalesce(s.columns, 'nothing')
+                  when 'update' then
+                    case when v_table = 'ops.organization_user' and a.before_state ->> 'status' = 'invited'
+                              and a.after_state ->> 'status' = 'active'
+                         then ' accepted the invitation: ' else ' changed ' end
+                    || coalesce(s.columns, 'nothing')
                 end end
            || case when a.erasure_id is null then '' else ' (the values were erased)' end
       from app.audit_entity_entries(v_organization, v_table, entity_history.id) a
@@ -27,16 +31,18 @@ begin
       left join lateral (
         select array_agg(row(n.name, a.before_state -> n.name, a.after_state -> n.name)::ops.column_change
                          order by n.name) as changes
-          from (select unnest(a.changed_columns) as name
+          from (select w.name from unnest(a.changed_columns) as w (name) where w.name <> 'updated_at'
                 union
                 select j.key from jsonb_each(coalesce(a.after_state, a.before_state)) j
-                 where a.action <> 'update' and j.value <> 'null') n) c on true
+                 where a.action <> 'update' and j.value <> 'null' and j.key <> 'secrets') n) c on true
       left join lateral (
-        select case count(*) when 1 then min(w.name)
-               else array_to_string((array_agg(w.name order by w.name))[:count(*)::integer - 1], ', ')
-                    || ' and ' || max(w.name) end as columns
-          from unnest(a.changed_columns) as w (name)
-         where w.name <> 'updated_at'
+        select case count(*) when 1 then min(w.words)
+               else array_to_string((array_agg(w.words order by w.name))[:count(*)::integer - 1], ', ')
+                    || ' and ' || (array_agg(w.words order by w.name desc))[1] end as columns
+          from (select c.name, app.audit_change_in_words(
+                                 c.name, a.before_state -> c.name, a.after_state -> c.name) as words
+                  from unnest(a.changed_columns) as c (name)
+                 where c.name <> 'updated_at') w
         having count(*) > 0) s on true
      order by a.seq desc;
 end;

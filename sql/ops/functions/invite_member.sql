@@ -10,7 +10,7 @@ declare
 begin
   perform app.member_check_rank(role);
   perform from ops.organization o where o.id = v_organization for no key update;
-  v_user := app.user_ensure(btrim(email));
+  v_user := app.user_ensure(email);
   select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
   if v_member.status = 'active' then
     perform app.refuse('CU005', 'This person is a member already; change the role instead',
@@ -28,7 +28,7 @@ begin
    where i.organization_id = v_organization and i.organization_user_id = v_member.id and i.accepted_at is null;
   insert into ops.invitation (organization_id, organization_user_id, code_hash, invited_by_user_id, expires_at)
   values (v_organization, v_member.id, encode(sha256(convert_to(v_code, 'UTF8')), 'hex'), app.user_id(), v_expires);
-  return row(v_member.id, v_user, btrim(email), v_member.role, v_code, v_expires)::ops.new_invitation;
+  return row(v_member.id, v_user, app.email_normalize(email), v_member.role, v_code, v_expires)::ops.new_invitation;
 end;
 $$;
 alter function ops.invite_member owner to curestry_definer;

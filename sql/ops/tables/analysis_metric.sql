@@ -58,7 +58,10 @@ select app.table_policy_for_analysts('ops.analysis_metric');
 
 grant select on ops.analysis_metric to curestry_member;
 grant select on ops.analysis_metric to curestry_analyst;
-grant select, insert, update (value_num, value_text, value_json) on ops.analysis_metric to curestry_definer;
+grant select,
+      insert,
+      update (value_num, value_text, value_json, occurred_at)
+   on ops.analysis_metric to curestry_definer;
 
 select app.mart_source_table('ops.analysis_metric', 'metric');
 select app.audit_table('ops.analysis_metric', summarize_inserts => true);

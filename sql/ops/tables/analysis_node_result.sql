@@ -55,7 +55,7 @@ select app.table_policy_for_analysts('ops.analysis_node_result');
 
 grant select on ops.analysis_node_result to curestry_member;
 grant select on ops.analysis_node_result to curestry_analyst;
-grant select, insert on ops.analysis_node_result to curestry_definer;
+grant select, insert, update (occurred_at) on ops.analysis_node_result to curestry_definer;
 
 select app.mart_source_table('ops.analysis_node_result', 'node');
 select app.audit_table('ops.analysis_node_result', summarize_inserts => true);

@@ -100,7 +100,13 @@ grant select,
 
 create or replace trigger _100_updated_at before update on ops.analysis_run
   for each row execute function app.tg__updated_at();
+create or replace trigger _200_finite before insert or update of started_at, finished_at on ops.analysis_run
+  for each row when (not (isfinite(NEW.started_at) and isfinite(coalesce(NEW.finished_at, NEW.started_at))))
+  execute function app.tg__finite_time('startedAt');
 create or replace trigger _200_life before update of status, started_at, finished_at on ops.analysis_run
   for each row execute function app.tg_analysis_run__life();
+create or replace trigger _500_facts_follow after update of started_at, finished_at on ops.analysis_run
+  for each row when (OLD.occurred_at is distinct from NEW.occurred_at)
+  execute function app.tg_analysis_run__facts_follow();
 select app.mart_source_table('ops.analysis_run', 'analysis');
 select app.audit_table('ops.analysis_run', secret_columns => '{request_digest}');

@@ -67,6 +67,10 @@ grant select (id, organization_id, user_id, name, scopes, expires_at, is_revoked
    on ops.api_key to curestry_member;
 grant select, insert, update (is_revoked, revoked_at, expires_at, last_used_at) on ops.api_key to curestry_definer;
 
+create or replace trigger _100_name before insert on ops.api_key
+  for each row execute function app.tg_api_key__name();
+create or replace trigger _200_finite before insert or update of expires_at on ops.api_key
+  for each row when (not isfinite(NEW.expires_at)) execute function app.tg__finite_time('expiresAt');
 create or replace trigger _200_life before update on ops.api_key
   for each row execute function app.tg_api_key__life();
 select app.audit_table('ops.api_key', secret_columns => '{key_hash}', note_columns => '{last_used_at}');

@@ -39,7 +39,8 @@ comment on column ops.audit_log.organization_id is
   'The organization of the changed row; the nil UUID for rows that belong to none.';
 comment on column ops.audit_log.action is
   E'@behavior +filterBy\ninsert, update, delete or truncate; baseline: the row as it was when its audit began, or '
-  'when older rows left the log; detach: rows left by retention; erase: that states were taken out of the log.';
+  'when older rows left the log, or when the log began to cover more; detach: rows left by retention; erase: that '
+  'states were taken out of the log; restore: the database was restored to an earlier time.';
 comment on column ops.audit_log.entity_type is E'@behavior +filterBy\nThe table, such as core.prompts.';
 comment on column ops.audit_log.entity_id is
   'The id of the row; for facts that are recorded many at a time, how many rows.';

@@ -43,6 +43,8 @@ grant select on ops.feature_event to curestry_analyst;
 grant select, insert on ops.feature_event to curestry_definer;
 
 select app.mart_source_table('ops.feature_event', 'feature');
+create or replace trigger _200_finite before insert or update of occurred_at on ops.feature_event
+  for each row when (not isfinite(NEW.occurred_at)) execute function app.tg__finite_time('occurredAt');
 select app.audit_table('ops.feature_event', summarize_inserts => true);
 
 comment on table app.feature_event_default is 'ops.feature_event of months without a partition.';

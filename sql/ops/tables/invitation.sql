@@ -44,4 +44,6 @@ grant select (id, organization_id, organization_user_id, invited_by_user_id, exp
    on ops.invitation to curestry_member;
 grant select, insert, update (expires_at, accepted_at), delete on ops.invitation to curestry_definer;
 
+create or replace trigger _200_finite before insert or update of expires_at on ops.invitation
+  for each row when (not isfinite(NEW.expires_at)) execute function app.tg__finite_time('expiresAt');
 select app.audit_table('ops.invitation', secret_columns => '{code_hash}');

@@ -52,7 +52,7 @@ select app.table_policy_for_analysts('ops.judge_score');
 
 grant select on ops.judge_score to curestry_member;
 grant select on ops.judge_score to curestry_analyst;
-grant select, insert on ops.judge_score to curestry_definer;
+grant select, insert, update (occurred_at) on ops.judge_score to curestry_definer;
 
 create or replace trigger _200_rubric after insert on ops.judge_score
   referencing new table as new_rows for each statement execute function app.tg_judge_score__rubric();

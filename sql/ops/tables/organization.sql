@@ -83,6 +83,8 @@ grant select, insert, update (name), delete on ops.organization to curestry_defi
 
 create or replace trigger _100_updated_at before update on ops.organization
   for each row execute function app.tg__updated_at();
+create or replace trigger _100_name before insert or update of slug, name on ops.organization
+  for each row execute function app.tg_organization__name();
 create or replace trigger _200_held before delete on ops.organization
   for each row execute function app.tg_organization__legal_hold();
 create or replace trigger _200_time_zone before insert or update of time_zone on ops.organization

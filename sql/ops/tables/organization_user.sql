@@ -44,4 +44,13 @@ create or replace trigger _200_owner_update after update of role, status, user_i
   for each row execute function app.tg_organization_user__owner();
 create or replace trigger _200_owner_delete after delete on ops.organization_user
   for each row execute function app.tg_organization_user__owner();
+create or replace trigger _200_quota_insert before insert on ops.organization_user
+  for each row when (NEW.status <> 'removed') execute function app.tg_organization_user__quota();
+create or replace trigger _200_quota_update before update of status on ops.organization_user
+  for each row when (OLD.status = 'removed' and NEW.status <> 'removed')
+  execute function app.tg_organization_user__quota();
+create or replace trigger _500_keys_update after update of status on ops.organization_user
+  for each row when (NEW.status = 'removed') execute function app.tg_organization_user__keys();
+create or replace trigger _500_keys_delete after delete on ops.organization_user
+  for each row execute function app.tg_organization_user__keys();
 select app.audit_table('ops.organization_user');

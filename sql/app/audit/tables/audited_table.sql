@@ -17,10 +17,10 @@ comment on column app.audited_table.table_name is 'The table, with its schema.';
 comment on column app.audited_table.organization_column is
   'The column with the organization; null: rows of no organization, which are logged under the nil UUID.';
 comment on column app.audited_table.id_column is 'The column that identifies a row.';
-comment on column app.audited_table.secret_columns is 'Columns that are left out of the log.';
+comment on column app.audited_table.secret_columns is 'Columns of which the log has a keyed digest only.';
 comment on column app.audited_table.note_columns is 'Columns whose change alone is a note and no event.';
 comment on column app.audited_table.summarize_inserts is
-  'Append-only facts: one row of the log for all that a statement inserts.';
+  'Append-only facts: one row of the log for all that a statement inserts, with a digest.';
 comment on constraint pk_audited_table on app.audited_table is 'One row per table.';
 
 alter table app.audited_table enable row level security;
