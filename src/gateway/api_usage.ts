@@ -1,5 +1,5 @@
-import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { BesideQueries } from "./database/beside_queries.ts";
 import type { Caller } from "./database/adaptor.ts";
 
 /** Who uses the API, as far as the gateway knows. */
@@ -31,7 +31,7 @@ const maxPendingUses = 10_000;
  * @param onLost called with the number of uses that will not be recorded
  */
 export function makeApiUsage(
-  pool: Pool,
+  pool: BesideQueries,
   intervalMs: number,
   log: Logger,
   onLost: (count: number) => void,

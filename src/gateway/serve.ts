@@ -1,14 +1,20 @@
 import "./graphql/graphile_env.ts";
 import type { JWK } from "jose";
 import type { Logger } from "pino";
+import type { RateLimit } from "../shared/settings.ts";
 import { type ApiUsage, makeApiUsage } from "./api_usage.ts";
+import { makeBudgets } from "./budgets.ts";
 import { makeNoteKeyUse } from "./credentials/note_key_use.ts";
 import { makeReadCredential } from "./credentials/read_credential.ts";
 import { makeSessions } from "./credentials/sessions.ts";
 import { makeAdaptor } from "./database/adaptor.ts";
-import { connectFirst, makePool } from "./database/pool.ts";
+import { makeAskBeside } from "./database/ask_beside.ts";
+import { makeBesideQueries } from "./database/beside_queries.ts";
+import { makeFairPool } from "./database/fair_pool.ts";
+import { connectFirst, isPooled, makePool } from "./database/pool.ts";
 import { makeErrorMapper } from "./graphql/errors.ts";
 import { makeGraphqlServers } from "./graphql/graphql_servers.ts";
+import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
 import { makeApp } from "./http/app.ts";
 import { makeHealth } from "./http/health.ts";
 import { listen } from "./http/listen.ts";
@@ -36,9 +42,24 @@ export interface GatewayOptions {
   stopWaitMs?: number;
   /** Between two writes of feature events about the API itself, 10 s by default. */
   apiUsageIntervalMs?: number;
-  /** Named prepared statements, on by default; turn off behind a pooler in transaction mode. */
+  /** Named prepared statements; not behind a pooler in transaction mode. Found out by default. */
   preparedStatements?: boolean;
+  /** How long a client may take to send a request, and until the next one, 30 s by default. */
+  clientTimeoutMs?: number;
+  /** Connections of clients at once, 10,000 by default. */
+  maxClients?: number;
+  /** Budgets of keys and organizations; none by default. */
+  rateLimit?: RateLimit;
+  /** What one operation may ask for; those that are not given have their defaults. */
+  operationLimits?: Partial<OperationLimits>;
 }
+
+/** Connections for health checks and metrics. */
+const healthConnections = 2;
+/** How long a health check waits for the database. */
+const healthTimeoutMs = 2_000;
+/** The database sends more than the answer has: it nests texts in texts. */
+const resultBytesFactor = 2;
 
 /** A gateway that is listening. */
 export interface Gateway {
@@ -54,58 +75,84 @@ export interface Gateway {
  */
 export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
-  const { pool, connections } = makePool(options);
+  const { databaseUrl } = options;
+  const size = options.poolSize ?? 10;
+  const waitMs = options.poolWaitMs ?? 3_000;
+  const requests = makePool({ databaseUrl, log, size, connectMs: waitMs });
+  const checks = makePool({
+    databaseUrl,
+    log,
+    size: healthConnections,
+    connectMs: healthTimeoutMs,
+  });
+  const pools = [requests, checks];
+  const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
   try {
-    await connectFirst(pool, options.connectWaitMs ?? 15_000, log);
+    await connectFirst(requests.pool, options.connectWaitMs ?? 15_000, log);
+    const prepare = options.preparedStatements ?? !(await isPooled(requests.pool));
+    if (!prepare) log.info("Statements are not prepared: the database is behind a pooler");
+    const operationLimits = { ...defaultOperationLimits, ...options.operationLimits };
     const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
-    const adaptor = makeAdaptor(pool, {
+    const fair = makeFairPool(requests.pool, { size, waitMs, maxWaiting: 20 * size });
+    const beside = makeBesideQueries(fair);
+    const adaptor = makeAdaptor(fair, {
       statementTimeoutMs,
-      maxWaitingRequests: 20 * (options.poolSize ?? 10),
-      prepare: options.preparedStatements ?? true,
+      maxResultBytes: resultBytesFactor * operationLimits.answerBytes,
+      prepare,
     });
-    const errors = makeErrorMapper(pool, log);
-    const serverOf = makeGraphqlServers(adaptor, errors, statementTimeoutMs);
+    const errors = makeErrorMapper(beside, log);
+    const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });
     await serverOf("curestry_member");
-    const metrics = makeMetrics(pool, log);
+    const ask = makeAskBeside(checks.pool, healthTimeoutMs);
+    const metrics = makeMetrics({ pool: requests.pool, fair }, ask, log);
     const usage = apiUsage = makeApiUsage(
-      pool,
+      beside,
       options.apiUsageIntervalMs ?? 10_000,
       log,
       metrics.countLostUses,
     );
     const app = makeApp({
       adaptor,
+      operationLimits,
+      budgets: options.rateLimit === undefined ? null : makeBudgets(options.rateLimit),
       errors,
       serverOf,
       log,
-      health: makeHealth(pool, log),
+      health: makeHealth(ask, log),
       metrics,
       apiUsage: usage,
       readCredential: await makeReadCredential(options.jwtKeys),
-      noteKeyUse: makeNoteKeyUse(pool, log),
-      sessions: makeSessions(pool, options.jwtKeys),
+      noteKeyUse: makeNoteKeyUse(beside, log),
+      sessions: makeSessions(fair, options.jwtKeys),
     });
-    const server = listen(options, app.fetch);
+    const server = await listen({
+      host: options.host,
+      port: options.port,
+      clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
+      maxClients: options.maxClients ?? 10_000,
+      log,
+    }, (request) => app.fetch(request));
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     return {
-      url: `http://${host}:${server.addr.port}`,
+      url: `http://${host}:${server.port}`,
       async stop() {
-        const finished = server.shutdown();
+        const finished = server.close();
         if (!await within(options.stopWaitMs ?? 10_000, finished)) {
           log.warn("Requests under way are cut off: they took too long to finish");
-          // Deno cannot close a server that is shutting down (its signal then raises an error that
-          // cannot be caught). Without the database the requests end by themselves.
-          for (const connection of connections) connection.stream.destroy();
-          await within(1_000, finished);
+          // Without the database the requests end by themselves, with an honest answer
+          for (const { connections } of pools) {
+            for (const connection of connections) connection.stream.destroy();
+          }
+          if (!await within(1_000, finished)) server.cut();
         }
         await within(3_000, usage.stop());
-        await within(1_000, pool.end());
+        await within(1_000, endPools());
       },
     };
   } catch (error) {
     await apiUsage?.stop();
-    await pool.end();
+    await endPools();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
-import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { BesideQueries } from "../database/beside_queries.ts";
 
 /** How often the use of one key is written down. */
 const noteIntervalMs = 60_000;
@@ -12,7 +12,7 @@ const maxRememberedKeys = 10_000;
  *
  * @returns notes that the key with this hash was used just now
  */
-export function makeNoteKeyUse(pool: Pool, log: Logger): (hash: string) => void {
+export function makeNoteKeyUse(pool: BesideQueries, log: Logger): (hash: string) => void {
   const noted = new Map<string, number>();
   return function noteKeyUse(hash) {
     const now = Date.now();

@@ -1,5 +1,7 @@
 import type { JWK } from "jose";
-import type { Pool, PoolClient } from "pg";
+import type { PoolClient } from "pg";
+import { connectionLost, isFromServer } from "../database/transaction.ts";
+import type { FairPool } from "../database/fair_pool.ts";
 import type { JwtKey } from "../../shared/parse_jwt_keys.ts";
 import { signSessionToken } from "../../shared/session_token.ts";
 
@@ -18,7 +20,7 @@ export interface Sessions {
 }
 
 /** @param jwtKeys the first signs, and has its private part */
-export function makeSessions(pool: Pool, jwtKeys: readonly JWK[]): Sessions {
+export function makeSessions(pool: FairPool, jwtKeys: readonly JWK[]): Sessions {
   return {
     async refresh(jwtId, requestId) {
       const { rows: [session] } = await inRequest(
@@ -53,25 +55,25 @@ export function makeSessions(pool: Pool, jwtKeys: readonly JWK[]): Sessions {
 }
 
 async function inRequest<Result>(
-  pool: Pool,
+  pool: FairPool,
   jwtId: string,
   requestId: string,
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result> {
-  const client = await pool.connect();
+  const { client, release } = await pool.acquire({ organization: "sessions", work: "session" });
   let failure: unknown;
   try {
-    await client.query("begin");
+    await client.query("begin; set local statement_timeout = 5000");
     await client.query("select app.begin_request($1, null, null, $2)", [jwtId, requestId]);
     const result = await work(client);
     await client.query("commit");
     return result;
   } catch (error) {
     failure = error;
-    throw error;
+    throw isFromServer(error) ? error : connectionLost(error);
   } finally {
     const undone = failure === undefined ||
       await client.query("rollback").then(() => true, () => false);
-    client.release(!undone);
+    release(!undone);
   }
 }

@@ -1,6 +1,13 @@
-import type { Pool, PoolClient, QueryConfig } from "pg";
+import type { QueryConfig } from "pg";
+import { makeExpiringCache } from "../expiring_cache.ts";
 import { GatewayError } from "../gateway_error.ts";
-import { ConnectionLost, type DatabaseClient, Transaction } from "./transaction.ts";
+import type { Claim, FairPool } from "./fair_pool.ts";
+import {
+  ConnectionLost,
+  type DatabaseClient,
+  Transaction,
+  type TransactionLimits,
+} from "./transaction.ts";
 
 /** The roles that a request can act as; chosen by our code, never by a token. */
 export type RequestRole = "curestry_member" | "curestry_anonymous";
@@ -17,24 +24,15 @@ export interface Caller {
   requestId: string;
 }
 
-/** Limits of the adaptor. */
-export interface AdaptorOptions {
-  /** A statement is cancelled after this many milliseconds. */
-  statementTimeoutMs: number;
-  /** Requests that may wait for a connection at once; more are refused without waiting. */
-  maxWaitingRequests: number;
-  /** Whether statements are prepared by name; not with a pooler in transaction mode in between. */
-  prepare: boolean;
-}
-
 /** A request's way to the database. */
 export interface RequestDatabase {
   /**
    * Asks the database whether the credential holds.
    *
+   * @returns the id of the request's organization, "" if it has none
    * @throws the database's refusal (SQLSTATE CU001, CU002), or UNAVAILABLE
    */
-  verify(): Promise<void>;
+  verify(): Promise<string>;
   /** Says what the operation is, before it runs; a query is the default. */
   begin(kind: "query" | "mutation"): void;
   /** Runs a callback in the query's one transaction, or in one of its own in a mutation. */
@@ -51,13 +49,19 @@ export type WithClient = <Result>(
 
 /** What `makeAdaptor` makes. */
 export interface Adaptor {
-  openRequest(caller: Caller): RequestDatabase;
+  /** @param work what the request does, see `workOf` */
+  openRequest(caller: Caller, work: string): RequestDatabase;
   /** Runs the introspection queries of PostGraphile as a role. */
   introspectAs(role: RequestRole): WithClient;
 }
 
 /** How many dead connections a request may meet in the pool before it gives up. */
 const maxDeadConnections = 4;
+/** Credentials whose organization is remembered, and for how long: a slug can change its owner. */
+const maxRememberedCredentials = 10_000;
+const rememberCredentialMs = 60_000;
+/** Requests whose organization is not known yet share one organization's part of the pool. */
+const unknownOrganization = "unknown";
 
 /**
  * The gateway's one path to the database.
@@ -71,24 +75,30 @@ const maxDeadConnections = 4;
  *
  * @param pool connections of the gateway's login, with `pipeline: true`
  */
-export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
-  async function start(kind: "read" | "write", first: QueryConfig[]): Promise<Transaction> {
-    return new Transaction(await connect(pool, options.maxWaitingRequests), {
-      kind,
-      first,
-      statementTimeoutMs: options.statementTimeoutMs,
-      prepare: options.prepare,
-    });
+export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor {
+  /** Organizations by credential, to tell whose request one is before the database is asked. */
+  const organizations = makeExpiringCache<string>(maxRememberedCredentials);
+
+  /** Where a transaction comes from. */
+  interface Origin {
+    claim: Claim;
+    first: QueryConfig[];
+    meter: { bytes: number };
+  }
+
+  async function start(kind: "read" | "write", origin: Origin): Promise<Transaction> {
+    const { claim, first, meter } = origin;
+    return new Transaction(await pool.acquire(claim), { kind, first, limits, meter });
   }
 
   /** A transaction for one callback. */
   async function runAlone<Result>(
     kind: "read" | "write",
-    first: QueryConfig[],
+    origin: Origin,
     callback: (client: DatabaseClient) => Result | Promise<Result>,
     mayCommit: () => boolean,
   ): Promise<Result> {
-    const transaction = await start(kind, first);
+    const transaction = await start(kind, origin);
     let result: Result;
     try {
       result = await callback(transaction);
@@ -103,14 +113,19 @@ export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
   }
 
   return {
-    openRequest(caller) {
-      const first = context(caller, options.prepare);
+    openRequest(caller, work) {
+      const credential = JSON.stringify([caller.jwtId, caller.keyHash, caller.organization]);
+      const organization = caller.role === "curestry_anonymous"
+        ? caller.role
+        : organizations.get(credential) ?? unknownOrganization;
+      const first = context(caller, limits.prepare);
+      const origin = { claim: { organization, work }, first, meter: { bytes: 0 } };
       let kind: "query" | "mutation" = "query";
       let shared: Promise<Transaction> | undefined;
       let finished = false;
 
       function share(): Promise<Transaction> {
-        shared ??= start("read", first);
+        shared ??= start("read", origin);
         shared.catch(ignore);
         return shared;
       }
@@ -125,12 +140,15 @@ export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
         async verify() {
           for (let attempt = 1;; attempt++) {
             try {
-              return await (await share()).begun;
+              const [context] = await (await share()).begun;
+              const id = String(context?.rows[0]?.organization ?? "");
+              organizations.set(credential, id, Date.now() + rememberCredentialMs);
+              origin.claim = { organization: id, work };
+              return id;
             } catch (error) {
               // A connection that died while it was idle: nothing was done on it yet
-              if (!(error instanceof ConnectionLost) || attempt === maxDeadConnections) {
-                throw error;
-              }
+              const again = error instanceof ConnectionLost && !error.hangs;
+              if (!again || attempt === maxDeadConnections) throw error;
               endShared();
             }
           }
@@ -141,7 +159,9 @@ export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
         },
         async withPgClient(_settings, callback) {
           if (finished) throw new GatewayError("UNAVAILABLE", "The operation took too long");
-          if (kind === "mutation") return await runAlone("write", first, callback, () => !finished);
+          if (kind === "mutation") {
+            return await runAlone("write", origin, callback, () => !finished);
+          }
           return await callback(await share());
         },
         finish() {
@@ -152,32 +172,19 @@ export function makeAdaptor(pool: Pool, options: AdaptorOptions): Adaptor {
     },
 
     introspectAs(role) {
-      return (_settings, callback) => runAlone("read", [setRole(role)], callback, () => true);
+      const claim = { organization: "", work: "introspection" };
+      return (_settings, callback) => {
+        const origin = { claim, first: [setRole(role)], meter: { bytes: -Infinity } };
+        return runAlone("read", origin, callback, () => true);
+      };
     },
   };
 }
 
-async function connect(pool: Pool, maxWaitingRequests: number): Promise<PoolClient> {
-  if (pool.waitingCount >= maxWaitingRequests) throw busy();
-  try {
-    return await pool.connect();
-  } catch (error) {
-    if (error instanceof Error && /timeout/.test(error.message)) throw busy(error);
-    throw new GatewayError("UNAVAILABLE", "The database cannot be reached; try again", {
-      cause: error,
-    });
-  }
-}
-
-function busy(cause?: unknown): GatewayError {
-  return new GatewayError("UNAVAILABLE", "All connections to the database are busy; try again", {
-    cause,
-  });
-}
-
 function context(caller: Caller, prepare: boolean): QueryConfig[] {
   const beginRequest: QueryConfig = {
-    text: "select app.begin_request($1, $2, $3, $4)",
+    text: "select pg_catalog.current_setting('curestry.organization_id') as organization " +
+      "from app.begin_request($1, $2, $3, $4)",
     values: [caller.jwtId, caller.keyHash, caller.organization, caller.requestId],
   };
   if (prepare) beginRequest.name = "begin_request";

@@ -9,8 +9,27 @@ export const readyQuery =
 export interface PoolOptions {
   databaseUrl: string;
   log: Logger;
-  poolSize?: number;
-  poolWaitMs?: number;
+  /** Connections at most. */
+  size: number;
+  /** How long to make a connection may take. */
+  connectMs: number;
+}
+
+/**
+ * Whether something between us and PostgreSQL shares its connections among clients, as PgBouncer does:
+ * it gives each client a process number of its own making. Named prepared statements may then be on
+ * another connection than the next request.
+ */
+export async function isPooled(pool: pg.Pool): Promise<boolean> {
+  const client = await pool.connect();
+  try {
+    const { rows } = await client.query<{ pid: number }>(
+      "select pg_catalog.pg_backend_pid() as pid",
+    );
+    return rows[0]?.pid !== (client as unknown as { processID: number }).processID;
+  } finally {
+    client.release();
+  }
 }
 
 /** A pool, and what it holds. */
@@ -28,9 +47,11 @@ export function makePool(options: PoolOptions): PoolWithConnections {
     connectionString: options.databaseUrl,
     application_name: "curestry gateway",
     pipeline: true,
-    max: options.poolSize ?? 10,
-    connectionTimeoutMillis: options.poolWaitMs ?? 3_000,
+    max: options.size,
+    connectionTimeoutMillis: options.connectMs,
     idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     // A connection's memory grows with the statements prepared on it.
     maxLifetimeSeconds: 1_800,
   });
@@ -63,7 +84,7 @@ export async function connectFirst(pool: pg.Pool, waitMs: number, log: Logger): 
       const { rows } = await pool.query<{ migrated: boolean }>(readyQuery);
       if (rows[0]?.migrated === true) return;
     } catch (error) {
-      if (error instanceof pg.DatabaseError && /^(28|3D)/.test(error.code ?? "")) {
+      if (error instanceof pg.DatabaseError && /^(28|3D|42501)/.test(error.code ?? "")) {
         const message = `The database refuses the gateway's login: ${error.message}; ` +
           "run `deno task migrate`, which makes the login and sets its password";
         throw new Error(message, { cause: error });

@@ -1,6 +1,7 @@
 import type { PoolClient, QueryConfig, QueryResult } from "pg";
 import pg from "pg";
 import { GatewayError } from "../gateway_error.ts";
+import type { Lease } from "./fair_pool.ts";
 
 /** A statement as PostGraphile hands it over. */
 export interface Statement {
@@ -28,11 +29,25 @@ export interface TransactionOptions {
   kind: "read" | "write";
   /** Statements sent right behind `begin`; the transaction is usable when all have succeeded. */
   first: readonly QueryConfig[];
-  /** A statement is cancelled after this many milliseconds. */
+  limits: TransactionLimits;
+  /** What all transactions of a request have received together. */
+  meter: { bytes: number };
+}
+
+/** What a transaction may cost. Times are in milliseconds. */
+export interface TransactionLimits {
+  /** A statement is cancelled after this time, by the server; and soon after it by us. */
   statementTimeoutMs: number;
+  /** The connection is closed when a request has received more from the database. */
+  maxResultBytes: number;
   /** Whether statements are prepared by name; not with a pooler in transaction mode in between. */
   prepare: boolean;
 }
+
+/** How much longer than a statement may take we wait for its answer: then the server hangs. */
+const hungServerMs = 3_000;
+/** What only reads waits at most this part of a statement's time for a lock: others need the connection. */
+const lockTimeoutPart = 0.25;
 
 /** Prepared statements per connection; whatever comes after these is sent unprepared. */
 const maxPreparedPerConnection = 200;
@@ -50,22 +65,30 @@ const endsConnection = /^(08|57P0|25P0[34])/;
  * gateway's own login may read nothing.
  */
 export class Transaction implements DatabaseClient {
-  /** Settles when the database has accepted or refused the context. */
-  readonly begun: Promise<void>;
+  /** Settles when the database has accepted or refused the context: the answers to `first`. */
+  readonly begun: Promise<readonly QueryResult[]>;
+  readonly #lease: Lease;
   readonly #client: PoolClient;
   readonly #options: TransactionOptions;
+  readonly #stopMetering: () => void;
   #firstFailure: unknown;
   #savepoints = 0;
   #ended = false;
 
-  constructor(client: PoolClient, options: TransactionOptions) {
-    this.#client = client;
+  constructor(lease: Lease, options: TransactionOptions) {
+    this.#lease = lease;
+    this.#client = lease.client;
     this.#options = options;
-    const mode = options.kind === "read" ? "isolation level repeatable read, read only" : "";
-    const begin = `begin ${mode}; set local statement_timeout = ${options.statementTimeoutMs}; ` +
+    this.#stopMetering = this.#meter();
+    const { statementTimeoutMs } = options.limits;
+    const isRead = options.kind === "read";
+    const mode = isRead ? "isolation level repeatable read, read only" : "";
+    const lockTimeoutMs = Math.ceil(statementTimeoutMs * (isRead ? lockTimeoutPart : 1));
+    const begin = `begin ${mode}; set local statement_timeout = ${statementTimeoutMs}; ` +
+      `set local lock_timeout = ${lockTimeoutMs}; ` +
       `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`;
     const answers = [{ text: begin }, ...options.first].map((query) => this.#send(query));
-    this.begun = Promise.all(answers).then(() => undefined);
+    this.begun = Promise.all(answers).then(([, ...first]) => first);
     this.begun.catch(ignore);
   }
 
@@ -114,13 +137,13 @@ export class Transaction implements DatabaseClient {
     const command = this.#firstFailure === undefined ? how : "rollback";
     let answer: QueryResult;
     try {
-      answer = await this.#client.query(command);
+      answer = await this.#untilHung(this.#client.query(command));
     } catch (error) {
       // A commit can be refused (a deferred constraint): then the connection is as good as before.
-      this.#client.release(!isFromServer(error));
+      this.#giveBack(!isFromServer(error));
       throw isFromServer(error) ? error : connectionLost(error);
     }
-    this.#client.release(this.#firstFailure instanceof ConnectionLost);
+    this.#giveBack(this.#firstFailure instanceof ConnectionLost);
     // The answer to "commit" in an aborted transaction is "ROLLBACK", and not an error.
     if (how === "commit" && answer.command !== "COMMIT") {
       throw this.#firstFailure ?? new Error("The transaction was rolled back instead of committed");
@@ -129,7 +152,7 @@ export class Transaction implements DatabaseClient {
 
   /** Sends a statement. Of several failures the first counts: the others only follow from it. */
   #send(query: QueryConfig): Promise<QueryResult> {
-    const answer = this.#client.query(query).catch((error: unknown) => {
+    const answer = this.#untilHung(this.#client.query(query)).catch((error: unknown) => {
       this.#firstFailure ??= isFromServer(error) ? error : connectionLost(error);
       throw this.#firstFailure;
     });
@@ -138,8 +161,40 @@ export class Transaction implements DatabaseClient {
     return answer;
   }
 
+  #giveBack(broken: boolean): void {
+    this.#stopMetering();
+    this.#lease.release(broken);
+  }
+
+  /** Counts what arrives, whatever becomes of it, and closes the connection when that is too much. */
+  #meter(): () => void {
+    const { meter, limits: { maxResultBytes } } = this.#options;
+    const { stream } = connectionOf(this.#client);
+    const add = (data: Uint8Array) => {
+      meter.bytes += data.byteLength;
+      if (meter.bytes <= maxResultBytes) return;
+      this.#firstFailure ??= new TooMuchData(maxResultBytes);
+      stream.destroy();
+    };
+    stream.on("data", add);
+    return () => stream.off("data", add);
+  }
+
+  /** Closes the connection when an answer is so late that the server, or the way to it, must hang. */
+  async #untilHung<Result>(answer: Promise<Result>): Promise<Result> {
+    const timer = setTimeout(() => {
+      this.#firstFailure ??= new ConnectionLost(new Error("The database hangs"), true);
+      connectionOf(this.#client).stream.destroy();
+    }, this.#options.limits.statementTimeoutMs + hungServerMs);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   #mayPrepare(name: string): boolean {
-    if (!this.#options.prepare) return false;
+    if (!this.#options.limits.prepare) return false;
     let names = preparedNames.get(this.#client);
     if (names === undefined) preparedNames.set(this.#client, names = new Set());
     if (!names.has(name) && names.size >= maxPreparedPerConnection) return false;
@@ -148,19 +203,36 @@ export class Transaction implements DatabaseClient {
   }
 }
 
+/** A request asked for more than one may; its connection was closed, so that the rest need not be read. */
+export class TooMuchData extends GatewayError {
+  constructor(maxBytes: number) {
+    super(
+      "LIMIT",
+      `The answer needs more than ${maxBytes} bytes of the database; ask for smaller pages (first), or ` +
+        "for fewer long texts",
+    );
+  }
+}
+
 /** The connection went away: the statement under way may or may not have had its effect. */
 export class ConnectionLost extends GatewayError {
-  constructor(cause: unknown) {
+  /** @param hangs whether that took so long that another attempt is no use */
+  constructor(cause: unknown, readonly hangs = false) {
     super("UNAVAILABLE", "The connection to the database was lost; try again", { cause });
   }
 }
 
 /** Whether PostgreSQL sent this error, over a connection that goes on working. */
-function isFromServer(error: unknown): error is pg.DatabaseError {
+export function isFromServer(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && !endsConnection.test(error.code ?? "");
 }
 
-function connectionLost(error: unknown): unknown {
+function connectionOf(client: PoolClient): pg.Connection {
+  return (client as unknown as { connection: pg.Connection }).connection;
+}
+
+/** Any other failure than one that the server reports. */
+export function connectionLost(error: unknown): unknown {
   return error instanceof GatewayError ? error : new ConnectionLost(error);
 }
 

@@ -1,9 +1,9 @@
 import "./graphile_env.ts";
 import pg from "pg";
-import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
+import type { BesideQueries } from "../database/beside_queries.ts";
 import { readConstraintSentence } from "../../database/constraint_sentence.ts";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { makeExpiringCache } from "../expiring_cache.ts";
@@ -36,6 +36,9 @@ export interface ErrorMapper {
   toClientError(error: unknown, requestId: string, variables?: unknown): Promise<ClientError>;
 }
 
+/** What graphql-js says of a double that JSON does not have. */
+const notANumber = /cannot represent non numeric value: (NaN|-?Infinity)/;
+
 const maxRememberedConstraints = 2_000;
 
 /**
@@ -45,7 +48,7 @@ const maxRememberedConstraints = 2_000;
  *
  * @param pool where constraints are looked up
  */
-export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
+export function makeErrorMapper(pool: BesideQueries, log: Logger): ErrorMapper {
   const sentences = makeExpiringCache<string>(maxRememberedConstraints);
   /** One failure can be the end of several fields; it is logged once. */
   const logged = new WeakSet<object>();
@@ -79,6 +82,13 @@ export function makeErrorMapper(pool: Pool, log: Logger): ErrorMapper {
     if (cause instanceof Error && isSafeError(cause)) {
       const timedOut = /took too long|timeout/i.test(cause.message);
       return { code: timedOut ? "UNAVAILABLE" : "INVALID", message: cause.message };
+    }
+    if (cause instanceof Error && notANumber.test(cause.message)) {
+      // Rows of the old backends may hold what no rule lets in any more
+      return {
+        code: "INVALID",
+        message: "The stored value is not a finite number (NaN or Infinity)",
+      };
     }
     // graphql-js made it itself. Without a path it refuses the document or its variables; with one
     // it says that a field which cannot be null was: our failure.

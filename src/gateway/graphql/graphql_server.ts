@@ -8,10 +8,12 @@ import {
   normalizeRequest,
   type RequestDigest,
 } from "postgraphile/grafserv";
+import type { GraphQLError } from "postgraphile/graphql";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
 import type { GraphqlBody } from "./graphql_body.ts";
+import type { OperationLimits } from "./operation_limits.ts";
 import { makeExecutionPlugin } from "./plugins/execution.ts";
 
 declare global {
@@ -21,9 +23,13 @@ declare global {
       database: RequestDatabase;
       /** Gets the root fields that were used. */
       used: string[];
+      pay: Pay;
     }
   }
 }
+
+/** Charges the cost of an operation. @returns why it may not run, null if it may */
+export type Pay = (cost: number, records: boolean) => GraphQLError | null;
 
 /** An answer, the codes of its errors for the log, and the root fields that it has used. */
 export interface GraphqlAnswer {
@@ -40,6 +46,7 @@ export interface GraphqlServer {
     body: GraphqlBody,
     database: RequestDatabase,
     requestId: string,
+    pay: Pay,
   ): Promise<GraphqlAnswer>;
   /** The API explorer's page, and the files it loads. */
   explore(request: Request): Promise<Response>;
@@ -48,25 +55,26 @@ export interface GraphqlServer {
 /**
  * Builds the schema of a preset and serves it.
  *
- * @param options.suggestions whether refusals may name fields that exist
+ * @param options `suggestions`: whether refusals may name fields that exist
  * @throws when the database cannot be introspected
  */
 export async function makeGraphqlServer(
   preset: GraphileConfig.Preset,
   errors: ErrorMapper,
-  options: { suggestions: boolean },
+  options: { suggestions: boolean; operationLimits: OperationLimits },
 ): Promise<GraphqlServer> {
+  const { suggestions, operationLimits } = options;
   const { schema, resolvedPreset } = await makeSchema({
     ...preset,
-    plugins: [...preset.plugins ?? [], makeExecutionPlugin(options.suggestions)],
+    plugins: [...preset.plugins ?? [], makeExecutionPlugin(suggestions, operationLimits)],
   });
   const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
   await grafserv.ready();
 
   return {
-    async handle(request, body, database, requestId) {
+    async handle(request, body, database, requestId, pay) {
       const used: string[] = [];
-      const digest = makeDigest(request, body, { database, used });
+      const digest = makeDigest(request, body, { database, used, pay });
       const result: HandlerResult | null = await grafserv.graphqlHandler(
         normalizeRequest(digest),
         grafserv.graphiqlHandler,

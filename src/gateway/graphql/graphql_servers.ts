@@ -1,21 +1,23 @@
 import type { Adaptor, RequestRole } from "../database/adaptor.ts";
 import type { ErrorMapper } from "./errors.ts";
 import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
+import type { OperationLimits } from "./operation_limits.ts";
 import { makePreset } from "./preset.ts";
 
 /** One API per role, built at the first request that needs it; a failed attempt is repeated. */
 export function makeGraphqlServers(
   adaptor: Adaptor,
   errors: ErrorMapper,
-  statementTimeoutMs: number,
+  options: { statementTimeoutMs: number; operationLimits: OperationLimits },
 ): (role: RequestRole) => Promise<GraphqlServer> {
   const servers = new Map<RequestRole, Promise<GraphqlServer>>();
   return function serverOf(role) {
     let server = servers.get(role);
     if (server === undefined) {
-      const timeouts = { planning: 1_000, execution: statementTimeoutMs + 5_000 };
+      const timeouts = { planning: 1_000, execution: options.statementTimeoutMs + 5_000 };
       server = makeGraphqlServer(makePreset(role, adaptor, timeouts), errors, {
         suggestions: role === "curestry_member",
+        operationLimits: options.operationLimits,
       });
       servers.set(role, server);
       server.catch(() => servers.delete(role));

@@ -3,6 +3,7 @@ import pg from "pg";
 import { makeSchema } from "postgraphile";
 import { printSchema } from "postgraphile/graphql";
 import { makeAdaptor } from "../database/adaptor.ts";
+import { makeFairPool } from "../database/fair_pool.ts";
 import { makePreset } from "./preset.ts";
 
 /**
@@ -13,9 +14,10 @@ import { makePreset } from "./preset.ts";
 export async function printMemberSchema(databaseUrl: string): Promise<string> {
   const pool = new pg.Pool({ connectionString: databaseUrl, pipeline: true, max: 1 });
   try {
-    const adaptor = makeAdaptor(pool, {
+    const fair = makeFairPool(pool, { size: 1, waitMs: 60_000, maxWaiting: 10 });
+    const adaptor = makeAdaptor(fair, {
       statementTimeoutMs: 60_000,
-      maxWaitingRequests: 10,
+      maxResultBytes: Infinity,
       prepare: false,
     });
     const preset = makePreset("curestry_member", adaptor, { planning: 1_000, execution: 1_000 });

@@ -1,16 +1,21 @@
 import type { Logger } from "pino";
 import type { ApiUsage } from "../api_usage.ts";
+import type { Budgets } from "../budgets.ts";
 import type { ReadCredential } from "../credentials/read_credential.ts";
 import type { Sessions } from "../credentials/sessions.ts";
 import type { Adaptor, RequestRole } from "../database/adaptor.ts";
 import type { ErrorMapper } from "../graphql/errors.ts";
 import type { GraphqlServer } from "../graphql/graphql_server.ts";
+import type { OperationLimits } from "../graphql/operation_limits.ts";
 import type { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the application is made of. */
 export interface AppParts {
   adaptor: Adaptor;
+  /** Null: there are none. */
+  budgets: Budgets | null;
+  operationLimits: OperationLimits;
   errors: ErrorMapper;
   health: Health;
   metrics: Metrics;

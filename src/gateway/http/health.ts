@@ -1,6 +1,7 @@
-import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { AskBeside } from "../database/ask_beside.ts";
 import { readyQuery } from "../database/pool.ts";
+import { shareAnswer } from "../share_answer.ts";
 
 /** The answer to a question about the gateway's state. */
 export interface Report {
@@ -17,31 +18,32 @@ export interface Health {
 }
 
 /** Makes the reports. Why something failed is written to the log, and not into the answer. */
-export function makeHealth(pool: Pool, log: Logger): Health {
-  return {
-    async readReadiness() {
-      try {
-        const { rows } = await pool.query<{ migrated: boolean }>(readyQuery);
-        if (rows[0]?.migrated === true) return { status: 200, body: { status: "ready" } };
-        log.warn("Not ready: the database is not migrated");
-      } catch (error) {
-        log.warn({ err: error }, "Not ready: the database does not answer");
-      }
-      return { status: 503, body: { status: "unavailable" } };
-    },
+export function makeHealth(ask: AskBeside, log: Logger): Health {
+  async function readReadiness(): Promise<Report> {
+    try {
+      const [row] = await ask<{ migrated: boolean }>(readyQuery);
+      if (row?.migrated === true) return { status: 200, body: { status: "ready" } };
+      log.warn("Not ready: the database is not migrated");
+    } catch (error) {
+      log.warn({ err: error }, "Not ready: the database does not answer");
+    }
+    return { status: 503, body: { status: "unavailable" } };
+  }
 
-    async readHealth() {
-      try {
-        const { rows } = await pool.query<{ report: Record<string, unknown> }>(
-          "select app.health() as report",
-        );
-        const report = rows[0]?.report ?? {};
-        return { status: report["status"] === "unhealthy" ? 503 : 200, body: report };
-      } catch (error) {
-        log.warn({ err: error }, "The health report failed");
-        const timestamp = new Date().toISOString();
-        return { status: 503, body: { status: "unhealthy", timestamp } };
-      }
-    },
+  async function readHealth(): Promise<Report> {
+    try {
+      const [row] = await ask<{ report: Record<string, unknown> }>("select app.health() as report");
+      const report = row?.report ?? {};
+      return { status: report["status"] === "unhealthy" ? 503 : 200, body: report };
+    } catch (error) {
+      log.warn({ err: error }, "The health report failed");
+      const timestamp = new Date().toISOString();
+      return { status: 503, body: { status: "unhealthy", timestamp } };
+    }
+  }
+
+  return {
+    readReadiness: shareAnswer(readReadiness, 0),
+    readHealth: shareAnswer(readHealth, 0),
   };
 }

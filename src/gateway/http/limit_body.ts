@@ -4,7 +4,7 @@ import type { GatewayContext, GatewayEnv } from "./context.ts";
 import { refuse } from "./refuse.ts";
 
 /** A batch of 100 analyses, with prompts of up to 1 MiB among them. */
-const largestBodyBytes = 2 * 1024 * 1024;
+export const largestBodyBytes = 2 * 1024 * 1024;
 
 /** Refuses requests whose body is too large. */
 export function limitBody(): MiddlewareHandler<GatewayEnv> {

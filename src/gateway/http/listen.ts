@@ -1,19 +1,122 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { convertRequest, sendResponse } from "./convert_request.ts";
+import { maxConnections } from "./max_connections.ts";
+import { watchAccepts } from "./watch_accepts.ts";
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  host: string;
+  /** 0 takes any free one. */
+  port: number;
+  /** How long a client may take to send a request, and to send the next one, in milliseconds. */
+  clientTimeoutMs: number;
+  /** Connections of clients at once; more are closed as they come. */
+  maxClients: number;
+  log: Logger;
+}
+
+/** A server that listens. */
+export interface HttpListener {
+  port: number;
+  /** Takes no more requests; settles when those under way have their answers. */
+  close(): Promise<void>;
+  /** Cuts off whoever is still there. */
+  cut(): void;
+}
+
+/** How long a client may go on sending what is too large already. */
+const drainMs = 2_000;
+/** How often it is looked for clients that are too slow. */
+const slowClientsCheckMs = 1_000;
+
 /**
- * Listens for requests.
+ * Listens for requests, by node:http: unlike `Deno.serve` it has time limits for slow clients, a limit
+ * of connections, and it does not end the process when the system has no file left for a connection.
  *
- * @param port 0 takes any free one
  * @throws {Error} if the port is taken
  */
-export function listen(
-  { host, port }: { host: string; port: number },
+export async function listen(
+  options: ListenOptions,
   handler: (request: Request) => Response | Promise<Response>,
-): Deno.HttpServer<Deno.NetAddr> {
+): Promise<HttpListener> {
+  const { host, clientTimeoutMs, log } = options;
+  /** The one that listens, and before it those that had to be replaced. */
+  const servers: Server[] = [];
+  let isClosing = false;
+
+  async function open(port: number): Promise<Server> {
+    const server = createServer({
+      headersTimeout: clientTimeoutMs,
+      requestTimeout: clientTimeoutMs,
+      keepAliveTimeout: clientTimeoutMs,
+      connectionsCheckingInterval: Math.min(slowClientsCheckMs, clientTimeoutMs),
+      requireHostHeader: false,
+    }, (message, to) => void answer(message, to));
+    server.maxConnections = maxConnections(options.maxClients);
+    server.on("clientError", (_error, socket) => socket.destroy());
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    server.on("error", (error) => log.warn({ err: error }, "Connections cannot be accepted"));
+    servers.push(server);
+    return server;
+  }
+
+  async function answer(message: IncomingMessage, to: ServerResponse): Promise<void> {
+    to.on("error", () => message.destroy());
+    try {
+      if (isClosing) to.setHeader("connection", "close");
+      const request = await convertRequest(message);
+      const response = request === null ? badHost() : await handler(request);
+      await sendResponse(response, to);
+      // The rest of a body that is too large: a client reads its answer when it has sent some of it
+      if (!message.complete) setTimeout(() => message.destroy(), drainMs);
+    } catch (error) {
+      log.debug({ err: error }, "An answer was not sent");
+      to.destroy();
+    }
+  }
+
+  let current: Server;
   try {
-    return Deno.serve({ hostname: host, port, onListen: () => {} }, handler);
+    current = await open(options.port);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    const message = `Port ${port} of ${host} is in use by another program: ` +
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    const message = `Port ${options.port} of ${host} is in use by another program: ` +
       "stop that program, or set PORT to a free port";
     throw new Error(message, { cause: error });
   }
+  const { port } = current.address() as AddressInfo;
+  const watch = watchAccepts({ host, port }, () => current, async () => {
+    log.warn("Connections are not accepted any more: listening anew");
+    current.close();
+    current = await open(port);
+  });
+
+  return {
+    port,
+    async close() {
+      isClosing = true;
+      watch.stop();
+      const closed = servers.map((server) =>
+        new Promise<void>((resolve) => server.close(() => resolve()))
+      );
+      for (const server of servers) server.closeIdleConnections();
+      await Promise.all(closed);
+    },
+    cut() {
+      for (const server of servers) server.closeAllConnections();
+    },
+  };
+}
+
+function badHost(): Response {
+  const errors = [{ message: "The Host header is malformed", extensions: { code: "INVALID" } }];
+  return Response.json({ errors }, { status: 400, headers: { connection: "close" } });
 }

@@ -1,7 +1,12 @@
+import pg from "pg";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ErrorCode } from "../../shared/error_codes.ts";
+import type { AskBeside } from "../database/ask_beside.ts";
+import type { FairPool } from "../database/fair_pool.ts";
+import { readyQuery } from "../database/pool.ts";
+import { shareAnswer } from "../share_answer.ts";
 
 /** What Prometheus asks for, of this gateway and its database. No label names who asked for what. */
 export interface Metrics {
@@ -23,17 +28,30 @@ interface Figure {
   value: number;
 }
 
+/** Whether the database answers, and its figures if it gives any. */
+interface Figures {
+  up: boolean;
+  rows: readonly Figure[] | null;
+}
+
 /** How long figures of the database are used again. */
 const figuresMaxAgeMs = 2_000;
-
-/** What takes longer counts as no answer: who scrapes gives up soon, too. */
-const figuresTimeoutMs = 3_000;
 
 const countedMethods = new Set(["GET", "HEAD", "POST"]);
 const durationBucketsSeconds = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Makes the figures of one gateway; several in one process do not mix. */
-export function makeMetrics(pool: Pool, log: Logger): Metrics {
+/**
+ * Makes the figures of one gateway; several in one process do not mix.
+ *
+ * @param requestPool whose connections are counted
+ * @param ask asks for the figures of the database
+ */
+export function makeMetrics(
+  requestPool: { pool: Pool; fair: FairPool },
+  ask: AskBeside,
+  log: Logger,
+): Metrics {
+  const { pool, fair } = requestPool;
   const registry = new Registry();
   const registers = [registry];
   const requests = new Counter({
@@ -83,33 +101,20 @@ export function makeMetrics(pool: Pool, log: Logger): Metrics {
     help: "Requests that wait for a connection.",
     registers,
     collect() {
-      this.set(pool.waitingCount);
+      this.set(fair.waitingCount);
     },
   });
 
-  let known: { at: number; figures: Promise<Figure[] | null> } | null = null;
-
-  /** Those who ask at the same time, or soon after, get the same answer; null when there is none. */
-  function readFigures(): Promise<Figure[] | null> {
-    if (known === null || performance.now() - known.at > figuresMaxAgeMs) {
-      known = { at: performance.now(), figures: queryFigures() };
-    }
-    return known.figures;
-  }
-
-  async function queryFigures(): Promise<Figure[] | null> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error("It takes too long")), figuresTimeoutMs);
+  const readFigures = shareAnswer(async (): Promise<Figures> => {
     try {
-      const answer = pool.query<Figure>("select * from app.metrics()");
-      return (await Promise.race([answer, late.promise])).rows;
+      return { up: true, rows: await ask<Figure>("select * from app.metrics()") };
     } catch (error) {
       log.warn({ err: error }, "The figures of the database could not be read");
-      return null;
-    } finally {
-      clearTimeout(timer);
+      // A table is locked, or all is slow: that is not down
+      const isBusy = error instanceof pg.DatabaseError && /^(55P03|57014)$/.test(error.code ?? "");
+      return { up: isBusy && await ask(readyQuery).then(() => true, () => false), rows: null };
     }
-  }
+  }, figuresMaxAgeMs);
 
   return {
     countRequest(method, status, seconds) {
@@ -130,22 +135,22 @@ export function makeMetrics(pool: Pool, log: Logger): Metrics {
 }
 
 /** A registry for each answer: what the database does not speak of any more is gone. */
-async function describeFigures(figures: readonly Figure[] | null): Promise<string> {
+async function describeFigures({ up, rows }: Figures): Promise<string> {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
     name: "curestry_database_up",
-    help: "1: the database answers, else 0; then its figures are missing.",
+    help: "1: the database answers, else 0.",
     registers,
-  }).set(figures === null ? 0 : 1);
-  for (const [name, rows] of Map.groupBy(figures ?? [], ({ name }) => name)) {
+  }).set(up ? 1 : 0);
+  for (const [name, figures] of Map.groupBy(rows ?? [], ({ name }) => name)) {
     const gauge = new Gauge({
       name,
-      help: rows[0]?.help ?? name,
-      labelNames: [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))],
+      help: figures[0]?.help ?? name,
+      labelNames: [...new Set(figures.flatMap(({ labels }) => Object.keys(labels)))],
       registers,
     });
-    for (const { labels, value } of rows) gauge.set(labels, value);
+    for (const { labels, value } of figures) gauge.set(labels, value);
   }
   return await registry.metrics();
 }

@@ -13,9 +13,13 @@ export class BodyError extends GatewayError {
 /**
  * Reads the body of a GraphQL request and checks its outer form.
  *
+ * @param maxValues in the variables, see `inputLimitOf`: looked at here already, where it costs least
  * @throws BodyError
  */
-export async function readBody(request: Request): Promise<GraphqlBody> {
+export async function readBody(
+  request: Request,
+  maxValues: (query: string) => number,
+): Promise<GraphqlBody> {
   const mediaType = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType === undefined || mediaType === "") {
     throw new BodyError(400, "INVALID", "Send the header Content-Type: application/json");
@@ -41,8 +45,11 @@ export async function readBody(request: Request): Promise<GraphqlBody> {
   if (extensions != null && !isRecord(extensions)) {
     throw new BodyError(400, "INVALID", "extensions must be an object or null");
   }
-  checkValue(query, 0);
-  checkValue(variables, limits.valueDepth);
+  if (!query.isWellFormed()) {
+    throw new BodyError(400, "INVALID", "query: a text contains half of a surrogate pair");
+  }
+  const most = maxValues(query);
+  checkValue(variables, limits.valueDepth, { values: most, most });
   return { query, operationName: operationName ?? null, variables: variables ?? null };
 }
 
@@ -55,19 +62,32 @@ function parseJson(bytes: ArrayBuffer): unknown {
   }
 }
 
-/** Refuses what would be stored otherwise than it was sent, or is too deep to handle. */
-function checkValue(value: unknown, levels: number): void {
-  if (typeof value === "string") {
-    if (value.isWellFormed()) return;
-    throw new BodyError(400, "INVALID", "A text contains half of a surrogate pair");
+/**
+ * Refuses what is too deep or too wide to handle.
+ *
+ * @param left counts down
+ */
+function checkValue(value: unknown, levels: number, left: { values: number; most: number }): void {
+  if (typeof value === "object" && value !== null) {
+    if (levels === 0) {
+      throw new BodyError(400, "LIMIT", `variables may be nested ${limits.valueDepth} deep`);
+    }
+    if (Array.isArray(value)) {
+      for (const inner of value) checkValue(inner, levels - 1, left);
+      return;
+    }
+    for (const key in value) {
+      checkValue((value as Record<string, unknown>)[key], levels - 1, left);
+    }
   }
-  if (typeof value !== "object" || value === null) return;
-  if (levels === 0) {
-    throw new BodyError(400, "LIMIT", `variables may be nested ${limits.valueDepth} deep`);
-  }
-  for (const [key, inner] of Object.entries(value)) {
-    checkValue(key, levels);
-    checkValue(inner, levels - 1);
+  if (--left.values < -1) {
+    throw new BodyError(
+      400,
+      "LIMIT",
+      `The arguments of an operation may have ${left.most} values, these have ${
+        left.most + 1
+      } or more; split it`,
+    );
   }
 }
 

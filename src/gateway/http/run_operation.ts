@@ -1,6 +1,9 @@
 import { nameCredential } from "../credentials/read_credential.ts";
+import { workOf } from "../database/work_of.ts";
+import { inputLimitOf } from "../graphql/check_operation.ts";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayContext } from "./context.ts";
+import { makeCharge } from "./charge.ts";
 import { BodyError, readBody } from "./read_body.ts";
 import { readOrganization } from "./read_organization.ts";
 import { refuse, refuseError } from "./refuse.ts";
@@ -15,7 +18,10 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
   try {
     const credential = await parts.readCredential(c.req.header("authorization") ?? null);
     c.set("credential", nameCredential(credential));
-    const body = await readBody(c.req.raw);
+    const body = await readBody(
+      c.req.raw,
+      (query) => inputLimitOf(query, parts.operationLimits),
+    );
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
     const server = await parts.serverOf(role);
     const caller = {
@@ -23,13 +29,22 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
       keyHash: credential.kind === "key" ? credential.hash : null,
       organization: readOrganization(c),
     };
-    database = parts.adaptor.openRequest({ ...caller, role, requestId });
-    if (role === "curestry_member") await database.verify();
+    database = parts.adaptor.openRequest({ ...caller, role, requestId }, workOf(body.query));
+    const organization = role === "curestry_member" ? await database.verify() : null;
+    const key = caller.keyHash ?? caller.jwtId;
+    const payer = key === null || organization === null ? null : { key, organization };
+    const { pay, finish } = makeCharge(parts.budgets, payer);
     if (credential.kind === "key") parts.noteKeyUse(credential.hash);
-    const { response, codes, used } = await server.handle(c.req.raw, body, database, requestId);
+    const { response, codes, used } = await server.handle(
+      c.req.raw,
+      body,
+      database,
+      requestId,
+      pay,
+    );
     if (role === "curestry_member") parts.apiUsage.note(caller, used);
     if (codes.length > 0) c.set("codes", codes);
-    return response;
+    return finish(response);
   } catch (error) {
     if (error instanceof BodyError) return refuse(c, error.status, error.code, error.message);
     return await refuseError(c, parts.errors, error);

@@ -2,9 +2,14 @@ import type { GraphileConfig } from "graphile-config";
 import { execute, type GrafastExecutionArgs } from "postgraphile/grafast";
 import { getOperationAST, GraphQLError } from "postgraphile/graphql";
 import type {} from "postgraphile/grafserv";
+import { TooMuchData } from "../../database/transaction.ts";
 import { GatewayError } from "../../gateway_error.ts";
 import { makeCheckDocument } from "../check_document.ts";
+import { checkOperation } from "../check_operation.ts";
 import { checkPageSizes } from "../check_page_sizes.ts";
+import { measureAnswer } from "../measure_answer.ts";
+import type { OperationLimits } from "../operation_limits.ts";
+import { setAsideBadItems } from "../set_aside_bad_items.ts";
 import { usedFields } from "../used_fields.ts";
 
 /**
@@ -13,7 +18,11 @@ import { usedFields } from "../used_fields.ts";
  *
  * @param suggestions whether refusals may name fields that exist
  */
-export function makeExecutionPlugin(suggestions: boolean): GraphileConfig.Plugin {
+export function makeExecutionPlugin(
+  suggestions: boolean,
+  limits: OperationLimits,
+): GraphileConfig.Plugin {
+  const run = makeRun(limits);
   return {
     name: "CurestryExecutionPlugin",
     version: "1.0.0",
@@ -34,32 +43,75 @@ export function makeExecutionPlugin(suggestions: boolean): GraphileConfig.Plugin
   };
 }
 
-const run: typeof execute = async function run(args: GrafastExecutionArgs) {
-  const { database, used } = args.requestContext as Grafast.RequestContext;
-  try {
-    const operation = getOperationAST(args.document, args.operationName);
-    if (operation) {
-      if (!args.schema.getRootType(operation.operation)) throw notOffered(operation.operation);
-      const refusals = checkPageSizes(args.document, operation, args.variableValues);
-      if (refusals.length > 0) return { errors: refusals };
-      database.begin(operation.operation === "mutation" ? "mutation" : "query");
+function makeRun(limits: OperationLimits): typeof execute {
+  return async function run(args: GrafastExecutionArgs) {
+    const { schema, document } = args;
+    const { database, used, pay } = args.requestContext as Grafast.RequestContext;
+    try {
+      const operation = getOperationAST(document, args.operationName);
+      if (operation) {
+        if (!schema.getRootType(operation.operation)) throw notOffered(operation.operation);
+        const { variables: variableValues, problem } = setAsideBadItems(
+          document,
+          operation,
+          args.variableValues,
+        );
+        if (problem !== null) {
+          return { errors: [new GraphQLError(problem, { extensions: { code: "INVALID" } })] };
+        }
+        args.variableValues = variableValues;
+        const refusals = checkPageSizes(document, operation, variableValues);
+        if (refusals.length > 0) return { errors: refusals };
+        const { cost, records, refusal } = checkOperation(
+          schema,
+          document,
+          operation,
+          variableValues,
+          limits,
+        );
+        if (refusal) return { errors: [refusal] };
+        const unpaid = pay(cost, records);
+        if (unpaid !== null) return { errors: [unpaid] };
+        database.begin(operation.operation === "mutation" ? "mutation" : "query");
+      }
+      Object.assign(args.contextValue as object, {
+        pgSettings: {},
+        withPgClient: database.withPgClient,
+      });
+      const result = await execute(args);
+      if (!("data" in result)) return result;
+      const excess = operation?.operation === "query" && result.errors?.find(isTooMuchData);
+      if (excess) {
+        return {
+          errors: [new GraphQLError(excess.message, { originalError: excess.originalError })],
+        };
+      }
+      if (operation) used.push(...usedFields(document, operation, result.data));
+      if (measureAnswer(result.data, limits.answerBytes) > limits.answerBytes) {
+        return { errors: [answerTooLong(operation, limits.answerBytes)] };
+      }
+      return operation?.operation === "mutation" ? withMissingRows(result) : result;
+    } catch (error) {
+      const originalError = error instanceof Error ? error : new Error(String(error));
+      return { errors: [new GraphQLError("internal error", { originalError })] };
+    } finally {
+      database.finish();
     }
-    Object.assign(args.contextValue as object, {
-      pgSettings: {},
-      withPgClient: database.withPgClient,
-    });
-    const result = await execute(args);
-    if (operation && "data" in result) {
-      used.push(...usedFields(args.document, operation, result.data));
-    }
-    return operation?.operation === "mutation" ? withMissingRows(result) : result;
-  } catch (error) {
-    const originalError = error instanceof Error ? error : new Error(String(error));
-    return { errors: [new GraphQLError("internal error", { originalError })] };
-  } finally {
-    database.finish();
-  }
-};
+  };
+}
+
+function isTooMuchData(error: GraphQLError): boolean {
+  return error.originalError instanceof TooMuchData;
+}
+
+function answerTooLong(operation: { operation: string } | null | undefined, most: number) {
+  const done = operation?.operation === "mutation" ? "The change was made. " : "";
+  return new GraphQLError(
+    `${done}The answer would be longer than ${most} bytes; ask for smaller pages (first), or for ` +
+      "fewer long texts",
+    { extensions: { code: "LIMIT" } },
+  );
+}
 
 /** Only the API of requests without credentials has no mutations; none has subscriptions yet. */
 function notOffered(operation: string): GatewayError {

@@ -4,7 +4,9 @@ import { GraphQLError, Kind, type ValueNode } from "postgraphile/graphql";
 
 /**
  * BigFloat and BigInt are answered as strings, which keep every digit; as input they take what
- * clients have at hand: JSON numbers, literals with or without quotes.
+ * clients have at hand: JSON numbers, literals with or without quotes. Equal numbers are equal texts
+ * ("1.0" is "1"), so that a repeated request is a repetition. NaN and Infinity are the database's to
+ * refuse: its constraints name the item and the field, and the other items go on.
  */
 export const NumbersPlugin: GraphileConfig.Plugin = {
   name: "CurestryNumbersPlugin",
@@ -21,7 +23,7 @@ export const NumbersPlugin: GraphileConfig.Plugin = {
           if (typeof text !== "string" || !pattern.test(text)) {
             throw new GraphQLError(`${config.name} must be a number, or a number in quotes`);
           }
-          return text;
+          return withoutTrailingZeros(text);
         };
         return {
           ...config,
@@ -38,6 +40,10 @@ export const NumbersPlugin: GraphileConfig.Plugin = {
 };
 
 const patterns: Readonly<Record<string, RegExp>> = {
-  BigFloat: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i,
+  BigFloat: /^([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?|NaN|-?Infinity)$/i,
   BigInt: /^[+-]?\d{1,19}$/,
 };
+
+function withoutTrailingZeros(text: string): string {
+  return text.replace(/(\.\d*?)0+(?=e|$)/i, "$1").replace(/\.(?=e|$)/i, "");
+}

@@ -1,0 +1,39 @@
+import "../graphql/graphile_env.ts";
+import { GraphQLError } from "postgraphile/graphql";
+import type { Balance, Budgets, Payer } from "../budgets.ts";
+import type { Pay } from "../graphql/graphql_server.ts";
+
+/** How a request pays, and what its answer says about it. */
+export interface Charge {
+  pay: Pay;
+  /** Adds the headers of draft-ietf-httpapi-ratelimit-headers-03; what was not paid becomes 429. */
+  finish(response: Response): Response;
+}
+
+/** @param payer null: nobody pays, without credentials or without budgets */
+export function makeCharge(budgets: Budgets | null, payer: Payer | null): Charge {
+  let balance: Balance | null = null;
+  return {
+    pay(cost, records) {
+      if (budgets === null || payer === null) return null;
+      balance = budgets.charge(payer, cost, records);
+      if (balance.retrySeconds === null) return null;
+      return new GraphQLError(
+        `This operation costs ${cost}, and ${balance.remaining} of ${balance.limit} per minute are ` +
+          `left; try again in ${balance.retrySeconds} s`,
+        { extensions: { code: "LIMIT" } },
+      );
+    },
+    finish(response) {
+      if (balance === null) return response;
+      const headers = new Headers(response.headers);
+      headers.set("ratelimit-limit", String(balance.limit));
+      headers.set("ratelimit-remaining", String(balance.remaining));
+      headers.set("ratelimit-reset", String(balance.resetSeconds));
+      const { retrySeconds } = balance;
+      if (retrySeconds !== null) headers.set("retry-after", String(retrySeconds));
+      const status = retrySeconds === null ? response.status : 429;
+      return new Response(response.body, { status, headers });
+    },
+  };
+}
