@@ -1,10 +1,11 @@
 import { findDatabase } from "../database/connect.ts";
 import { readGatewayUrl } from "../database/login_passwords.ts";
+import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { makeGateway } from "../gateway/serve.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
-import { readSettings } from "../shared/settings.ts";
+import { readSettings, type Settings } from "../shared/settings.ts";
 
 /** `deno task gateway`: answers requests until it is asked to stop, then finishes those under way. */
 async function main(): Promise<void> {
@@ -18,18 +19,29 @@ async function main(): Promise<void> {
         "which brings its own database and gateway",
     );
   }
-  const { host, port } = settings;
   const gateway = await makeGateway({
+    ...gatewayOptions(settings),
     databaseUrl: settings.gatewayUrl ?? await readGatewayUrl(settings, adminUrl!),
-    host,
-    port,
-    jwtKeys: await readJwtKeys(settings),
+    jwtKeys: await readKeys(settings),
     log,
   });
   console.log(`Curestry is ready on ${gateway.url}`);
   const reason = await stopped;
   log.info({ reason }, "The gateway stops");
   await gateway.stop();
+}
+
+/** `deno task gateway` may not write files: the keys are there, since `migrate` makes them. */
+async function readKeys(settings: Settings) {
+  try {
+    return await readJwtKeys(settings);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const message =
+      `There are no keys in ${settings.dataDir}, and the gateway may not write them: ` +
+      "run `deno task migrate`, which does, or set CURESTRY_JWT_KEYS";
+    throw new Error(message, { cause: error });
+  }
 }
 
 if (import.meta.main) await main().then(() => process.exit(0), fail);

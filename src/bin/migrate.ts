@@ -3,6 +3,7 @@ import { describeMigration } from "../database/describe_migration.ts";
 import { migrateWithSettings } from "../database/migrate_with_settings.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail } from "../shared/process.ts";
+import { readJwtKeys } from "../shared/read_jwt_keys.ts";
 import { readSettings } from "../shared/settings.ts";
 
 /** `deno task migrate`: brings the database up to date and says what was done. */
@@ -15,6 +16,8 @@ async function main(): Promise<void> {
     (adminUrl) => migrateWithSettings(settings, adminUrl, log),
     { migrate: false },
   );
+  // The gateway needs them, and may write nothing
+  await readJwtKeys(settings);
   console.log(describeMigration(summary));
 }
 

@@ -6,6 +6,7 @@ import { isPortFree } from "../database/embedded/ports.ts";
 import { type EmbeddedDatabase, startEmbedded } from "../database/embedded/start_embedded.ts";
 import { readGatewayUrl, readWorkerUrl } from "../database/login_passwords.ts";
 import { migrateWithSettings } from "../database/migrate_with_settings.ts";
+import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
 import { type Log, makeLog } from "../shared/log.ts";
 import { fail, listenForStop, type StopRequests } from "../shared/process.ts";
@@ -13,6 +14,7 @@ import { readJwtKeys } from "../shared/read_jwt_keys.ts";
 import { readSettings, type Settings } from "../shared/settings.ts";
 import { describeStart } from "../start/describe_start.ts";
 import { linkDeno } from "../start/link_deno.ts";
+import { analystLimits } from "../worker/analyst_limits.ts";
 import type { Worker } from "../worker/start_worker.ts";
 
 const usage = `Usage: deno task start [--demo]
@@ -136,13 +138,14 @@ async function start(
       readWorkerUrl(settings, adminUrl),
       modules ?? importParts(options),
     ]);
-  const { host, port } = settings;
   await Promise.all([
-    makeGateway({ databaseUrl: gatewayUrl, host, port, jwtKeys, log }).then((gateway) => {
-      running.gateway = gateway;
-    }),
+    makeGateway({ ...gatewayOptions(settings), databaseUrl: gatewayUrl, jwtKeys, log }).then(
+      (gateway) => {
+        running.gateway = gateway;
+      },
+    ),
     readCheckpoints(settings).then((checkpoints) =>
-      startWorker({ databaseUrl: workerUrl, log, checkpoints })
+      startWorker({ databaseUrl: workerUrl, log, checkpoints, times: analystLimits(settings) })
     ).then((worker) => {
       running.worker = worker;
     }),

@@ -6,6 +6,7 @@ import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
 import { readSettings } from "../shared/settings.ts";
+import { analystLimits } from "../worker/analyst_limits.ts";
 import { startWorker } from "../worker/start_worker.ts";
 
 /** `deno task worker`: runs jobs until it is asked to stop, then finishes those in hand. */
@@ -24,7 +25,12 @@ async function main(): Promise<void> {
   // Waits for a database that starts at the same moment
   await (await openClient(databaseUrl, { log })).end();
   const checkpoints = await readCheckpoints(settings);
-  const worker = await startWorker({ databaseUrl, log, checkpoints });
+  const worker = await startWorker({
+    databaseUrl,
+    log,
+    checkpoints,
+    times: analystLimits(settings),
+  });
   log.info("The worker is ready");
   const reason = await Promise.race([stopped, worker.ended.then(() => "its own end")]);
   log.info({ reason }, "The worker stops");

@@ -7,6 +7,7 @@ import { addAnalystRevoke } from "./analyst/revoke.ts";
 import { addApiKeyCreate } from "./api_key/create.ts";
 import { addApiKeyList } from "./api_key/list.ts";
 import { addApiKeyRevoke } from "./api_key/revoke.ts";
+import { addAuditAcceptRestore } from "./audit/accept_restore.ts";
 import { addAuditRetain } from "./audit/retain.ts";
 import { addAuditVerify } from "./audit/verify.ts";
 import { addDoctor } from "./doctor/doctor.ts";
@@ -94,6 +95,7 @@ export function makeProgram(run: Run): Command {
 
   const audit = program.command("audit").description("The audit log");
   addAuditVerify(audit, run);
+  addAuditAcceptRestore(audit, run);
   addAuditRetain(audit, run);
 
   addDoctor(program, run);

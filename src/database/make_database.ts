@@ -40,6 +40,8 @@ export async function makeDatabase(
       await client.query(make);
     });
   } catch (cause) {
+    // Another migration has made it meanwhile
+    if (["42P04", "23505"].includes(errorCode(cause))) return false;
     if (errorCode(cause) !== "42501") throw cause;
     throw new Error(
       `The database ${database} does not exist, and this login may not create it: create it, ` +

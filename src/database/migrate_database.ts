@@ -2,10 +2,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "pg";
 import type { Log } from "../shared/log.ts";
+import { behindLocks } from "./behind_locks.ts";
 import { checkServer, type ServerVersion } from "./check_server.ts";
 import { migrationsFolder, pendingMigrations } from "./committed_migrations.ts";
 import type { LoginPasswords } from "./login_passwords.ts";
 import { makeDatabase } from "./make_database.ts";
+import { awaitTurn, lockMigrations } from "./migration_lock.ts";
 import { errorCode, openClient, withClient } from "./open_client.ts";
 import { retryCatalogRace } from "./retry_catalog_race.ts";
 import { runCommitted } from "./run_committed.ts";
@@ -43,12 +45,6 @@ export interface MigrationSummary {
 }
 
 /**
- * The key of our advisory lock. It is taken in the database `postgres`, because roles are the whole
- * server's and because our own database may not exist yet.
- */
-const advisoryLockKey = "hashtextextended('curestry migrate', 0)";
-
-/**
  * Makes the database if it is absent, and brings it up to date. Any number of these at once is safe:
  * one works, the others wait and then find nothing to do. Needs no superuser: a login that may create
  * databases and roles is enough, and on a server that a DBA prepared, a member of curestry_owner.
@@ -67,7 +63,7 @@ export async function migrateDatabase(
   try {
     const server = await checkServer(meeting);
     await meeting.query("set statement_timeout = 0; set idle_session_timeout = 0");
-    await takeLock(meeting, options.log);
+    await awaitTurn(meeting, options.log);
     const created = await makeDatabase(meeting, database, server.major);
     const result = await withClient(url, (client) => bringUpToDate(client, url, server, options));
     return {
@@ -91,18 +87,16 @@ async function openMeetingPoint(url: string, log: Log | undefined): Promise<Clie
   } catch (error) {
     // No such database; no privilege to connect; no line in pg_hba.conf
     if (!["3D000", "42501", "28000"].includes(errorCode(error))) throw error;
-    return await openClient(url, { log });
-  }
-}
-
-async function takeLock(client: Client, log: Log | undefined): Promise<void> {
-  const waiting = setTimeout(() => {
-    log?.info("Waiting for another migration to finish");
-  }, 1000);
-  try {
-    await client.query(`select pg_catalog.pg_advisory_lock(${advisoryLockKey})`);
-  } finally {
-    clearTimeout(waiting);
+    return await openClient(url, { log }).catch((error) => {
+      if (errorCode(error) !== "3D000") throw error;
+      throw new Error(
+        `The database ${
+          databaseName(url)
+        } does not exist, and this login may not create it: create ` +
+          "it, or give DATABASE_URL a login with CREATEDB that may connect to the database postgres",
+        { cause: error },
+      );
+    });
   }
 }
 
@@ -113,14 +107,19 @@ async function bringUpToDate(
   options: MigrateOptions,
 ): Promise<Pick<MigrationSummary, "applied" | "notes" | "legacy">> {
   const notes = await install(client, server);
-  notes.push(...await setPasswords(client, options.passwords));
-  // Loaded here and not above: it takes long, and the server starts meanwhile
-  const { installJobQueue } = await import("./install_job_queue.ts");
-  await installJobQueue(url);
-  const applied = await pendingMigrations(client);
-  if (applied.length > 0) await runCommitted(url, options.log);
-  await prepareServer(client);
-  return { applied, notes, legacy: await readLegacyAccounts(client) };
+  return await withClient(url, async (lock) => {
+    await lockMigrations(lock);
+    notes.push(...await setPasswords(client, options.passwords));
+    // Loaded here and not above: it takes long, and the server starts meanwhile
+    const { installJobQueue } = await import("./install_job_queue.ts");
+    await installJobQueue(url);
+    const applied = await pendingMigrations(client);
+    await behindLocks(client, options.log, async () => {
+      if ((await pendingMigrations(client)).length > 0) await runCommitted(url, options.log);
+    });
+    await behindLocks(client, options.log, () => prepareServer(client));
+    return { applied, notes, legacy: await readLegacyAccounts(client) };
+  });
 }
 
 /**
@@ -128,8 +127,12 @@ async function bringUpToDate(
  * audit log goes on after a restore into another server, and there are partitions for the months to come.
  */
 async function prepareServer(client: Client): Promise<void> {
-  await client.query(`begin; set local role curestry_owner;
-    select app.job_grant_queue(); select app.audit_continue_xids(); select app.partition_make_all(); commit`);
+  await client.query(`begin; set local role curestry_owner; set local lock_timeout = '3s';
+    select app.job_grant_queue(); select app.audit_continue_xids(); select app.partition_make_all(); commit`)
+    .catch(async (error) => {
+      await client.query("rollback");
+      throw error;
+    });
 }
 
 /** Runs migrations/install.sql; its notices and warnings say what it could not do. */

@@ -28,7 +28,8 @@ export async function runCommitted(url: string, log: Log | undefined): Promise<v
       // Not used by migrate(), but its default may equal connectionString, which is refused
       rootConnectionString: databaseUrl(url, "postgres"),
       migrationsFolder,
-      pgSettings: { role: "curestry_owner" },
+      // See behindLocks; a migration may say otherwise
+      pgSettings: { role: "curestry_owner", lock_timeout: "3s" },
       logger: new Logger(() => (level, message) => {
         file = /Running migration '([^']+)'/.exec(message)?.[1] ?? file;
         if (level === "error") log?.error(message);

@@ -4,6 +4,7 @@ import process from "node:process";
 import { startTemporaryCluster } from "../database/embedded/start_temporary_cluster.ts";
 import { migrationsFolder } from "../database/committed_migrations.ts";
 import { migrateDatabase } from "../database/migrate_database.ts";
+import { printCatalogue } from "../database/read_catalogue.ts";
 import { databaseUrl } from "../database/urls.ts";
 import { printMemberSchema } from "../gateway/graphql/print_schema.ts";
 import { fail } from "../shared/process.ts";
@@ -24,6 +25,7 @@ interface GeneratedFile {
 async function listGenerated(): Promise<GeneratedFile[]> {
   return [
     { file: "migrations/schema.sql", make: dumpSchema },
+    { file: "migrations/catalogue.json", make: printCatalogue },
     { file: "schema.graphql", make: printMemberSchema },
     { file: "docs/rights.md", make: renderRights },
     { file: "docs/report.md", make: printReportDictionary },

@@ -32,7 +32,42 @@ export interface Settings {
   /** The first signs, all verify; null means the file in the data directory. */
   jwtKeys: JwtKey[] | null;
   logLevel: LogLevel;
+  /** What is between us and PostgreSQL; null: found out. */
+  pooler: Pooler | null;
+  /** Connections of a gateway to the database. */
+  poolSize: number;
+  /** How long a request waits for one of them. */
+  poolWaitMs: number;
+  /** How long a statement of a request may take. */
+  statementTimeoutMs: number;
+  /** How long a client may take to send a request, and to send the next one on its connection. */
+  clientTimeoutMs: number;
+  /** Connections of clients at once. */
+  maxClients: number;
+  /** What one operation may cost. */
+  maxCost: number;
+  /** Values in the arguments of one operation. */
+  maxInputValues: number;
+  /** Bytes of one answer. */
+  maxAnswerBytes: number;
+  /** Cost per minute, of one API key or session and of one organization. */
+  rateLimit: RateLimit;
+  /** How long a transaction of an analyst may last before the worker ends it. */
+  analystStatementLimitMs: number;
+  /** How long a transaction of an analyst may do nothing. */
+  analystIdleLimitMs: number;
 }
+
+/** Budgets, in cost per minute. */
+export interface RateLimit {
+  key: number;
+  organization: number;
+  /** Of what records, beside the others: by key and by organization alike. */
+  recording: number;
+}
+
+/** `transaction`: a pooler that gives each transaction another connection. */
+export type Pooler = "none" | "transaction";
 
 /** Settings that cannot be used; the message names each of them, with the reason. */
 export class SettingsError extends Error {
@@ -80,6 +115,23 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     databasePort: read("CURESTRY_DATABASE_PORT", parsePort) ?? 5679,
     jwtKeys: read("CURESTRY_JWT_KEYS", parseJwtKeys),
     logLevel: read("CURESTRY_LOG_LEVEL", parseLogLevel) ?? "info",
+    pooler: read("CURESTRY_POOLER", parsePooler),
+    poolSize: read("CURESTRY_POOL_SIZE", wholeNumber(1, 1_000)) ?? 10,
+    poolWaitMs: read("CURESTRY_POOL_WAIT", parseDuration) ?? 3_000,
+    statementTimeoutMs: read("CURESTRY_STATEMENT_TIMEOUT", parseDuration) ?? 10_000,
+    clientTimeoutMs: read("CURESTRY_CLIENT_TIMEOUT", parseDuration) ?? 30_000,
+    maxClients: read("CURESTRY_MAX_CLIENTS", wholeNumber(1, 1_000_000)) ?? 10_000,
+    maxCost: read("CURESTRY_MAX_COST", wholeNumber(1, 1e9)) ?? 100_000,
+    maxInputValues: read("CURESTRY_MAX_INPUT_VALUES", wholeNumber(1, 1e9)) ?? 5_000,
+    maxAnswerBytes: read("CURESTRY_MAX_ANSWER_BYTES", wholeNumber(1_000, 1e9)) ?? 16_777_216,
+    rateLimit: {
+      key: read("CURESTRY_RATE_LIMIT_KEY", wholeNumber(1, 1e12)) ?? 3_000_000,
+      organization: read("CURESTRY_RATE_LIMIT_ORGANIZATION", wholeNumber(1, 1e12)) ?? 6_000_000,
+      recording: read("CURESTRY_RATE_LIMIT_RECORDING", wholeNumber(1, 1e12)) ?? 6_000_000,
+    },
+    analystStatementLimitMs: read("CURESTRY_ANALYST_STATEMENT_LIMIT", parseDuration) ??
+      5 * 60_000,
+    analystIdleLimitMs: read("CURESTRY_ANALYST_IDLE_LIMIT", parseDuration) ?? 60_000,
   };
   if (settings.databaseUrl === null && settings.port !== 0) {
     if (settings.port === settings.databasePort) {
@@ -139,6 +191,36 @@ function parseDatabaseUrl(text: string): string {
   }
   if (url.pathname.slice(1).includes("/")) {
     throw new TypeError(`Has a "/" in the name of the database; ${example}`);
+  }
+  return text;
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < least || number > most) {
+      throw new RangeError(`"${text}" is not a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 };
+const longestDurationMs = 24 * 3_600_000;
+
+/** @returns milliseconds */
+function parseDuration(text: string): number {
+  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?) ?(ms|s|min|h)$/.exec(text) ?? [];
+  const ms = Math.round(Number(number) * (unitMs[unit] ?? NaN));
+  if (!(number !== "" && ms >= 1 && ms <= longestDurationMs)) {
+    throw new RangeError(`"${text}" is not a duration up to a day; try 500ms, 10s or 2min`);
+  }
+  return ms;
+}
+
+function parsePooler(text: string): Pooler {
+  if (text !== "none" && text !== "transaction") {
+    throw new TypeError(`"${text}" is not a pooler; use none or transaction`);
   }
   return text;
 }

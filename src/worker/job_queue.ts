@@ -1,10 +1,10 @@
-import { Logger, type ParsedCronItem, run, type WorkerEvents } from "graphile-worker";
+import { Logger, type ParsedCronItem, run, type Runner, type WorkerEvents } from "graphile-worker";
 import { EventEmitter } from "node:events";
-import process from "node:process";
 import type pg from "pg";
 import type { Log } from "../shared/log.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { pause } from "./pause.ts";
+import { takeHints } from "./queue_hints.ts";
 import type { Task } from "./task.ts";
 
 /** What a job queue needs. */
@@ -26,41 +26,58 @@ export interface JobQueue {
   stop(): Promise<void>;
 }
 
-/** The exit code by which graphile-worker says that a newer version has changed its tables. */
-const outdatedExitCode = 57;
+/**
+ * How long a queue that stops may have no job in hand and not end. graphile-worker 0.18 never ends
+ * after the connection was lost while it marked two jobs as done: it counts the second one twice.
+ */
+const endlessStopMs = 5_000;
 
 /** How long to wait before the queue starts again that ended by itself. */
 const queueRestartDelayMs = 1_000;
 
-/** How long graphile-worker may take to say that it has ended, once it has stopped its workers. */
-const queueEndWaitMs = 5_000;
+/** How long a notification may wait that follows another one. */
+const lookIntervalMs = 50;
+const checkIntervalMs = 5_000;
 
-/** One run of graphile-worker. */
-interface QueueRun {
-  /** Settles when it has ended; why, or null if it was asked to. */
-  ended: Promise<unknown>;
+interface RunningQueue {
+  /** Settles when it has to be replaced. */
+  over: Promise<"ended" | "lost" | "outdated">;
   /** Takes no more jobs, and waits for those in hand. */
   stop(): Promise<void>;
-  endHeartbeats(): Promise<void>;
 }
 
 /**
  * Runs jobs. graphile-worker ends when it cannot mark a job as done, as when the database goes away
- * at that moment; it is started again then, until it is stopped.
+ * at that moment; and when the answer is lost to its question for a job, that job is locked by a worker
+ * that does not know of it. In both cases another queue takes its place, under another name, until it
+ * is stopped.
  */
 export async function startJobQueue(options: JobQueueOptions): Promise<JobQueue> {
   const { log } = options;
   const ended = Promise.withResolvers<void>();
   const stopping = new AbortController();
+  const stopped = new Promise<"stopped">((resolve) =>
+    stopping.signal.addEventListener("abort", () => resolve("stopped"))
+  );
+  /** Those that were replaced, and finish what they have in hand. */
+  const finishing = new Set<Promise<void>>();
   let current = await runQueue(options);
+
+  function finish(queue: RunningQueue): void {
+    const finished = queue.stop().finally(() => finishing.delete(finished));
+    finishing.add(finished);
+  }
 
   async function keepRunning(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const failure = await current.ended;
-      if (stopping.signal.aborted) return;
-      await current.endHeartbeats();
-      if (process.exitCode === outdatedExitCode) return ended.resolve();
-      log.warn({ err: failure }, "The job queue ended by itself, and is started again");
+      const reason = await Promise.race([current.over, stopped]);
+      finish(current);
+      if (reason === "stopped") return;
+      if (reason === "outdated") {
+        log.warn("A newer version has changed the tables of the job queue");
+        return ended.resolve();
+      }
+      log.warn({ reason }, "The job queue has lost its connection, and is started again");
       await restart();
     }
   }
@@ -71,6 +88,7 @@ export async function startJobQueue(options: JobQueueOptions): Promise<JobQueue>
       if (stopping.signal.aborted) return;
       try {
         current = await runQueue(options);
+        if (stopping.signal.aborted) finish(current);
         return;
       } catch (error) {
         log.warn({ err: error }, "The job queue does not start");
@@ -83,17 +101,34 @@ export async function startJobQueue(options: JobQueueOptions): Promise<JobQueue>
     ended: ended.promise,
     async stop() {
       stopping.abort();
-      await current.stop();
       await kept;
-      await current.endHeartbeats();
+      await Promise.all(finishing);
     },
   };
 }
 
-async function runQueue(options: JobQueueOptions): Promise<QueueRun> {
+async function runQueue(options: JobQueueOptions): Promise<RunningQueue> {
   const { pool, log, crontab, concurrentJobs, tasks } = options;
   const heartbeats = new Map<string, Heartbeat>();
+  const over = Promise.withResolvers<"ended" | "lost" | "outdated">();
   const events: WorkerEvents = new EventEmitter();
+  let known: number | null = null;
+  const endHints = takeHints(events, {
+    lookIntervalMs,
+    checkIntervalMs,
+    concurrentJobs,
+    async check() {
+      const newest = await findBreakingMigration(pool).catch(() => null);
+      if (newest !== null && known !== null && newest > known) over.resolve("outdated");
+    },
+  });
+  events.on("worker:getJob:error", () => over.resolve("lost"));
+  // Ours, or its own when it could not mark a job as done
+  events.on("pool:gracefulShutdown", () => over.resolve("ended"));
+  let jobsInHand = 0;
+  events.on("job:start", () => jobsInHand++);
+  events.on("job:complete", () => jobsInHand--);
+  events.on("worker:fatalError", () => jobsInHand--);
   const runner = await run({
     pgPool: pool,
     events,
@@ -125,29 +160,40 @@ async function runQueue(options: JobQueueOptions): Promise<QueueRun> {
       },
     },
   });
-  const ended = Promise.withResolvers<unknown>();
-  runner.promise.then(() => ended.resolve(null), ended.resolve);
-  // When it cannot mark a job as done, graphile-worker 0.18 stops its workers and then waits for ever
-  // for that mark (2 of 5 times in a row of fifty crashes): the end of the workers is the end
-  for (const event of ["complete", "error"] as const) {
-    events.once(`pool:gracefulShutdown:${event}`, () => {
-      setTimeout(() => {
-        runner.stop().catch(() => {}); // its schedule, too
-        ended.resolve(new Error("graphile-worker stopped its workers and did not end"));
-      }, queueEndWaitMs).unref();
-    });
-  }
+  const runnerEnded = runner.promise.catch(() => {});
+  runnerEnded.then(() => over.resolve("ended"));
+  known = await findBreakingMigration(pool).catch(() => null);
   return {
-    ended: ended.promise,
+    over: over.promise,
     async stop() {
-      // Fails if it has ended by itself meanwhile
-      await Promise.race([runner.stop().catch(() => {}), ended.promise]);
-      await ended.promise;
-    },
-    async endHeartbeats() {
+      endHints();
+      await stopRunner(runner, () => jobsInHand);
       await Promise.all([...heartbeats.values()].map((heartbeat) => heartbeat.stop()));
     },
   };
+}
+
+/** Ends when the runner has, or had nothing to do for so long that it never will. */
+async function stopRunner(runner: Runner, countJobsInHand: () => number): Promise<void> {
+  const ended = new AbortController();
+  const idleTooLong = (async () => {
+    for (let idleMs = 0; idleMs < endlessStopMs && !ended.signal.aborted;) {
+      await pause(100, ended.signal);
+      idleMs = countJobsInHand() > 0 ? 0 : idleMs + 100;
+    }
+  })();
+  // Fails if it has ended by itself meanwhile
+  const stopped = runner.stop().catch(() => {}).then(() => runner.promise.catch(() => {}));
+  await Promise.race([stopped, idleTooLong]);
+  ended.abort();
+}
+
+/** The newest migration of graphile-worker's schema that its older versions cannot work with. */
+async function findBreakingMigration(pool: pg.Pool): Promise<number> {
+  const { rows: [row] } = await pool.query<{ id: number }>(
+    "select coalesce(max(id), 0) as id from graphile_worker.migrations where breaking",
+  );
+  return row?.id ?? 0;
 }
 
 function makeLogger(log: Log): Logger {

@@ -17,6 +17,9 @@ export interface Refresher {
 /** Organizations whose marts are brought up to date at the same time. */
 const maxConcurrentRefreshes = 4;
 
+/** What app.mart_refresh_organization does at once; with less, the next poll is early enough. */
+const fullSliceHours = 200;
+
 /** How long an organization that fails is left alone; doubled with each failure. */
 const firstRetryDelayMs = 2_000;
 const maxRetryDelayMs = 60_000;
@@ -25,8 +28,8 @@ const maxRetryDelayMs = 60_000;
 const maxFailuresInMessage = 5;
 
 /**
- * Each organization has a call, and so a transaction, of its own: one that is slow, or fails, holds
- * up no other. They take turns in the order in which they were found.
+ * Each organization has calls, and so transactions, of its own: one that is slow, or fails, holds up no
+ * other. They take turns, a slice each, in the order in which they were found.
  */
 export function makeRefresher(pool: Pool): Refresher {
   /** Under way or waiting for their turn. */
@@ -52,10 +55,8 @@ export function makeRefresher(pool: Pool): Refresher {
   }
 
   async function refreshOne(organization: string): Promise<void> {
-    await takeTurn();
     try {
-      if (settling && !wantedByJobs.has(organization)) return;
-      await pool.query("select app.mart_try_refresh_organization($1)", [organization]);
+      while (await refreshSlice(organization));
       retryDelays.delete(organization);
     } catch (error) {
       const delayMs = Math.min(
@@ -66,6 +67,24 @@ export function makeRefresher(pool: Pool): Refresher {
       const message = `organization ${organization}: ${(error as Error).message}`;
       failures.push(message);
       throw new Error(message, { cause: error });
+    }
+  }
+
+  /** @returns whether there is more: the others that wait have their turns first */
+  async function refreshSlice(organization: string): Promise<boolean> {
+    await takeTurn();
+    try {
+      if (settling && !wantedByJobs.has(organization)) return false;
+      const { rows: [slice] } = await pool.query<{ hours: number | null }>(
+        "select app.mart_try_refresh_organization($1) as hours",
+        [organization],
+      );
+      if ((slice?.hours ?? 0) < fullSliceHours) return false;
+      const { rows: [state] } = await pool.query<{ behind: boolean }>(
+        "select app.mart_is_behind($1) as behind",
+        [organization],
+      );
+      return state?.behind ?? false;
     } finally {
       passTurn();
     }

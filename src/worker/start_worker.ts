@@ -34,19 +34,24 @@ export interface Worker {
 
 /**
  * What was recorded is in the marts at most 5 s later: a poll every two seconds leaves time for the
- * work. A worker that was killed is missed within a minute.
+ * work. What was committed is sealed within a second: until then a superuser could take it back without
+ * a trace. A worker that was killed is missed within a minute.
  */
 const defaultTimes: WorkerTimes = {
   pollIntervalMs: 2_000,
+  sealIntervalMs: 500,
   heartbeatIntervalMs: 10_000,
   reapIntervalMs: 10_000,
+  watchIntervalMs: 2_000,
+  analystStatementLimitMs: 5 * 60_000,
+  analystIdleLimitMs: 60_000,
 };
 
-/** A connection that is not made in this time fails: a server that crashes may never answer. */
-const connectTimeoutMs = 10_000;
-
 /** Connections beside those of jobs: marts (4), polls, notes, the queue's own. */
-const extraConnections = 8;
+const extraConnections = 9;
+
+/** How long to wait for a connection, a new one or one that others use. */
+const connectionTimeoutMs = 30_000;
 
 /**
  * Starts to run jobs, those of worker/crontab and those that SQL adds to the queue, and to poll for
@@ -64,7 +69,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     connectionString: databaseUrl,
     max: concurrentJobs + extraConnections,
     application_name: "curestry worker",
-    connectionTimeoutMillis: connectTimeoutMs,
+    connectionTimeoutMillis: connectionTimeoutMs,
     keepAlive: true,
   });
   let ending = false;

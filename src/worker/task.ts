@@ -6,11 +6,18 @@ import type { Log } from "../shared/log.ts";
 export interface WorkerTimes {
   /** Between two polls for what was recorded. */
   pollIntervalMs: number;
+  /** Between two polls for what is to be sealed. */
+  sealIntervalMs: number;
   heartbeatIntervalMs: number;
   /** Without a heartbeat and a connection for so long, a worker is dead; absent: the database's default. */
   heartbeatTimeoutMs?: number;
   /** Between two polls for dead workers. */
   reapIntervalMs: number;
+  /** Between two polls for sessions of analysts that stop others. */
+  watchIntervalMs: number;
+  /** How long a transaction of an analyst may last, and how long it may be idle. */
+  analystStatementLimitMs: number;
+  analystIdleLimitMs: number;
 }
 
 /** What tasks are made with. */

@@ -10,7 +10,7 @@ interface Options {
 /** `curestry analyst revoke` */
 export function addAnalystRevoke(parent: Command, run: Run): void {
   parent.command("revoke")
-    .description("take organizations away from an analyst, from the next statement on")
+    .description("take organizations away from an analyst, and end its sessions")
     .requiredOption("--name <name>", "name of the analyst's login")
     .requiredOption(
       "--organization <slug>",
@@ -19,15 +19,17 @@ export function addAnalystRevoke(parent: Command, run: Run): void {
     )
     .action(({ name, organization: organizations }: Options) =>
       run(async ({ connect }) => {
-        const { rows } = await connect("owner", (client) =>
-          client.query<{ slug: string; revoked: boolean }>(
+        const { rows } = await connect("owner", async (client) => {
+          const answer = await client.query<{ slug: string; revoked: boolean }>(
             `select slug, app.analyst_revoke($1, app.organization_by_slug(slug)) as revoked
                from unnest($2::text[]) as slug`,
             [name, organizations],
-          ));
-        const revoked = rows.filter((row) =>
-          row.revoked
-        ).map(({ slug }) => slug);
+          );
+          // Those that were opened before the revocation was committed
+          await client.query("select app.analyst_disconnect($1)", [name]);
+          return answer;
+        });
+        const revoked = rows.filter((row) => row.revoked).map(({ slug }) => slug);
         const notGranted = rows.filter((row) => !row.revoked).map(({ slug }) => slug);
         return {
           result: { name, revoked, notGranted },

@@ -1,8 +1,12 @@
 import type { Command } from "commander";
-import { compactVerify, importJWK } from "jose";
-import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import type { CheckpointOptions } from "../../maintenance/checkpoints.ts";
+import {
+  type Checkpoint,
+  type CheckpointFile,
+  readCheckpointFile,
+} from "../../maintenance/read_checkpoint_file.ts";
 import { readCheckpointOptions } from "../../maintenance/read_checkpoints.ts";
 import type { Answer, CommandContext, Run } from "../shared/command.ts";
 
@@ -36,8 +40,9 @@ export function addAuditVerify(parent: Command, run: Run): void {
 async function verify(context: CommandContext, { organization }: Options): Promise<Answer> {
   const options = await readCheckpointOptions(context.settings);
   // Before the snapshot: a seal that is made after it, and its checkpoint, are no difference
-  const checkpoints = await readCheckpoints(options);
-  const { differences, seals } = await context.connect("owner", async (client) => {
+  const read = await readCheckpointFile(options);
+  const expected = [...read.checkpoints, ...read.accepted];
+  const { differences, seals, checkpoints } = await context.connect("owner", async (client) => {
     // One moment for all parts, so that what happens meanwhile is no difference
     await client.query("begin isolation level repeatable read, read only");
     const { rows: [only] } = await client.query<{ id: string | null }>(
@@ -48,19 +53,21 @@ async function verify(context: CommandContext, { organization }: Options): Promi
     return {
       differences: [
         ...await verifyChain(client, id),
-        ...checkpoints.differences,
-        ...await verifyCheckpoints(client, options.file, checkpoints.expected, id),
+        ...findFaultyLines(read, options.file),
+        ...await verifyCheckpoints(client, options.file, expected, id),
+        ...await verifyWitnesses(client, options, read, id),
         ...await verifyTables(client, id),
       ],
       seals: (await client.query("select from app.audit_heads()")).rowCount,
+      checkpoints: expected.filter(({ organization }) => id === null || organization === id).length,
     };
   });
   const ok = differences.length === 0;
   return {
-    result: { ok, differences },
+    result: { ok, checkpoints, differences },
     text: ok
-      ? `The audit log is whole (${seals} chains), and the tables are what it says`
-      : `${differences.length} differences:\n${
+      ? `The audit log is whole (${seals} chains, ${checkpoints} checkpoints), and the tables are what it says`
+      : `${checkpoints} checkpoints compared, ${differences.length} differences:\n${
         differences.slice(0, maxShownDifferences).map(describe).join("\n")
       }${
         differences.length > maxShownDifferences
@@ -103,42 +110,22 @@ async function verifyTables(client: Client, id: string | null): Promise<Differen
   }));
 }
 
-/** A line of the file of checkpoints. */
-interface Checkpoint {
-  line: number;
-  organization: string;
-  seq: number;
-  hash: string;
-  at: string;
-}
-
-/** What was written down outside of the database; a line that our key did not sign is a difference. */
-async function readCheckpoints(
-  { file, key }: CheckpointOptions,
-): Promise<{ expected: Checkpoint[]; differences: Difference[] }> {
-  const text = await readFile(file, "utf8").catch((error) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
-  const { d: _, ...publicPart } = key;
-  const verifier = await importJWK(publicPart, "EdDSA");
-  const differences: Difference[] = [];
-  const expected: Checkpoint[] = [];
-  for (const [n, line] of text.split("\n").entries()) {
-    if (line === "") continue;
-    try {
-      const { payload } = await compactVerify(line, verifier, { algorithms: ["EdDSA"] });
-      expected.push({ line: n + 1, ...JSON.parse(new TextDecoder().decode(payload)) });
-    } catch {
-      differences.push({
-        organization: null,
-        problem: "checkpoint not ours",
-        where: `line ${n + 1} of ${file}`,
-        detail: "its signature is not right",
-      });
-    }
-  }
-  return { expected, differences };
+/** Lines that our key did not sign, and those in which the worker says that the file was cut. */
+function findFaultyLines({ foreignLines, cuts }: CheckpointFile, file: string): Difference[] {
+  return [
+    ...foreignLines.map((line) => ({
+      organization: null,
+      problem: "checkpoint not ours",
+      where: `line ${line} of ${file}`,
+      detail: "its signature is not right",
+    })),
+    ...cuts.map(({ line, at }) => ({
+      organization: null,
+      problem: "checkpoints cut",
+      where: `line ${line} of ${file}`,
+      detail: `at ${at} the file was shorter than the worker had left it`,
+    })),
+  ];
 }
 
 /** The seals that were written down have to be there, as they were. */
@@ -149,7 +136,7 @@ async function verifyCheckpoints(
   id: string | null,
 ): Promise<Difference[]> {
   const { rows } = await client.query<
-    { organization: string; seq: number; at: string; line: number; found: string | null }
+    { organization: string; seq: number; at: string | null; line: number; found: string | null }
   >("select * from app.audit_compare_checkpoints($1) where $2::uuid is null or organization = $2", [
     JSON.stringify(expected),
     id,
@@ -158,8 +145,69 @@ async function verifyCheckpoints(
     organization: row.organization,
     problem: row.found === null ? "seal removed" : "seal changed",
     where: `seal ${row.seq}`,
-    detail: `checkpoint of ${row.at}, line ${row.line} of ${file}`,
+    detail: `${
+      row.at === null ? "accepted restore" : `checkpoint of ${row.at}`
+    }, line ${row.line} of ${file}`,
   }));
+}
+
+/** A seal without a checkpoint, or whose first one is much younger. */
+interface Unwitnessed {
+  organization: string;
+  from_seq: number;
+  through_seq: number;
+  sealed_at: Date;
+  first_at: Date | null;
+}
+
+/** How long a checkpoint may take that is just being written, in ms. */
+const writingTimeMs = 2_000;
+
+/** The seals that are there have to be written down, and not long after they were made. */
+async function verifyWitnesses(
+  client: Client,
+  options: CheckpointOptions,
+  read: CheckpointFile,
+  id: string | null,
+): Promise<Difference[]> {
+  const find = async ({ checkpoints, accepted }: CheckpointFile): Promise<Unwitnessed[]> => {
+    const { rows } = await client.query<Unwitnessed>(
+      "select * from app.audit_unwitnessed_seals($1) where $2::uuid is null or organization = $2",
+      [JSON.stringify([...checkpoints, ...accepted]), id],
+    );
+    return rows;
+  };
+  let rows = await find(read);
+  let { exists } = read;
+  if (rows.length > 0) {
+    // The file was read before the snapshot was taken
+    await sleep(writingTimeMs);
+    const again = await readCheckpointFile(options);
+    rows = await find(again);
+    ({ exists } = again);
+  }
+  const missing: Difference[] = rows.length > 0 && !exists
+    ? [{
+      organization: null,
+      problem: "checkpoints missing",
+      where: options.file,
+      detail: "there is no such file, but the database has seals: was it removed, " +
+        "or does the worker write to another data directory?",
+    }]
+    : [];
+  return [
+    ...missing,
+    ...rows.map((row): Difference => ({
+      organization: row.organization,
+      problem: "checkpoint missing",
+      where: row.from_seq === row.through_seq
+        ? `seal ${row.through_seq}`
+        : `seals ${row.from_seq} to ${row.through_seq}`,
+      detail: row.first_at === null
+        ? `made at ${row.sealed_at.toISOString()}, and in no line of ${options.file}`
+        : `made at ${row.sealed_at.toISOString()}, but first in ${options.file} at ${row.first_at.toISOString()}`,
+    })),
+  ];
 }
 
 function describe({ organization, problem, where, detail }: Difference): string {

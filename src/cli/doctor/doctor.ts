@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { Answer, CommandContext, Run } from "../shared/command.ts";
 import { type Check, diagnose } from "./checks.ts";
-import { readSecurityFindings, type SecurityFinding } from "./security.ts";
+import { readSecurityFindings } from "./security.ts";
+import type { SecurityFinding } from "./security_finding.ts";
 
 /** `curestry doctor` */
 export function addDoctor(parent: Command, run: Run): void {

@@ -67,11 +67,7 @@ async function refresh({ connect }: CommandContext): Promise<Answer> {
     const failed: Failed[] = [];
     for (const { id } of changed) {
       try {
-        const { rows: [row] } = await client.query<{ hours: number }>(
-          "select app.mart_refresh_organization($1) as hours",
-          [id],
-        );
-        refreshed.push({ organization_id: id, hours: row?.hours ?? 0 });
+        refreshed.push({ organization_id: id, hours: await refreshSlices(client, id) });
       } catch (error) {
         // Without a connection all others would fail as well
         if (!(error instanceof pg.DatabaseError)) throw error;
@@ -80,6 +76,23 @@ async function refresh({ connect }: CommandContext): Promise<Answer> {
     }
     return answerHours(refreshed, { failed });
   });
+}
+
+/** Each slice is a transaction of its own. Answers how many hours there were. */
+async function refreshSlices(client: Client, organizationId: string): Promise<number> {
+  let hours = 0;
+  while (true) {
+    const { rows: [slice] } = await client.query<{ hours: number }>(
+      "select app.mart_refresh_organization($1) as hours",
+      [organizationId],
+    );
+    hours += slice?.hours ?? 0;
+    const { rows: [state] } = await client.query<{ behind: boolean }>(
+      "select app.mart_is_behind($1) as behind",
+      [organizationId],
+    );
+    if (!state?.behind) return hours;
+  }
 }
 
 /** An organization whose marts could not be brought up to date, and why. */

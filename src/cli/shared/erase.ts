@@ -10,6 +10,13 @@ interface Options {
   yes?: boolean;
 }
 
+/** Where the address or the name of an erased person is left. */
+interface Mention {
+  table_name: string;
+  column_name: string;
+  mentions: number;
+}
+
 /** What is left of an erasure. */
 interface ErasureRecord {
   id: string;
@@ -65,13 +72,17 @@ async function erase(
 ): Promise<Answer> {
   const { record, mentions } = await connect("owner", async (client) => {
     await client.query("begin");
+    const { rows: [known] } = await client.query<{ names: string[] | null }>(
+      "select app.erasure_names_of($1) as names",
+      [subject],
+    );
     const { rows: [record] } = await client.query<ErasureRecord>(sql, [subject]);
     if (!record) throw new Error("There is no erasure record");
     // The search below reads everything: the erasure's locks are not held meanwhile
     if (!isDryRun) await client.query("commit");
-    const { rows: mentions } = await client.query<{ table_name: string; mentions: number }>(
-      "select table_name, mentions::float8 from app.erasure_mentions($1) where $2",
-      [subject, isName],
+    const { rows: mentions } = await client.query<Mention>(
+      "select table_name, column_name, mentions::float8 from app.erasure_mentions($1) where $2",
+      [[subject, ...known?.names ?? []], isName],
     );
     if (isDryRun) await client.query("rollback");
     return { record, mentions };
@@ -82,7 +93,9 @@ async function erase(
     ["TABLE", "ROWS"],
     Object.entries(counts).toSorted().map(([name, rows]) => [name, String(rows)]),
   );
-  const left = Object.fromEntries(mentions.map((row) => [row.table_name, row.mentions]));
+  const left = Object.fromEntries(
+    mentions.map((row) => [`${row.table_name}.${row.column_name}`, row.mentions]),
+  );
   return {
     result: {
       ...(isDryRun ? { dryRun: true } : { id, requestedBy: by, erasedAt: at }),
@@ -97,8 +110,8 @@ async function erase(
         : `Erased ${whom}; the erasure record is ${id}:`,
       table,
       ...(mentions.length === 0 ? [] : [
-        `What others wrote is theirs: ${subject} still stands in rows of ${
-          mentions.map((row) => `${row.table_name} (${row.mentions})`).join(", ")
+        `What others wrote is theirs, and was not changed. The address or the name is still in ${
+          Object.entries(left).map(([column, rows]) => `${column} (${rows})`).join(", ")
         }`,
       ]),
     ].join("\n"),

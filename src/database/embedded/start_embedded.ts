@@ -6,11 +6,12 @@ import type { Log } from "../../shared/log.ts";
 import type { Settings } from "../../shared/settings.ts";
 import { databaseUrl } from "../urls.ts";
 import { findBinaries } from "./binaries.ts";
+import { keepRunning, type KeptServer } from "./keep_running.ts";
 import { type Holder, lockDataDir, readHolder } from "./lock_data_dir.ts";
 import { stopOrphan } from "./postmaster.ts";
 import { reachableClusterDir } from "./reachable.ts";
 import { serverAccount } from "./server_account.ts";
-import { type Cluster, clusterHost, clusterMajor, startCluster } from "./start_cluster.ts";
+import { clusterHost, clusterMajor, startCluster } from "./start_cluster.ts";
 
 /** The embedded database, run by this process. */
 export interface EmbeddedDatabase {
@@ -19,7 +20,7 @@ export interface EmbeddedDatabase {
   /** Where the cluster is: not in the data directory if the server's account cannot get there. */
   clusterDir: string;
   firstTime: boolean;
-  /** Settles when the server ends, for whatever reason. */
+  /** Settles when the server has ended; that of a `start` is started again before, a few times. */
   exited: Promise<number | null>;
   /** Tells waiting commands that the database is migrated. */
   setReady(): Promise<void>;
@@ -68,13 +69,9 @@ export async function startEmbedded(
     const logFile = join(dataDir, "postgres.log");
     await rotateLog(logFile);
     const password = await readPassword(dataDir, clusterDir, major !== null, databasePort);
-    const cluster = await startCluster({
-      dataDir: clusterDir,
-      port: databasePort,
-      password,
-      onSpawn,
-      logFile,
-    });
+    const start = (port: number) =>
+      startCluster({ dataDir: clusterDir, port, password, onSpawn, logFile });
+    const cluster = await start(databasePort);
     const adminUrl = databaseUrl(cluster.url, "curestry");
     await writeUrl(dataDir, adminUrl).catch(async (error) => {
       await cluster.stop();
@@ -87,13 +84,19 @@ export async function startEmbedded(
         "PostgreSQL does not run as root: it runs under another account, on this directory",
       );
     }
+    const server = kind === "start"
+      ? keepRunning(cluster, async () => {
+        await stopOrphan(clusterDir);
+        return await start(cluster.port);
+      }, log)
+      : cluster;
     return {
       adminUrl,
       clusterDir,
       firstTime: cluster.firstTime,
-      exited: cluster.exited,
+      exited: server.exited,
       setReady: lock.setReady,
-      stop: (mode) => stopAndRelease(cluster, lock.release, mode),
+      stop: (mode) => stopAndRelease(server, lock.release, mode),
     };
   } catch (error) {
     await lock.release();
@@ -120,11 +123,11 @@ export async function findRunning(settings: Settings): Promise<string | null> {
 }
 
 async function stopAndRelease(
-  cluster: Cluster,
+  server: Pick<KeptServer, "stop">,
   release: () => Promise<void>,
   mode: "fast" | "immediate" | undefined,
 ): Promise<void> {
-  await cluster.stop(mode);
+  await server.stop(mode);
   await release();
 }
 
