@@ -50,6 +50,13 @@ test("all is well with a database that was just migrated", async () => {
   expect(stdout).toBe("The database keeps all rules of security\n");
 });
 
+test("an analyst is no breach", async () => {
+  const { slug } = await makeOrganization(database);
+  const name = database.roleName("analyst");
+  await cliJson(["analyst", "create", "--name", name, "--organization", slug], { env });
+  expect(await cliJson(["doctor", "--security"], { env })).toEqual({ ok: true, findings: [] });
+});
+
 describe("a migration that adds a bare table", () => {
   afterEach(() => migrate("drop table if exists ops.bare"));
 

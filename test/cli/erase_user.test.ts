@@ -210,11 +210,23 @@ describe("a user", () => {
       "insert into core.prompts (organization_id, name, content) values ($1, 'a', 'Write to Named@x.example')",
       [organization.id],
     );
+    await database.query("update core.users set name = 'Zoë Nameless' where id = $1", [
+      person.userId,
+    ]);
+    await database.query(
+      "insert into core.prompts (organization_id, name, content) values ($1, 'For zoë nameless', 'b')",
+      [organization.id],
+    );
     const dry = await cliJson<{ mentions: object }>(
       ["user", "erase", person.email, "--dry-run"],
       { env: env() },
     );
-    const expected = { "core.prompts": 1, "core.prompt_versions": 1, "ops.audit_log": 2 };
+    const expected = {
+      "core.prompt_versions.content": 1,
+      "core.prompts.content": 1,
+      "core.prompts.name": 1,
+      "ops.audit_log.after_state": 3,
+    };
     expect(dry.mentions).toEqual(expected);
     expect(await erase("user", person.email)).toMatchObject({ mentions: expected });
     expect(await find("named@x.example")).not.toContain("core.users.email");

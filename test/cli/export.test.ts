@@ -106,6 +106,10 @@ beforeAll(async () => {
     "insert into app.mart_change (organization_id, source, hour) select unnest($1::uuid[]), 'metric', '2020-01-01Z'",
     [[ours.id, theirs.id]],
   );
+  await database.query(
+    "insert into app.organization_creation (organization_id, user_id) values ($1, $2), ($3, $4)",
+    [ours.id, ours.ownerUserId, theirs.id, theirs.ownerUserId],
+  );
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -20,6 +20,26 @@ describe("a legal hold", () => {
     });
   const release = (id: string) => cliJson(["legal-hold", "release", id], { env: env() });
 
+  test("that was released keeps no reason when its organization is erased", async () => {
+    const organization = await makeOrganization(database);
+    const { id } = await hold("--organization", organization.slug);
+    await release(id);
+    const reasons = () =>
+      database.query<{ reason: string | null; logged: number }>(
+        `select h.reason, (select count(*)::int from ops.audit_log a
+                            where a.entity_id = h.id::text and (a.before_state::text || a.after_state::text) like '%Smith v. Acme%'
+                               or a.entity_id = h.id::text and a.after_state::text like '%Smith v. Acme%') as logged
+           from app.legal_hold h where h.id = $1`,
+        [id],
+      );
+    expect(await reasons()).toEqual([{ reason: "Smith v. Acme", logged: 2 }]);
+    expect(await erase("organization", organization.slug)).toMatchObject({
+      counts: { "app.legal_hold": 1 },
+    });
+    expect(await reasons()).toEqual([{ reason: null, logged: 0 }]);
+    expect(await problems()).toEqual([]);
+  });
+
   test("on an organization keeps it, and its members, until it is released", async () => {
     const organization = await makeOrganization(database);
     const member = await makePerson(database, "held-member@x.example");

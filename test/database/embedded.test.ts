@@ -165,8 +165,11 @@ describe("a cluster", () => {
     const first = await start(dataDir);
     await query(first.url, "insert into kept values (43)");
     process.kill(await serverPid(dataDir) ?? 0, "SIGKILL");
-    // The start that owned it is told
-    await first.exited;
+    // The start that owned it starts it again
+    await expect.poll(
+      () => query(first.url, "select number from kept").then(({ length }) => length, () => 0),
+      { timeout: 60_000 },
+    ).toBe(2);
     await first.stop();
     const second = await start(dataDir);
     expect(await query(second.url, "select number from kept order by 1"))

@@ -2,8 +2,9 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
-import { graphql } from "../helpers/graphql.ts";
+import { graphql, graphqlData } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization } from "../helpers/make.ts";
+import { makePerson } from "../helpers/token.ts";
 
 const database = withTestDatabase();
 const lines: string[] = [];
@@ -65,6 +66,33 @@ describe("the request id", () => {
         [acme.id],
       ),
     ).toEqual([{ entity_type: "core.prompt_versions" }, { entity_type: "core.prompts" }]);
+  });
+
+  test("is kept by the audit log as a digest where it would name the person or the system", async () => {
+    const person = await makePerson(database, "request-id-anna@x.example");
+    await database.query("update core.users set name = 'Anna Quill' where id = $1", [
+      person.userId,
+    ]);
+    const idOf = async (requestId: string, name: string) => {
+      await graphqlData(gateway.url, {
+        token: person.token,
+        query: `mutation ($name: String!) {
+          createPrompt(input: { prompt: { name: $name, content: "c" } }) { prompt { id } } }`,
+        variables: { name },
+        headers: { "x-request-id": requestId },
+      });
+      const [row] = await database.query<{ request_id: string }>(
+        "select request_id from ops.audit_log where entity_type = 'core.prompts' and after_state ->> 'name' = $1",
+        [name],
+      );
+      return row?.request_id;
+    };
+    expect(await idOf("trace-17", "plain")).toBe("trace-17");
+    for (const [n, requestId] of ["request-id-anna@x.example", "for-QUILL-1"].entries()) {
+      expect(await idOf(requestId, `n${n}`)).toMatch(/^id-[0-9a-f]{64}$/);
+    }
+    // The gateway takes another id in place of a word of the system's own
+    expect(await idOf("migration", "n2")).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 

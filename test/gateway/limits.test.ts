@@ -48,7 +48,7 @@ const largest = (name: string) =>
   `query ${name} { ${
     repeat(20, (n) =>
       `a${n}: prompts(first: ${n + 1}) { totalCount nodes { id name
-          analysisRuns { nodes { id judgeScores { nodes { score criterion { key } } } } } } }`)
+          analysisRuns(first: 5) { nodes { id judgeScores(first: 5) { nodes { score criterion { key } } } } } } }`)
   } }`;
 
 describe("too much is refused before it is planned", () => {

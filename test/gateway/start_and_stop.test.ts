@@ -85,9 +85,12 @@ describe("start", () => {
 
   test("refuses a database that is not migrated", async () => {
     const url = new URL(database.gatewayUrl);
-    url.pathname = "/postgres";
+    const name = `${database.name}_empty`;
+    url.pathname = `/${name}`;
+    await database.query(`create database ${name} template template0`);
     await expect(startGateway(database, { databaseUrl: url.href })).rejects
       .toThrow("The database is not migrated; run `deno task migrate`");
+    await database.query(`drop database ${name} with (force)`);
   });
 
   test("says which port is taken", async () => {

@@ -45,6 +45,11 @@ const EXCEPTIONS: { rules: string[]; files: string[] | "all"; because: string }[
       "the legacy tables move to core in one transaction, all or nothing, while nobody else " +
       "writes them: concurrent and unvalidated steps would need several",
   },
+  {
+    rules: ["constraint-missing-not-valid"],
+    files: ["000005-nobody-stops-the-others.sql"],
+    because: "app.mart_state has one row for each organization, and the new columns are empty",
+  },
 ];
 
 interface Violation {

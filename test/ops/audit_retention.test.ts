@@ -173,6 +173,47 @@ test("a row that is removed under the cover of retention is found", async () => 
   expect(await problems()).toEqual([]);
 });
 
+test("neither a row that left, nor what an act says of others, covers another removal", async () => {
+  await withClient(database.adminUrl, async (client) => {
+    const { rows: [act] } = await client.query(
+      `select d.entry_id, d.retention_id, r.table_name, s.entry_ids[lower(p)] as gone
+         from app.audit_detachment d join app.audit_retention r on r.id = d.retention_id
+         join app.audit_seal s using (organization_id, seq), unnest(d.positions) as p
+        where d.organization_id = $1 limit 1`,
+      [short.id],
+    );
+    const { rows: [victim] } = await client.query(
+      `select s.seq, e.id, e.n::int as n from app.audit_seal s, unnest(s.entry_ids) with ordinality as e (id, n)
+         join ops.audit_log a on a.id = e.id
+        where s.organization_id = $1 and a.action = 'insert'
+          and not exists (select from app.audit_detachment d where d.organization_id = s.organization_id and d.seq = s.seq) limit 1`,
+      [short.id],
+    );
+    const removed = async (sql: string, values: unknown[]) => {
+      await client.query("begin; set local session_replication_role = replica");
+      await client.query("delete from ops.audit_log where id = $1", [victim.id]);
+      await client.query(sql, values);
+      const { rows } = await client.query("select problem, entry_id from app.audit_verify_chain()");
+      await client.query("rollback");
+      return rows;
+    };
+    const claim =
+      `insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+      values ($1, $2, $3, $4, int4multirange(int4range($5, $5, '[]')))`;
+    const { seq, n } = victim;
+    // A row that did leave by retention, but was no act
+    expect(await removed(claim, [short.id, seq, act.retention_id, act.gone, n]))
+      .toContainEqual({ problem: "row removed", entry_id: victim.id });
+    // An act that did take place
+    expect(await removed(claim, [short.id, seq, act.retention_id, act.entry_id, n]))
+      .toContainEqual({ problem: "row removed", entry_id: victim.id });
+    // And what did leave stays what it was
+    expect(await removed(`delete from app.${act.table_name} where id = $1`, [act.gone]))
+      .toContainEqual({ problem: "row removed", entry_id: act.gone });
+  });
+  expect(await problems()).toEqual([]);
+});
+
 test("a month that is not wholly sealed stays", async () => {
   await withClient(database.adminUrl, async (client) => {
     await client.query("begin; set local session_replication_role = replica");

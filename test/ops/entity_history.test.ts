@@ -92,9 +92,9 @@ test("says in words and in columns who changed what, newest first, and what it w
   const login = new URL(database.adminUrl).username;
   expect(changes.map(({ sentence }) => sentence)).toEqual([
     "anna@x.example removed it",
-    `the login ${login} changed language`,
-    expect.stringMatching(/^the API key "key \d+" changed description$/),
-    "anna@x.example changed content, name and tags",
+    `the login ${login} changed language from "auto" to "de"`,
+    expect.stringMatching(/^the API key "key \d+" changed description to "d"$/),
+    `anna@x.example changed content from "one" to "two", name from "a" to "b" and tags`,
     "anna@x.example created it",
   ]);
   expect(changes[3]).toMatchObject({

@@ -208,7 +208,7 @@ describe("one bad item does not stop the others", () => {
     [
       "times without an end",
       { ...good(), startedAt: "-infinity", finishedAt: "infinity" },
-      /must be times from 2000 to 2099/,
+      /must be a time, and infinity is none/,
     ],
     [
       "an unknown status of an analysis that has ended",
@@ -313,4 +313,107 @@ test("no items and too many items are refused", async () => {
     expect(errors?.[0]?.extensions?.code).toBe(code);
     expect(errors?.[0]?.extensions?.field).toBe("items");
   }
+});
+
+test("equal numbers are equal: the same key again with 1.0 for 1 changes nothing", async () => {
+  const item = (valueNum: unknown, score: unknown) => ({
+    idempotencyKey: "equal numbers",
+    promptId,
+    metrics: [{ key: "m", valueNum }],
+    nodeResults: [{ node: "n", status: "ok", score }],
+  });
+  const [first] = await recordAnalyses(gateway.url, key, [item("1", 7)]);
+  expect(first).toMatchObject({ outcome: "inserted" });
+  for (const [valueNum, score] of [["1.0", "7.00"], ["1.000", 7], [1, "7.0"]]) {
+    expect(await recordAnalyses(gateway.url, key, [item(valueNum, score)])).toMatchObject([
+      { outcome: "unchanged", analysisRunId: first?.analysisRunId },
+    ]);
+  }
+  expect(await recordAnalyses(gateway.url, key, [item("1.01", 7)])).toMatchObject([
+    { outcome: "conflict" },
+  ]);
+});
+
+test("a number that is none refuses its item, and the others go on", async () => {
+  const outcomes = await recordAnalyses(gateway.url, key, [
+    { promptId, metrics: [{ key: "m", valueNum: "NaN" }] },
+    { promptId, metrics: [{ key: "m", valueNum: 1 }] },
+    { promptId, nodeResults: [{ node: "n", status: "ok", score: "Infinity" }] },
+  ]);
+  expect(outcomes).toMatchObject([
+    { outcome: "invalid", message: expect.stringContaining("value_num must be a finite number") },
+    { outcome: "inserted" },
+    { outcome: "invalid", message: expect.stringContaining("score must be from 0 to 10") },
+  ]);
+});
+
+test("a double keeps its digits as a metric, and on the way back", async () => {
+  const overallScore = 7.123456789012345;
+  const [outcome] = await recordAnalyses(gateway.url, key, [
+    {
+      promptId,
+      result: { ...RESULT, overallScore },
+      metrics: [{ key: "overall_score", valueNum: String(overallScore) }],
+    },
+  ]);
+  expect(outcome).toMatchObject({ outcome: "inserted" });
+  const { analysisRun } = await graphqlData<
+    { analysisRun: { analysisResult: object; analysisMetrics: { nodes: { valueNum: string }[] } } }
+  >(gateway.url, {
+    key,
+    query: `query ($id: UUID!) { analysisRun(id: $id) { analysisResult { overallScore }
+      analysisMetrics(filter: { key: { equalTo: "overall_score" } }) { nodes { valueNum } } } }`,
+    variables: { id: outcome?.analysisRunId },
+  });
+  expect(analysisRun).toEqual({
+    analysisResult: { overallScore },
+    analysisMetrics: { nodes: [{ valueNum: "7.123456789012345" }] },
+  });
+});
+
+test("a number of an old row that is none is a clear error, and no failure of ours", async () => {
+  const [outcome] = await recordAnalyses(gateway.url, key, [{ promptId, result: RESULT }]);
+  await database.query(
+    `alter table core.analysis_results drop constraint chk_analysis_results_semantic_entropy`,
+  );
+  await database.query(
+    "update core.analysis_results set semantic_entropy = 'NaN' where analysis_run_id = $1",
+    [outcome?.analysisRunId],
+  );
+  const { errors } = await graphql(gateway.url, {
+    key,
+    query: `query ($id: UUID!) { analysisRun(id: $id) { analysisResult { semanticEntropy } } }`,
+    variables: { id: outcome?.analysisRunId },
+  });
+  expect(errors).toMatchObject([{
+    message: "The stored value is not a finite number (NaN or Infinity)",
+    extensions: { code: "INVALID" },
+  }]);
+});
+
+test("a text that cannot be stored refuses its item, and the others go on", async () => {
+  const outcomes = await recordAnalyses(gateway.url, key, [
+    { promptContent: "a\u0000b" },
+    { promptContent: "stored" },
+    { promptId, metrics: [{ key: "m", valueText: "ok" }, { key: "n", valueText: "\u0000" }] },
+    { promptContent: "half: \ud800" },
+    { promptContent: "whole: \u{1F600}" },
+  ]);
+  expect(outcomes.map(({ outcome, message }) => message ?? outcome)).toEqual([
+    "promptContent: a text contains the character NUL, which cannot be stored",
+    "inserted",
+    "metrics[1].valueText: a text contains the character NUL, which cannot be stored",
+    "promptContent: a text contains half of a surrogate pair, which cannot be stored",
+    "inserted",
+  ]);
+  const { errors } = await graphql(gateway.url, {
+    key,
+    query: `mutation ($name: String!) {
+      createPrompt(input: { prompt: { name: $name, content: "x" } }) { prompt { id } } }`,
+    variables: { name: "half \ud800" },
+  });
+  expect(errors).toMatchObject([{
+    message: "name: a text contains half of a surrogate pair, which cannot be stored",
+    extensions: { code: "INVALID" },
+  }]);
 });

@@ -1,5 +1,12 @@
-import { beforeAll, describe, expect, test } from "vitest";
-import { withTestDatabase } from "../helpers/database.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { QueryResultRow } from "pg";
+import process from "node:process";
+import type { Cluster } from "../../src/database/embedded/start_cluster.ts";
+import { startTemporaryCluster } from "../../src/database/embedded/start_temporary_cluster.ts";
+import { migrateDatabase } from "../../src/database/migrate_database.ts";
+import { databaseUrl } from "../../src/database/urls.ts";
+import { query } from "../helpers/database.ts";
+import { startDebianCluster } from "../helpers/debian_postgres.ts";
 import { readRights, type Rights, type TableRole, VERBS, words } from "./rights.ts";
 
 /**
@@ -7,7 +14,12 @@ import { readRights, type Rights, type TableRole, VERBS, words } from "./rights.
  * column, function or grant that is not in the file fails here.
  */
 
-const database = withTestDatabase();
+// A server of its own: roles belong to the whole server, and other tests make analysts
+let cluster: Cluster;
+let url: string;
+const database = {
+  query: <R extends QueryResultRow>(sql: string, values?: unknown[]) => query<R>(url, sql, values),
+};
 const SCHEMAS = "array['app', 'core', 'ops', 'mart', 'report']";
 const ROLES: TableRole[] = ["anonymous", "member", "analyst", "gateway", "worker", "definer"];
 const GRANTEES = `array['public', ${ROLES.map((role) => `'curestry_${role}'`).join(", ")}]`;
@@ -16,7 +28,12 @@ let rights: Rights;
 
 beforeAll(async () => {
   rights = await readRights();
+  const bin = process.env.CURESTRY_TEST_POSTGRES_BIN;
+  cluster = bin ? await startDebianCluster(bin) : await startTemporaryCluster();
+  url = databaseUrl(cluster.url, "curestry");
+  await migrateDatabase(url, { passwords: { curestry_gateway: null, curestry_worker: null } });
 });
+afterAll(() => cluster?.stop());
 
 test("every table and view is in the file", async () => {
   const rows = await database.query<{ name: string }>(

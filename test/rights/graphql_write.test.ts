@@ -40,7 +40,8 @@ async function run(
 ): Promise<{ cells: number; wrong: Wrong[] }> {
   const wrong: Wrong[] = [];
   let cells = 0;
-  for (const asker of askers) {
+  // Keys first: they end when their maker leaves
+  for (const asker of askers.toSorted((a, b) => Number(!a.key) - Number(!b.key))) {
     const targets: Targets = targetsOf.get(asker) ?? new Map();
     for (const { text, probes: part } of documents("mutation", probes)) {
       const values = part.map((probe) => probe.values(targets, asker));

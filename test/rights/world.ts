@@ -166,6 +166,10 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     [[ours.id, theirs.id]],
   );
   await database.query(
+    "insert into app.organization_creation (organization_id, user_id) values ($1, $2), ($3, $4)",
+    [ours.id, ours.ownerUserId, theirs.id, theirs.ownerUserId],
+  );
+  await database.query(
     `with r as (
        insert into app.audit_retention (partition_name, from_ts, to_ts, table_name) values ('x', now(), now(), 'x') returning id
      )

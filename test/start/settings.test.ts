@@ -35,6 +35,8 @@ test("without any, the settings are those that the contract names", () => {
     databasePort: 5679,
     jwtKeys: null,
     logLevel: "info",
+    analystStatementLimitMs: 300_000,
+    analystIdleLimitMs: 60_000,
   });
 });
 
@@ -151,4 +153,31 @@ describe("CURESTRY_JWT_KEYS", () => {
 test("a relative data directory is one of the checkout, wherever the program is started", () => {
   expect(readSettings({ CURESTRY_DATA_DIR: "data" }).dataDir).toBe(join(repositoryRoot, "data"));
   expect(readSettings({ CURESTRY_DATA_DIR: "/srv/curestry" }).dataDir).toBe("/srv/curestry");
+});
+
+describe("the gateway's limits", () => {
+  test("durations have a unit", () => {
+    const read = (text: string) => readSettings({ CURESTRY_POOL_WAIT: text }).poolWaitMs;
+    expect(["500ms", "3s", "1.5 s", "2min"].map(read)).toEqual([500, 3_000, 1_500, 120_000]);
+    for (const text of ["3", "s", "0s", "-1s", "1500min", "1e3s"]) {
+      expect(problem({ CURESTRY_POOL_WAIT: text })).toBe(
+        `CURESTRY_POOL_WAIT: "${text}" is not a duration up to a day; try 500ms, 10s or 2min`,
+      );
+    }
+  });
+
+  test("are whole numbers in their ranges, and a pooler has one of two names", () => {
+    expect(readSettings({})).toMatchObject({
+      pooler: null,
+      poolSize: 10,
+      statementTimeoutMs: 10_000,
+    });
+    expect(readSettings({ CURESTRY_POOLER: "transaction" }).pooler).toBe("transaction");
+    expect(problem({ CURESTRY_POOLER: "session" })).toContain("use none or transaction");
+    for (const text of ["0", "1001", "ten", "1.5"]) {
+      expect(problem({ CURESTRY_POOL_SIZE: text })).toContain(
+        "is not a whole number from 1 to 1000",
+      );
+    }
+  });
 });

@@ -121,6 +121,23 @@ describe("start with the embedded database", () => {
     expect(log).not.toMatch(/cur_[0-9a-f]|SCRAM|password '/);
   });
 
+  test("a PostgreSQL that is killed is started again, and gateway and worker go on", async () => {
+    const { url, pid, stop } = await start(env);
+    const ask = () =>
+      graphqlData(url, { key, query: "{ prompts(first: 1) { totalCount } }" }).catch(() => null);
+    for (let time = 0; time < 2; time++) {
+      await eventually(async () => expect(await ask()).not.toBeNull());
+      const server = await serverPid(dataDir) ?? 0;
+      process.kill(server, "SIGKILL");
+      await eventually(async () => expect([server, null]).not.toContain(await serverPid(dataDir)));
+    }
+    await eventually(async () => expect(await ask()).not.toBeNull());
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(isAlive(pid)).toBe(true);
+    expect(await stop("SIGTERM")).toMatchObject({ code: 0, signal: null });
+    expect(await serverPid(dataDir)).toBeNull();
+  });
+
   test("--demo again finds it, prints the same key, and adds nothing; kill -9 loses nothing", async () => {
     const demo = await start(env, "--demo");
     expect((await demo.prints(/An API key +(cur_\w+)$/m))[1]).toBe(key);

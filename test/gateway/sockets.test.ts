@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { connect, type Socket } from "node:net";
+import process from "node:process";
+import { afterEach, describe, expect, test } from "vitest";
+import { repositoryRoot } from "../../src/shared/settings.ts";
+import { withTestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { withGateway } from "../helpers/gateway.ts";
+
+const database = withTestDatabase();
+const sockets = new Set<Socket>();
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+});
+
+/** Opens a connection and sends a piece of a request. */
+function send(url: string, text: string): { closed: boolean; received: string } {
+  const state = { closed: false, received: "" };
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname, () => {
+    if (text !== "") socket.write(text);
+  });
+  socket.setEncoding("utf8");
+  socket.on("data", (data) => state.received += data);
+  socket.on("error", () => {});
+  socket.on("close", () => state.closed = true);
+  sockets.add(socket);
+  return state;
+}
+
+const head = "POST /graphql HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n";
+
+describe("clients that are slow", () => {
+  const gateway = withGateway(database, { clientTimeoutMs: 1_000, maxClients: 300 });
+
+  test.each([
+    ["says nothing", ""],
+    ["does not end its header", `${head}X-Slow: `],
+    ["does not end its body", `${head}Content-Length: 100\r\n\r\n{"query":`],
+    ["does not end its chunks", `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{"que\r\n`],
+    ["has its answer and sends nothing more", "GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"],
+  ])("one that %s is cut off", async (_name, text) => {
+    const states = Array.from({ length: 20 }, () => send(gateway.url, text));
+    await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
+    for (const { received } of states) {
+      expect(received.startsWith("HTTP/1.1 200")).toBe(text.startsWith("GET"));
+    }
+    expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
+  });
+
+  test("more than there may be are closed as they come, and others find room again", async () => {
+    const states = Array.from({ length: 400 }, () => send(gateway.url, ""));
+    await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
+    expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
+  });
+});
+
+test.each(["[bad", "a b", "a/b", "x:99999999"])(
+  "a Host header that is no host is refused: %s",
+  async (host) => {
+    const gateway = gatewayOfHosts;
+    const state = send(gateway.url, `GET /ruru HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    await eventually(() => expect(state.received).toMatch(/^HTTP\/1\.1 400 /));
+  },
+);
+const gatewayOfHosts = withGateway(database);
+
+test.skipIf(process.platform !== "linux")(
+  "a gateway that may open 300 files outlives 400 connections that send nothing",
+  async () => {
+    const child = spawn("sh", [
+      "-c",
+      'ulimit -n 300; exec "$0" run -A --quiet src/bin/gateway.ts',
+      process.execPath,
+    ], {
+      cwd: repositoryRoot,
+      env: {
+        ...process.env,
+        ...database.env,
+        PORT: "0",
+        CURESTRY_LOG_LEVEL: "warn",
+        CURESTRY_CLIENT_TIMEOUT: "5s",
+        CURESTRY_POOL_WAIT: "1min",
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    try {
+      let printed = "";
+      child.stdout.setEncoding("utf8").on("data", (text) => printed += text);
+      const url = await eventually(() => {
+        const [, url] = /ready on (http:\S+)/.exec(printed) ?? [];
+        expect(url).toBeDefined();
+        return url ?? "";
+      });
+      const states = Array.from({ length: 400 }, () => send(url, ""));
+      await eventually(async () => {
+        // Who comes while all are taken is closed; a little later there is room
+        expect((await fetch(`${url}/readyz`)).status).toBe(200);
+      });
+      await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
+      expect((await fetch(`${url}/readyz`)).status).toBe(200);
+      expect(child.exitCode).toBeNull();
+    } finally {
+      if (child.pid !== undefined) process.kill(child.pid, "SIGTERM");
+      await ended;
+    }
+  },
+);
+
+test.each(["migration", "Retention"])(
+  "a request cannot have the name of the system's own work: %s",
+  async (name) => {
+    const ask = async (id: string) =>
+      (await fetch(`${gatewayOfHosts.url}/livez`, { headers: { "x-request-id": id } }))
+        .headers.get("x-request-id");
+    expect(await ask("mine")).toBe("mine");
+    expect(await ask(name)).toMatch(/^[0-9a-f-]{36}$/);
+  },
+);
