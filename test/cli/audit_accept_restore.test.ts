@@ -181,6 +181,26 @@ test("after the signed act verify is content, and so it stays; the log has the a
     .toMatchObject({ restored: [], withoutCheckpoint: 0 });
 });
 
+test("while it is signed no seal is made: it waits for a sealer, as sealers do for it", async () => {
+  const accepted = await withClient(restoredUrl, async (sealer) => {
+    await sealer.query("begin");
+    await sealer.query("select from app.audit_sealer for update");
+    const accepting = cli(["audit", "accept-restore", "--dry-run"], { env: env() });
+    await eventually(async () =>
+      expect(
+        await query(
+          restoredUrl,
+          `select from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'`,
+        ),
+      ).toHaveLength(1)
+    );
+    await sealer.query("rollback");
+    return await accepting;
+  });
+  expect(accepted.code).toBe(0);
+});
+
 test("tampering with what was before the restore, and after it, is still found", async () => {
   await tamper(
     `update ops.audit_log set after_state = '{}' where id = (

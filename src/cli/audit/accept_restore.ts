@@ -47,9 +47,7 @@ async function acceptRestore(
   const restored = await connect("owner", async (client) => {
     // No seal is made meanwhile; the worker's next ones come after what is signed here
     await client.query("begin");
-    await client.query(
-      "select pg_advisory_xact_lock(hashtextextended('curestry audit seal', 0))",
-    );
+    await client.query("select from app.audit_sealer for update");
     await requireWholeChains(client);
     const found = await findLost(client, [...read.checkpoints, ...read.accepted]);
     const heads = await readHeads(client);
