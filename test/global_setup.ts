@@ -4,13 +4,12 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Client } from "pg";
 import type { TestProject } from "vitest/node";
-import { startTemporaryCluster } from "../src/database/embedded/start_temporary_cluster.ts";
 import { migrateDatabase } from "../src/database/migrate_database.ts";
 import { withClient } from "../src/database/open_client.ts";
 import { readLoginPasswords } from "../src/database/login_passwords.ts";
 import { databaseUrl } from "../src/database/urls.ts";
 import { readSettings } from "../src/shared/settings.ts";
-import { startDebianCluster } from "./helpers/debian_postgres.ts";
+import { startTestCluster } from "./helpers/start_test_cluster.ts";
 import type {} from "./helpers/test_server.ts";
 
 /** Databases bear their time in seconds, so that a later run knows which were left behind. */
@@ -68,11 +67,11 @@ interface RunningServer {
 }
 
 async function startServer(): Promise<RunningServer> {
-  const { TEST_DATABASE_URL: given, CURESTRY_TEST_POSTGRES_BIN: bin } = process.env;
+  const { TEST_DATABASE_URL: given } = process.env;
   if (given) {
     return { url: databaseUrl(given, "postgres"), isShared: true, stop: () => Promise.resolve() };
   }
-  const cluster = bin ? await startDebianCluster(bin) : await startTemporaryCluster();
+  const cluster = await startTestCluster();
   return { url: cluster.url, isShared: false, stop: () => cluster.stop() };
 }
 

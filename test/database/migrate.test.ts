@@ -1,10 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { migrationsFolder, pendingMigrations } from "../../src/database/committed_migrations.ts";
-import { startTemporaryCluster } from "../../src/database/embedded/start_temporary_cluster.ts";
 import { migrateDatabase, type MigrationSummary } from "../../src/database/migrate_database.ts";
 import { openClient, withClient } from "../../src/database/open_client.ts";
 import { derivePassword, readLoginPasswords } from "../../src/database/login_passwords.ts";
@@ -13,9 +11,9 @@ import { makeLog } from "../../src/shared/log.ts";
 import { readSettings } from "../../src/shared/settings.ts";
 import { startWorker } from "../../src/worker/start_worker.ts";
 import { query, type TestDatabase, withTestDatabase } from "../helpers/database.ts";
-import { startDebianCluster } from "../helpers/debian_postgres.ts";
 import { startGateway } from "../helpers/gateway.ts";
 import { graphqlData } from "../helpers/graphql.ts";
+import { startTestCluster } from "../helpers/start_test_cluster.ts";
 import { runProcess, stopProcesses } from "../start/run_process.ts";
 
 /** Leaves the passwords of the shared server as they are. */
@@ -32,8 +30,7 @@ async function migrateWithPasswords(url: string): Promise<MigrationSummary> {
 describe("on a server of its own", () => {
   let server = { url: "", stop: () => Promise.resolve() };
   beforeAll(async () => {
-    const bin = process.env.CURESTRY_TEST_POSTGRES_BIN;
-    server = bin ? await startDebianCluster(bin) : await startTemporaryCluster();
+    server = await startTestCluster();
   });
   afterAll(() => server.stop());
 

@@ -7,14 +7,14 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 import { runProgram } from "../../src/database/embedded/run_program.ts";
 import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
 import { readSettings, repositoryRoot } from "../../src/shared/settings.ts";
-import { spawn } from "node:child_process";
 import { withTestDatabase } from "../helpers/database.ts";
-import { eventually } from "../helpers/eventually.ts";
+import { runProcess, stopProcesses } from "../start/run_process.ts";
 
 const database = withTestDatabase();
 let folder = "";
 /** As `migrate` does. */
 beforeAll(() => readJwtKeys(readSettings(database.env)));
+afterEach(stopProcesses);
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** What `deno task gateway` gives to Deno, before the name of its module. */
@@ -26,26 +26,14 @@ function gatewayFlags(): string[] {
 }
 
 test("what deno task gateway permits is enough to answer requests", async () => {
-  const child = spawn(process.execPath, [...gatewayFlags(), "src/bin/gateway.ts"], {
-    cwd: repositoryRoot,
-    env: { ...process.env, ...database.env, PORT: "0", CURESTRY_LOG_LEVEL: "warn" },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  try {
-    let printed = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => printed += text);
-    const url = await eventually(() => {
-      const [, url] = /ready on (http:\S+)/.exec(printed) ?? [];
-      expect(url).toBeDefined();
-      return url ?? "";
-    });
-    for (const path of ["readyz", "health", "metrics", "ruru"]) {
-      expect((await fetch(`${url}/${path}`)).status, path).toBe(200);
-    }
-  } finally {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, "SIGTERM");
-    await ended;
+  const gateway = runProcess(
+    ["src/bin/gateway.ts"],
+    { ...database.env, PORT: "0", CURESTRY_LOG_LEVEL: "warn" },
+    [process.execPath, ...gatewayFlags()],
+  );
+  const [, url] = await gateway.prints(/ready on (http:\S+)/);
+  for (const path of ["readyz", "health", "metrics", "ruru"]) {
+    expect((await fetch(`${url}/${path}`)).status, path).toBe(200);
   }
 });
 

@@ -1,14 +1,14 @@
-import { spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { afterEach, describe, expect, test } from "vitest";
-import { repositoryRoot } from "../../src/shared/settings.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
+import { runProcess, stopProcesses } from "../start/run_process.ts";
 
 const database = withTestDatabase();
 const sockets = new Set<Socket>();
+afterEach(stopProcesses);
 afterEach(() => {
   for (const socket of sockets) socket.destroy();
   sockets.clear();
@@ -69,43 +69,28 @@ const gatewayOfHosts = withGateway(database);
 test.skipIf(process.platform !== "linux")(
   "a gateway that may open 300 files outlives 400 connections that send nothing",
   async () => {
-    const child = spawn("sh", [
-      "-c",
-      'ulimit -n 300; exec "$0" run -A --quiet src/bin/gateway.ts',
-      process.execPath,
-    ], {
-      cwd: repositoryRoot,
-      env: {
-        ...process.env,
+    const gateway = runProcess(
+      ["src/bin/gateway.ts"],
+      {
         ...database.env,
         PORT: "0",
         CURESTRY_LOG_LEVEL: "warn",
         CURESTRY_CLIENT_TIMEOUT: "5s",
         CURESTRY_POOL_WAIT: "1min",
       },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const ended = new Promise((resolve) => child.once("close", resolve));
-    try {
-      let printed = "";
-      child.stdout.setEncoding("utf8").on("data", (text) => printed += text);
-      const url = await eventually(() => {
-        const [, url] = /ready on (http:\S+)/.exec(printed) ?? [];
-        expect(url).toBeDefined();
-        return url ?? "";
-      });
-      const states = Array.from({ length: 400 }, () => send(url, ""));
-      await eventually(async () => {
-        // Who comes while all are taken is closed; a little later there is room
-        expect((await fetch(`${url}/readyz`)).status).toBe(200);
-      });
-      await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
+      ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", process.execPath, "run", "-A", "--quiet"],
+    );
+    let hasEnded = false;
+    gateway.ended.then(() => hasEnded = true);
+    const [, url = ""] = await gateway.prints(/ready on (http:\S+)/);
+    const states = Array.from({ length: 400 }, () => send(url, ""));
+    await eventually(async () => {
+      // Who comes while all are taken is closed; a little later there is room
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
-      expect(child.exitCode).toBeNull();
-    } finally {
-      if (child.pid !== undefined) process.kill(child.pid, "SIGTERM");
-      await ended;
-    }
+    });
+    await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(hasEnded).toBe(false);
   },
 );
 

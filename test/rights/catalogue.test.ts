@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { QueryResultRow } from "pg";
-import process from "node:process";
-import type { Cluster } from "../../src/database/embedded/start_cluster.ts";
-import { startTemporaryCluster } from "../../src/database/embedded/start_temporary_cluster.ts";
 import { migrateDatabase } from "../../src/database/migrate_database.ts";
 import { databaseUrl } from "../../src/database/urls.ts";
 import { query } from "../helpers/database.ts";
-import { startDebianCluster } from "../helpers/debian_postgres.ts";
+import { startTestCluster, type TestCluster } from "../helpers/start_test_cluster.ts";
 import { readRights, type Rights, type TableRole, VERBS, words } from "./rights.ts";
 
 /**
@@ -15,7 +12,7 @@ import { readRights, type Rights, type TableRole, VERBS, words } from "./rights.
  */
 
 // A server of its own: roles belong to the whole server, and other tests make analysts
-let cluster: Cluster;
+let cluster: TestCluster;
 let url: string;
 const database = {
   query: <R extends QueryResultRow>(sql: string, values?: unknown[]) => query<R>(url, sql, values),
@@ -28,8 +25,7 @@ let rights: Rights;
 
 beforeAll(async () => {
   rights = await readRights();
-  const bin = process.env.CURESTRY_TEST_POSTGRES_BIN;
-  cluster = bin ? await startDebianCluster(bin) : await startTemporaryCluster();
+  cluster = await startTestCluster();
   url = databaseUrl(cluster.url, "curestry");
   await migrateDatabase(url, { passwords: { curestry_gateway: null, curestry_worker: null } });
 });

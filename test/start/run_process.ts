@@ -32,12 +32,18 @@ const running = new Set<RunningProcess>();
  * that a developer may have. Only Deno itself is kept quiet: what it downloads in a fresh clone.
  *
  * @param args the module, and its arguments
+ * @param command what runs it, with more or fewer permissions or resources
  */
-export function runProcess(args: string[], env: Record<string, string>): RunningProcess {
+export function runProcess(
+  args: string[],
+  env: Record<string, string>,
+  command: string[] = [process.execPath, "run", "-A", "--quiet"],
+): RunningProcess {
+  const [program = "", ...before] = command;
   const inherited = Object.entries(process.env).filter(([name]) =>
     !/^(DATABASE_URL|HOST|PORT|NODE_OPTIONS|npm_.*|(CURESTRY|TEST|VITEST|PG).*)$/.test(name)
   );
-  const child = spawn(process.execPath, ["run", "-A", "--quiet", ...args], {
+  const child = spawn(program, [...before, ...args], {
     cwd: repositoryRoot,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -158,8 +158,9 @@ test("a relative data directory is one of the checkout, wherever the program is 
 describe("the gateway's limits", () => {
   test("durations have a unit", () => {
     const read = (text: string) => readSettings({ CURESTRY_POOL_WAIT: text }).poolWaitMs;
-    expect(["500ms", "3s", "1.5 s", "2min"].map(read)).toEqual([500, 3_000, 1_500, 120_000]);
-    for (const text of ["3", "s", "0s", "-1s", "1500min", "1e3s"]) {
+    expect(["500ms", "3s", "1.5 s", "2min", "24h"].map(read))
+      .toEqual([500, 3_000, 1_500, 120_000, 86_400_000]);
+    for (const text of ["3", "s", "0s", "-1s", "25h", "1500min", "1e3s"]) {
       expect(problem({ CURESTRY_POOL_WAIT: text })).toBe(
         `CURESTRY_POOL_WAIT: "${text}" is not a duration up to a day; try 500ms, 10s or 2min`,
       );
