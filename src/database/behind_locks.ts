@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import type { Log } from "../shared/log.ts";
+import { pause } from "../shared/pause.ts";
 import { errorCode } from "./open_client.ts";
 
 /** For how long to try. */
@@ -60,19 +61,17 @@ function isLockTimeout(error: unknown): boolean {
 
 function watchBlockers(client: Client): { found(): string; stop(): Promise<void> } {
   let found = "";
-  let running = true;
   const stopping = new AbortController();
   const watching = (async () => {
-    while (running) {
-      await sleep(lookIntervalMs, undefined, { signal: stopping.signal }).catch(() => {});
-      if (!running) return;
+    for (;;) {
+      await pause(lookIntervalMs, stopping.signal);
+      if (stopping.signal.aborted) return;
       found = await readBlockers(client).catch(() => found) || found;
     }
   })();
   return {
     found: () => found,
     async stop() {
-      running = false;
       stopping.abort();
       await watching;
     },

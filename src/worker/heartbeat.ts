@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Log } from "../shared/log.ts";
+import { pause } from "../shared/pause.ts";
 
 /** Says, as long as this process lives, that a worker is alive. */
 export interface Heartbeat {
@@ -25,9 +26,8 @@ export function startHeartbeat(
   intervalMs: number,
   log: Log,
 ): Heartbeat {
-  const stopping = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   let client: pg.Client | null = null;
-  let running = true;
 
   async function connect(): Promise<pg.Client> {
     const made = new pg.Client({
@@ -73,22 +73,16 @@ export function startHeartbeat(
 
   const first = sendHeartbeat();
   const heartbeats = first.then(async () => {
-    while (running) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([
-        stopping.promise,
-        new Promise((resolve) => timer = setTimeout(resolve, intervalMs)),
-      ]);
-      clearTimeout(timer);
-      if (running) await sendHeartbeat();
+    while (!stopping.signal.aborted) {
+      await pause(intervalMs, stopping.signal);
+      if (!stopping.signal.aborted) await sendHeartbeat();
     }
   });
 
   return {
     first,
     async stop() {
-      running = false;
-      stopping.resolve();
+      stopping.abort();
       await heartbeats;
       await ask("select app.worker_end($1)").catch((error) =>
         log.debug({ err: error, workerId }, "The end of the worker was not noted")

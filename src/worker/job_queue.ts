@@ -2,8 +2,8 @@ import { Logger, type ParsedCronItem, run, type Runner, type WorkerEvents } from
 import { EventEmitter } from "node:events";
 import type pg from "pg";
 import type { Log } from "../shared/log.ts";
+import { pause } from "../shared/pause.ts";
 import type { Heartbeat } from "./heartbeat.ts";
-import { pause } from "./pause.ts";
 import { takeHints } from "./queue_hints.ts";
 import type { Task } from "./task.ts";
 

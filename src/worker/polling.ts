@@ -1,5 +1,5 @@
 import type { Log } from "../shared/log.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../shared/pause.ts";
 import type { Poll } from "./task.ts";
 
 /**

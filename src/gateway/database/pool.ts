@@ -39,6 +39,11 @@ export interface PoolWithConnections {
   connections: ReadonlySet<pg.Connection>;
 }
 
+/** What a client speaks over; pg has it, and its types do not. */
+export function connectionOf(client: pg.PoolClient): pg.Connection {
+  return (client as unknown as { connection: pg.Connection }).connection;
+}
+
 /**
  * Makes the gateway's pool. A connection that breaks is logged and replaced, and ends nothing else.
  */
@@ -65,7 +70,7 @@ export function makePool(options: PoolOptions): PoolWithConnections {
   const connections = new Set<pg.Connection>();
   pool.on("connect", (client) => {
     client.on("error", warn);
-    const { connection } = client as unknown as { connection: pg.Connection };
+    const connection = connectionOf(client);
     connections.add(connection);
     connection.on("end", () => connections.delete(connection));
   });

@@ -2,6 +2,7 @@ import type { PoolClient, QueryConfig, QueryResult } from "pg";
 import pg from "pg";
 import { GatewayError } from "../gateway_error.ts";
 import type { Lease } from "./fair_pool.ts";
+import { connectionOf } from "./pool.ts";
 
 /** A statement as PostGraphile hands it over. */
 export interface Statement {
@@ -225,10 +226,6 @@ export class ConnectionLost extends GatewayError {
 /** Whether PostgreSQL sent this error, over a connection that goes on working. */
 export function isFromServer(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && !endsConnection.test(error.code ?? "");
-}
-
-function connectionOf(client: PoolClient): pg.Connection {
-  return (client as unknown as { connection: pg.Connection }).connection;
 }
 
 /** Any other failure than one that the server reports. */

@@ -4,8 +4,8 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
-  type ValueNode,
 } from "postgraphile/graphql";
+import { makeArgumentValues } from "./argument_values.ts";
 import { fragmentsOf, limits } from "./limits.ts";
 
 /**
@@ -20,18 +20,8 @@ export function checkPageSizes(
 ): GraphQLError[] {
   const errors: GraphQLError[] = [];
   const fragments = fragmentsOf(document);
+  const values = makeArgumentValues(operation, variables);
   const seen = new Set<SelectionSetNode>();
-
-  function valueOf(node: ValueNode): unknown {
-    if (node.kind === Kind.INT) return Number(node.value);
-    if (node.kind !== Kind.VARIABLE) return undefined;
-    const name = node.name.value;
-    if (variables && Object.hasOwn(variables, name)) return variables[name];
-    const definition = operation.variableDefinitions?.find((variable) =>
-      variable.variable.name.value === name
-    );
-    return definition?.defaultValue && valueOf(definition.defaultValue);
-  }
 
   function visit(selections: SelectionSetNode | undefined): void {
     if (selections === undefined || seen.has(selections)) return;
@@ -44,7 +34,9 @@ export function checkPageSizes(
       if (node.kind === Kind.FIELD) {
         for (const argument of node.arguments ?? []) {
           const name = argument.name.value;
-          const value = name === "first" || name === "last" ? valueOf(argument.value) : undefined;
+          const value = name === "first" || name === "last"
+            ? values.scalarOf(argument.value)
+            : undefined;
           if (typeof value === "number" && (value < 0 || value > limits.pageSize)) {
             errors.push(
               new GraphQLError(

@@ -5,6 +5,7 @@ import {
   type SelectionSetNode,
   visit,
 } from "postgraphile/graphql";
+import { isRecord } from "../is_record.ts";
 import { fragmentsOf } from "./limits.ts";
 
 /** Begins the text by which app.analysis_item_problems knows an item that never reached the database. */
@@ -107,8 +108,4 @@ function findBadText(
     if (found) return found;
   }
   return null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from "postgraphile/graphql";
+import { fragmentsOf } from "./limits.ts";
 
 /**
  * The root fields of an operation that got an answer, each as often as it was asked for under
@@ -16,20 +17,17 @@ export function usedFields(
 ): string[] {
   if (!data) return [];
   const fields = new Map<string, string>();
+  const fragments = fragmentsOf(document);
 
-  function collect({ selections }: SelectionSetNode): void {
-    for (const selection of selections) {
+  function collect(selectionSet: SelectionSetNode | undefined): void {
+    for (const selection of selectionSet?.selections ?? []) {
       if (selection.kind === Kind.FIELD) {
         const name = selection.name.value;
         if (!name.startsWith("__")) fields.set(selection.alias?.value ?? name, name);
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
         collect(selection.selectionSet);
       } else {
-        const fragment = document.definitions.find((definition) =>
-          definition.kind === Kind.FRAGMENT_DEFINITION &&
-          definition.name.value === selection.name.value
-        );
-        if (fragment?.kind === Kind.FRAGMENT_DEFINITION) collect(fragment.selectionSet);
+        collect(fragments.get(selection.name.value));
       }
     }
   }

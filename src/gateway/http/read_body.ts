@@ -2,6 +2,7 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import { GatewayError } from "../gateway_error.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import { limits } from "../graphql/limits.ts";
+import { isRecord } from "../is_record.ts";
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
@@ -89,8 +90,4 @@ function checkValue(value: unknown, levels: number, left: { values: number; most
       } or more; split it`,
     );
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
