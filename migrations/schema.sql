@@ -7469,7 +7469,6 @@ declare
   v_from timestamptz;
   v_since timestamptz;
   v_day record;
-  v_source text;
   v_is_done boolean := false;
   v_starts timestamptz[] := '{}';
   v_lows timestamptz[] := '{}';
@@ -7528,9 +7527,7 @@ begin
   select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
     from app.bucket_hours(v_zone, v_starts) as h
    where exists (select from unnest(v_lows, v_highs) as d (low, high) where h.low >= d.low and h.low < d.high);
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.mart_refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
-  end loop;
+  perform app.mart_refresh_all_sources(organization, v_zone, v_lows, v_highs);
   if v_is_done then
     delete from app.mart_change m where m.organization_id = organization and m.id = v_state.rebuild_change_id;
     update app.mart_state s
@@ -7617,6 +7614,26 @@ alter function app.mart_refresh_all() owner to curestry_definer;
 grant execute on function app.mart_refresh_all() to curestry_owner;
 revoke all on function app.mart_refresh_all() from public;
 comment on function app.mart_refresh_all() is 'Brings the marts of all organizations up to date in one transaction; the hours are null where that failed. For psql: the worker and "curestry rollup" use one transaction for each slice of an organization.';
+
+
+-- app.mart_refresh_all_sources(organization uuid, zone text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_refresh_all_sources(organization uuid, zone text, lows timestamp with time zone[], highs timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_source text;
+begin
+  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
+    perform app.mart_refresh_buckets(organization, zone, v_source, lows, highs);
+  end loop;
+end;
+$function$;
+alter function app.mart_refresh_all_sources(organization uuid, zone text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_refresh_all_sources(organization uuid, zone text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_refresh_all_sources(organization uuid, zone text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings the hours with these starts and ends, and their days, up to date in all marts of an organization.';
 
 
 -- app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[])
@@ -7779,7 +7796,6 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_day(organization uuid, zone text, da
  SET search_path TO ''
 AS $function$
 declare
-  v_source text;
   v_lows timestamptz[];
   v_highs timestamptz[];
 begin
@@ -7788,9 +7804,7 @@ begin
            select generate_series(date_trunc('hour', day_low, 'UTC'),
                                   day_high - interval '1 microsecond', interval '1 hour'))) as h
    where h.low >= day_low and h.low < day_high;
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.mart_refresh_buckets(organization, zone, v_source, v_lows, v_highs);
-  end loop;
+  perform app.mart_refresh_all_sources(organization, zone, v_lows, v_highs);
 end;
 $function$;
 alter function app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone) owner to curestry_definer;

@@ -1,5 +1,5 @@
 --! Previous: sha1:38d45ddbcf49d77c285b8cfd9847ba7d50f38ead
---! Hash: sha1:73ce8dbf445ace92f76f5431fa576e8bb880ed43
+--! Hash: sha1:972ea41bc21c3628219a740766468ac808997d08
 --! Message: nobody stops the others
 
 -- A migration that waits has everybody wait behind it: it gives up soon, and `migrate` runs it again
@@ -1507,6 +1507,44 @@ comment on function app.mart_compute_analysis_hourly is
   'The rows of mart.analysis_hourly for buckets with these starts and ends, computed from runs, documents and judge '
   'scores; for whole days, to check the daily marts.';
 --! EndIncluded app/marts/mart_compute_analysis_hourly.sql
+--! Included app/marts/mart_refresh_all_sources.sql
+create or replace function app.mart_refresh_all_sources(
+  organization uuid, zone text, lows timestamptz[], highs timestamptz[]) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_source text;
+begin
+  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
+    perform app.mart_refresh_buckets(organization, zone, v_source, lows, highs);
+  end loop;
+end;
+$$;
+alter function app.mart_refresh_all_sources owner to curestry_definer;
+revoke execute on function app.mart_refresh_all_sources from public;
+comment on function app.mart_refresh_all_sources is
+  'Brings the hours with these starts and ends, and their days, up to date in all marts of an organization.';
+--! EndIncluded app/marts/mart_refresh_all_sources.sql
+--! Included app/marts/mart_refresh_day.sql
+create or replace function app.mart_refresh_day(
+  organization uuid, zone text, day_low timestamptz, day_high timestamptz) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_lows timestamptz[];
+  v_highs timestamptz[];
+begin
+  select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
+    from app.bucket_hours(zone, array(
+           select generate_series(date_trunc('hour', day_low, 'UTC'),
+                                  day_high - interval '1 microsecond', interval '1 hour'))) as h
+   where h.low >= day_low and h.low < day_high;
+  perform app.mart_refresh_all_sources(organization, zone, v_lows, v_highs);
+end;
+$$;
+alter function app.mart_refresh_day owner to curestry_definer;
+revoke execute on function app.mart_refresh_day from public;
+comment on function app.mart_refresh_day is
+  'Brings the day with this start and end up to date in all marts of an organization, with all its hours.';
+--! EndIncluded app/marts/mart_refresh_day.sql
 --! Included app/mart_upkeep/mart_rebuild_organization.sql
 /*
  * At most 100 days in each call, from the oldest to the newest; app.mart_state says how far it is. A row of a mart is
@@ -1522,7 +1560,6 @@ declare
   v_from timestamptz;
   v_since timestamptz;
   v_day record;
-  v_source text;
   v_is_done boolean := false;
   v_starts timestamptz[] := '{}';
   v_lows timestamptz[] := '{}';
@@ -1581,9 +1618,7 @@ begin
   select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
     from app.bucket_hours(v_zone, v_starts) as h
    where exists (select from unnest(v_lows, v_highs) as d (low, high) where h.low >= d.low and h.low < d.high);
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.mart_refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
-  end loop;
+  perform app.mart_refresh_all_sources(organization, v_zone, v_lows, v_highs);
   if v_is_done then
     delete from app.mart_change m where m.organization_id = organization and m.id = v_state.rebuild_change_id;
     update app.mart_state s
@@ -1927,7 +1962,7 @@ comment on function app.api_usage_record is
   'Records API usage: which fields were used ({jwtId or keyHash, organization, field, count, age in seconds}), as '
   'the features api.<field>. The gateway calls it every few seconds, outside of requests.';
 --! EndIncluded app/request/api_usage_record.sql
---! Included app/audit/audit_seal_problems.sql
+--! Included app/audit_proof/audit_seal_problems.sql
 /*
  * Sealing follows the oldest transaction that is still running. Locks on transaction ids are shown to everybody; when
  * a transaction began, only to members of its login.
@@ -1954,7 +1989,7 @@ alter function app.audit_seal_problems owner to curestry_definer;
 revoke execute on function app.audit_seal_problems from public;
 comment on function app.audit_seal_problems is
   'If rows of the audit log have not been sealed for 10 seconds: for how long, and who holds it up.';
---! EndIncluded app/audit/audit_seal_problems.sql
+--! EndIncluded app/audit_proof/audit_seal_problems.sql
 --! Included app/monitoring/health.sql
 /*
  * Degraded: all works, but somebody has to act. Each part gives its own figures and, in v_problems, what is wrong.
@@ -2025,7 +2060,7 @@ comment on function app.health is
   'The health report of the specification: status, analyses of the last 24 hours, the time; and how far the marts '
   'are behind, which tasks are late, how many workers are alive, how many jobs wait and have failed.';
 --! EndIncluded app/monitoring/health.sql
---! Included app/audit/audit_write_seals.sql
+--! Included app/audit_proof/audit_write_seals.sql
 /*
  * Seals the rows of transactions that have ended: all that are older than the oldest one still running. So no writer
  * waits, nothing is sealed that may be rolled back, and nothing that commits late is missed. Only one sealer works at
@@ -2100,7 +2135,7 @@ grant execute on function app.audit_write_seals to curestry_worker, curestry_own
 comment on function app.audit_write_seals is
   'Seals new rows of the audit log into the hash chain of their organization; returns the new seals, for checkpoints '
   'outside the database. A job of the worker.';
---! EndIncluded app/audit/audit_write_seals.sql
+--! EndIncluded app/audit_proof/audit_write_seals.sql
 --! Included app/audit/audit_fact_sums.sql
 /* Rows before a truncate no longer exist. The digest is null where the log has none yet. */
 create or replace function app.audit_fact_sums(audited text)
@@ -2205,7 +2240,7 @@ grant execute on function app.retention_statement to curestry_definer;
 comment on function app.retention_statement is
   'What the log says of an act of retention and the number of rows that left. Called in the time zone UTC.';
 --! EndIncluded app/retention/retention_statement.sql
---! Included app/audit/audit_accepted_detachments.sql
+--! Included app/audit_proof/audit_accepted_detachments.sql
 /*
  * What app.audit_detachment claims counts only with an act of retention behind it: a row of the log that is there, or
  * that left by a later act which itself counts. So nothing proves itself, nor do two each other. Of an act that left,
@@ -2252,8 +2287,8 @@ revoke execute on function app.audit_accepted_detachments from public;
 grant execute on function app.audit_accepted_detachments to curestry_definer;
 comment on function app.audit_accepted_detachments is
   'Which rows left the seals of one or all organizations by an act of retention that the log proves.';
---! EndIncluded app/audit/audit_accepted_detachments.sql
---! Included app/audit/audit_verify_chain.sql
+--! EndIncluded app/audit_proof/audit_accepted_detachments.sql
+--! Included app/audit_proof/audit_verify_chain.sql
 /*
  * Besides changed rows and seals: a row that is missing is accounted for only if app.audit_accepted_detachments says
  * so, and, as long as the table with what left exists, is in it.
@@ -2406,8 +2441,8 @@ grant execute on function app.audit_verify_chain to curestry_owner;
 comment on function app.audit_verify_chain is
   'Recomputes the hash chain of the audit log, of one or all organizations, and lists every row and seal that has '
   'changed since it was sealed.';
---! EndIncluded app/audit/audit_verify_chain.sql
---! Included app/audit/audit_continue_xids.sql
+--! EndIncluded app/audit_proof/audit_verify_chain.sql
+--! Included app/audit_proof/audit_continue_xids.sql
 /*
  * Sealing follows transaction ids. In another cluster (after a logical restore) these start again, below those in the
  * log: from then on an offset is added to them, so that they continue to rise. Runs with every migration, before
@@ -2438,7 +2473,7 @@ revoke execute on function app.audit_continue_xids from public;
 comment on function app.audit_continue_xids is
   'If transaction ids have started again, as after a restore into another server: lets those of the audit log '
   'continue after the restore. Part of every migration.';
---! EndIncluded app/audit/audit_continue_xids.sql
+--! EndIncluded app/audit_proof/audit_continue_xids.sql
 --! Included app/retention/retention_rebaseline.sql
 /*
  * Before rows leave the log, the last state of each row that still exists is restated, unless a later entry has it.
@@ -2770,7 +2805,7 @@ comment on function app.retention_apply_facts is
   'Removes facts that are older than their organization''s raw_retention_days and processed by the marts, some of '
   'them in each call; returns what was removed, or with dry_run what would be. A job of the worker.';
 --! EndIncluded app/retention/retention_apply_facts.sql
---! Included app/audit/audit_differing_facts.sql
+--! Included app/audit_proof/audit_differing_facts.sql
 /*
  * A fact has the time of the transaction that recorded it, and so has the row of the log. Rows that were changed or
  * removed since, within the log, make a time differ as well: this is for finding, and proves nothing.
@@ -2809,8 +2844,8 @@ grant execute on function app.audit_differing_facts to curestry_definer;
 comment on function app.audit_differing_facts is
   'The times, at most five, at which an organization recorded facts of a table that are not what the log has of them; '
   'null if none can be told.';
---! EndIncluded app/audit/audit_differing_facts.sql
---! Included app/audit/audit_verify_entities.sql
+--! EndIncluded app/audit_proof/audit_differing_facts.sql
+--! Included app/audit_proof/audit_verify_entities.sql
 /*
  * Compares the tables with the log: the current row of every audited entity equals its last after_state, its secret
  * columns by their digest, and deleted rows do not exist. This finds changes that were made while a trigger was
@@ -2912,7 +2947,7 @@ revoke execute on function app.audit_verify_entities from public;
 grant execute on function app.audit_verify_entities to curestry_owner;
 comment on function app.audit_verify_entities is
   'Compares every audited row with its last entry in the audit log. For operators.';
---! EndIncluded app/audit/audit_verify_entities.sql
+--! EndIncluded app/audit_proof/audit_verify_entities.sql
 --! Included app/audit/audit_change_in_words.sql
 create or replace function app.audit_change_in_words(column_name text, before jsonb, after jsonb) returns text
 language sql stable set search_path = '' as $$
@@ -2932,7 +2967,7 @@ grant execute on function app.audit_change_in_words to curestry_definer;
 comment on function app.audit_change_in_words is
   'The change of a column for a sentence: its name, and its values where they are short.';
 --! EndIncluded app/audit/audit_change_in_words.sql
---! Included app/audit/audit_unwitnessed_seals.sql
+--! Included app/audit_proof/audit_unwitnessed_seals.sql
 /*
  * A checkpoint is written within moments of the seal. One without any has lost it, or was made anew; and one whose
  * first checkpoint is much younger was not written down when it was made. A checkpoint without a time counts for all
@@ -2966,8 +3001,8 @@ grant execute on function app.audit_unwitnessed_seals to curestry_owner;
 comment on function app.audit_unwitnessed_seals is
   'The seals that were not written down outside of the database when they were made, by the checkpoints given as '
   '[{organization, seq, at}]. For operators.';
---! EndIncluded app/audit/audit_unwitnessed_seals.sql
---! Included app/audit/audit_record_restore.sql
+--! EndIncluded app/audit_proof/audit_unwitnessed_seals.sql
+--! Included app/audit_proof/audit_record_restore.sql
 /* An organization that came after the moment that was restored does not exist any more; its seals are in the note. */
 create or replace function app.audit_record_restore(restored jsonb) returns void
 language sql volatile security definer set search_path = '' as $$
@@ -2983,7 +3018,7 @@ grant execute on function app.audit_record_restore to curestry_owner;
 comment on function app.audit_record_restore is
   'Notes in the audit log that the database was restored to an earlier time: per organization the last seal that '
   'holds, and those that are lost, given as [{organization, holds, lost}]. For operators.';
---! EndIncluded app/audit/audit_record_restore.sql
+--! EndIncluded app/audit_proof/audit_record_restore.sql
 --! Included app/audit/audit_entity_entries.sql
 /*
  * In the order in which the row was changed. A transaction that changes a row locks it, so the sequence of the log is

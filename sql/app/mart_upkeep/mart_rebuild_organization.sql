@@ -12,7 +12,6 @@ declare
   v_from timestamptz;
   v_since timestamptz;
   v_day record;
-  v_source text;
   v_is_done boolean := false;
   v_starts timestamptz[] := '{}';
   v_lows timestamptz[] := '{}';
@@ -71,9 +70,7 @@ begin
   select array_agg(h.low), array_agg(h.high) into v_lows, v_highs
     from app.bucket_hours(v_zone, v_starts) as h
    where exists (select from unnest(v_lows, v_highs) as d (low, high) where h.low >= d.low and h.low < d.high);
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.mart_refresh_buckets(organization, v_zone, v_source, v_lows, v_highs);
-  end loop;
+  perform app.mart_refresh_all_sources(organization, v_zone, v_lows, v_highs);
   if v_is_done then
     delete from app.mart_change m where m.organization_id = organization and m.id = v_state.rebuild_change_id;
     update app.mart_state s

@@ -2,7 +2,6 @@ create or replace function app.mart_refresh_day(
   organization uuid, zone text, day_low timestamptz, day_high timestamptz) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  v_source text;
   v_lows timestamptz[];
   v_highs timestamptz[];
 begin
@@ -11,9 +10,7 @@ begin
            select generate_series(date_trunc('hour', day_low, 'UTC'),
                                   day_high - interval '1 microsecond', interval '1 hour'))) as h
    where h.low >= day_low and h.low < day_high;
-  foreach v_source in array array['metric', 'node', 'judge', 'evaluation', 'analysis', 'feature'] loop
-    perform app.mart_refresh_buckets(organization, zone, v_source, v_lows, v_highs);
-  end loop;
+  perform app.mart_refresh_all_sources(organization, zone, v_lows, v_highs);
 end;
 $$;
 alter function app.mart_refresh_day owner to curestry_definer;
