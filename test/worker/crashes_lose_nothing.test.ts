@@ -79,6 +79,8 @@ function keepWorker() {
   }
   start();
   return {
+    /** Settles when the worker that runs now takes jobs. */
+    ready: () => ready,
     async kill(): Promise<void> {
       await ready;
       const killed = process;
@@ -226,6 +228,7 @@ test(
       await crash(kind, random, async () => await worker?.kill());
     }
     const done = await Promise.all(writers.map((writer) => writer.stop()));
+    await Promise.all(workers.map((worker) => worker.ready()));
     await eventually(async () => {
       // Those that failed would wait longer and longer for their next attempt
       await query(
@@ -236,10 +239,12 @@ test(
         adminUrl,
         `select (select count(*)::int from app.mart_change) as marks,
                 (select coalesce(jsonb_agg(to_jsonb(j)), '[]') from graphile_worker.jobs j) as jobs,
-                (select count(*)::int from app.worker_heartbeat) as workers`,
+                (select count(*)::int from app.worker_heartbeat) as workers,
+                (select count(*)::int from app.worker_heartbeat
+                  where app.worker_is_connected(worker_id)) as connected`,
       );
       // Those that were killed are forgotten, the last ones are here
-      expect(left).toEqual({ marks: 0, jobs: [], workers: WORKERS });
+      expect(left).toEqual({ marks: 0, jobs: [], workers: WORKERS, connected: WORKERS });
     });
     expect(await query(adminUrl, "select * from app.mart_check_all()")).toEqual([]);
     // And it was about something
