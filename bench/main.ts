@@ -8,6 +8,7 @@ import { databaseUrl } from "../src/database/urls.ts";
 import { fail } from "../src/shared/process.ts";
 import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
+import { floodsBenchmark } from "./floods.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
@@ -25,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   recordBenchmark,
   auditBenchmark,
   martsBenchmark,
+  floodsBenchmark,
 ];
 
 async function main(): Promise<void> {

@@ -4,16 +4,13 @@ import type { Logger } from "pino";
 import type { RateLimit } from "../shared/settings.ts";
 import { type ApiUsage, makeApiUsage } from "./api_usage.ts";
 import { makeBudgets } from "./budgets.ts";
+import { type CostlyOperations, startCostlyOperations } from "./costly/costly_operations.ts";
 import { makeNoteKeyUse } from "./credentials/note_key_use.ts";
 import { makeReadCredential } from "./credentials/read_credential.ts";
 import { makeSessions } from "./credentials/sessions.ts";
-import { makeAdaptor } from "./database/adaptor.ts";
 import { makeAskBeside } from "./database/ask_beside.ts";
-import { makeBesideQueries } from "./database/beside_queries.ts";
-import { makeFairPool } from "./database/fair_pool.ts";
-import { connectFirst, isPooled, makePool } from "./database/pool.ts";
-import { makeErrorMapper } from "./graphql/errors.ts";
-import { makeGraphqlServers } from "./graphql/graphql_servers.ts";
+import { makePool } from "./database/pool.ts";
+import { type EngineOptions, makeEngine } from "./engine.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
 import { makeApp } from "./http/app.ts";
 import { makeHealth } from "./http/health.ts";
@@ -48,6 +45,8 @@ export interface GatewayOptions {
   clientTimeoutMs?: number;
   /** Connections of clients at once, 10,000 by default. */
   maxClients?: number;
+  /** Whether costly operations run on a thread of their own; by default they do. */
+  costlyThread?: boolean;
   /** Budgets of keys and organizations; none by default. */
   rateLimit?: RateLimit;
   /** What one operation may ask for; those that are not given have their defaults. */
@@ -58,8 +57,10 @@ export interface GatewayOptions {
 const healthConnections = 2;
 /** How long a health check waits for the database. */
 const healthTimeoutMs = 2_000;
-/** The database sends more than the answer has: it nests texts in texts. */
-const resultBytesFactor = 2;
+/** Connections of the thread of costly operations: more would keep PostgreSQL from the others. */
+const costlyConnections = 3;
+/** What a query may receive on the thread of the others. */
+const maxQueryBytesBesideOthers = 1024 * 1024;
 
 /** A gateway that is listening. */
 export interface Gateway {
@@ -75,46 +76,62 @@ export interface Gateway {
  */
 export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
-  const { databaseUrl } = options;
-  const size = options.poolSize ?? 10;
-  const waitMs = options.poolWaitMs ?? 3_000;
-  const requests = makePool({ databaseUrl, log, size, connectMs: waitMs });
+  const { databaseUrl, costlyThread = true } = options;
+  const engineOptions: EngineOptions = {
+    databaseUrl,
+    applicationName: "curestry gateway",
+    poolSize: options.poolSize ?? 10,
+    poolWaitMs: options.poolWaitMs ?? 3_000,
+    statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
+    connectWaitMs: options.connectWaitMs ?? 15_000,
+    preparedStatements: options.preparedStatements ?? null,
+    operationLimits: { ...defaultOperationLimits, ...options.operationLimits },
+  };
+  const engine = await makeEngine({
+    ...engineOptions,
+    ...(costlyThread ? { maxQueryBytes: maxQueryBytesBesideOthers } : {}),
+  }, log);
+  const { requests, fair, beside, adaptor, errors, serverOf } = engine;
   const checks = makePool({
     databaseUrl,
     log,
+    applicationName: "curestry gateway",
     size: healthConnections,
     connectMs: healthTimeoutMs,
   });
   const pools = [requests, checks];
   const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
+  let costly: CostlyOperations | null = null;
   try {
-    await connectFirst(requests.pool, options.connectWaitMs ?? 15_000, log);
-    const prepare = options.preparedStatements ?? !(await isPooled(requests.pool));
-    if (!prepare) log.info("Statements are not prepared: the database is behind a pooler");
-    const operationLimits = { ...defaultOperationLimits, ...options.operationLimits };
-    const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
-    const fair = makeFairPool(requests.pool, { size, waitMs, maxWaiting: 20 * size });
-    const beside = makeBesideQueries(fair);
-    const adaptor = makeAdaptor(fair, {
-      statementTimeoutMs,
-      maxResultBytes: resultBytesFactor * operationLimits.answerBytes,
-      prepare,
-    });
-    const errors = makeErrorMapper(beside, log);
-    const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });
-    await serverOf("curestry_member");
     const ask = makeAskBeside(checks.pool, healthTimeoutMs);
-    const metrics = makeMetrics({ pool: requests.pool, fair }, ask, log);
+    const metrics = makeMetrics(
+      { pool: requests.pool, fair, costlyCount: () => costly?.underWayCount ?? 0 },
+      ask,
+      log,
+    );
     const usage = apiUsage = makeApiUsage(
       beside,
       options.apiUsageIntervalMs ?? 10_000,
       log,
       metrics.countLostUses,
     );
+    if (costlyThread) {
+      const { preparedStatements } = engine;
+      costly = startCostlyOperations(
+        {
+          ...engineOptions,
+          poolSize: costlyConnections,
+          preparedStatements,
+          applicationName: `${engineOptions.applicationName} costly`,
+        },
+        log,
+      );
+    }
     const app = makeApp({
       adaptor,
-      operationLimits,
+      costly,
+      operationLimits: engineOptions.operationLimits,
       budgets: options.rateLimit === undefined ? null : makeBudgets(options.rateLimit),
       errors,
       serverOf,
@@ -146,11 +163,13 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
           }
           if (!await within(1_000, finished)) server.cut();
         }
+        await costly?.stop();
         await within(3_000, usage.stop());
         await within(1_000, endPools());
       },
     };
   } catch (error) {
+    await costly?.stop();
     await apiUsage?.stop();
     await endPools();
     throw error;

@@ -1,4 +1,4 @@
-import { destination, type Logger, pino } from "pino";
+import { destination, type Logger, type LoggerOptions, pino } from "pino";
 import type { LogLevel } from "./settings.ts";
 
 /** What everything here logs to. */
@@ -11,17 +11,26 @@ export type Log = Logger;
  * @param level the least level that is written
  */
 export function makeLog(level: LogLevel): Log {
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: describeError },
-      redact: ["*.password", "*.authorization", "*.connectionString", "password", "authorization"],
-    },
-    destination({ dest: 2, sync: true }),
-  );
+  return pino({ level, ...format }, destination({ dest: 2, sync: true }));
+}
+
+const format: LoggerOptions = {
+  base: null,
+  timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  formatters: { level: (label) => ({ level: label }) },
+  serializers: { err: describeError },
+  redact: ["*.password", "*.authorization", "*.connectionString", "password", "authorization"],
+};
+
+/** A logger of all levels on another thread, whose lines go to `logLine` on this one. */
+export function makeLineLog(write: (line: string) => void): Log {
+  return pino({ level: "trace", ...format }, { write });
+}
+
+/** Logs what a logger of another thread wrote. */
+export function logLine(log: Log, line: string): void {
+  const { level, msg, time: _, ...fields } = JSON.parse(line);
+  log[level as "info"](fields, msg);
 }
 
 /** What a log line says of an error. Not its other properties: those of a database client are endless. */

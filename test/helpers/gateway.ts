@@ -25,6 +25,8 @@ export async function startGateway(
     jwtKeys: jwtKeys.map((key) => ({ ...key })),
     log: makeLog("silent"),
     poolSize: 4,
+    // It takes a second to start; tests that are about it have it
+    costlyThread: false,
     // Only at its end: no test is to find events that it did not make
     apiUsageIntervalMs: 3_600_000,
     // On a busy machine all takes its time; a test that is about one of these sets it

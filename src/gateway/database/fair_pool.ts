@@ -170,6 +170,7 @@ export function makeFairPool(pool: Pool, options: FairPoolOptions): FairPool {
   };
 }
 
-function busy(): GatewayError {
+/** What is refused because others are served first. */
+export function busy(): GatewayError {
   return new GatewayError("UNAVAILABLE", "All connections to the database are busy; try again");
 }

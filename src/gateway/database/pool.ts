@@ -8,6 +8,8 @@ export const readyQuery =
 /** How connections are made. Times are in milliseconds. */
 export interface PoolOptions {
   databaseUrl: string;
+  /** Under which PostgreSQL shows them. */
+  applicationName: string;
   log: Logger;
   /** Connections at most. */
   size: number;
@@ -50,7 +52,7 @@ export function connectionOf(client: pg.PoolClient): pg.Connection {
 export function makePool(options: PoolOptions): PoolWithConnections {
   const pool = new pg.Pool({
     connectionString: options.databaseUrl,
-    application_name: "curestry gateway",
+    application_name: options.applicationName,
     pipeline: true,
     max: options.size,
     connectionTimeoutMillis: options.connectMs,

@@ -1,6 +1,7 @@
 import type { PoolClient, QueryConfig, QueryResult } from "pg";
 import pg from "pg";
 import { GatewayError } from "../gateway_error.ts";
+import { nextTurn } from "../turns.ts";
 import type { Lease } from "./fair_pool.ts";
 import { connectionOf } from "./pool.ts";
 
@@ -41,6 +42,8 @@ export interface TransactionLimits {
   statementTimeoutMs: number;
   /** The connection is closed when a request has received more from the database. */
   maxResultBytes: number;
+  /** The same for what only reads. */
+  maxQueryBytes: number;
   /** Whether statements are prepared by name; not with a pooler in transaction mode in between. */
   prepare: boolean;
 }
@@ -53,6 +56,8 @@ const lockTimeoutPart = 0.25;
 /** Prepared statements per connection; whatever comes after these is sent unprepared. */
 const maxPreparedPerConnection = 200;
 const preparedNames = new WeakMap<PoolClient, Set<string>>();
+/** What PostGraphile does with more rows than these takes milliseconds. */
+const rowsOfATurn = 50;
 /** An idle transaction means that the gateway lost track of it. */
 const idleTransactionTimeoutMs = 60_000;
 /** SQLSTATEs after which the server closes the connection: shutdown, time-outs of the session. */
@@ -103,6 +108,7 @@ export class Transaction implements DatabaseClient {
     const answer = this.#send(query);
     await this.begun;
     const { rows, rowCount } = await answer;
+    if (rows.length > rowsOfATurn) await nextTurn();
     if (rowCount === 0 && /^(update|delete)\s/.test(text)) {
       // PostGraphile writes such a statement for one row, found by its key.
       this.#firstFailure ??= new GatewayError("NOT_FOUND", "There is no such row");
@@ -169,12 +175,13 @@ export class Transaction implements DatabaseClient {
 
   /** Counts what arrives, whatever becomes of it, and closes the connection when that is too much. */
   #meter(): () => void {
-    const { meter, limits: { maxResultBytes } } = this.#options;
+    const { kind, meter, limits } = this.#options;
+    const maxBytes = kind === "read" ? limits.maxQueryBytes : limits.maxResultBytes;
     const { stream } = connectionOf(this.#client);
     const add = (data: Uint8Array) => {
       meter.bytes += data.byteLength;
-      if (meter.bytes <= maxResultBytes) return;
-      this.#firstFailure ??= new TooMuchData(maxResultBytes);
+      if (meter.bytes <= maxBytes) return;
+      this.#firstFailure ??= new TooMuchData(maxBytes);
       stream.destroy();
     };
     stream.on("data", add);

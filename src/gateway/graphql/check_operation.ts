@@ -14,6 +14,10 @@ import type { OperationLimits } from "./operation_limits.ts";
 const recordingFields = new Set(["recordAnalyses", "recordFeatureEvents"]);
 /** So many times the input passes where it is stored. */
 const recordingFactor = 20;
+/** From this cost on, an operation may occupy its thread for more than some 20 ms. */
+const costlyFrom = 2_000;
+/** To plan one page takes as long as to answer so many objects. */
+const pagePlanCost = 100;
 /** Of the values of other input, one in so many may be an object. */
 const valuesForEachObject = 5;
 
@@ -26,10 +30,10 @@ export function inputLimitOf(document: string, { inputValues }: OperationLimits)
   return inputValues * (mayRecord ? recordingFactor : 1);
 }
 
-/** What an operation costs, and whether it records; or why it may not run. */
+/** What an operation costs, whether it records, and whether it keeps a thread busy; or why it may not run. */
 export type OperationCheck =
-  | { cost: number; records: boolean; refusal?: undefined }
-  | { cost?: undefined; records?: undefined; refusal: GraphQLError };
+  | { cost: number; records: boolean; isCostly: boolean; refusal?: undefined }
+  | { cost?: undefined; records?: undefined; isCostly?: undefined; refusal: GraphQLError };
 
 /**
  * Checks what an operation brings along and what it may cost, before it is planned: to plan it may
@@ -48,10 +52,12 @@ export function checkOperation(
   const { values, objects } = measureInput(document, operation, variables, maxValues);
   if (values > maxValues) return { refusal: tooWide("values", values, maxValues) };
   if (objects > maxObjects) return { refusal: tooWide("objects", objects, maxObjects) };
-  const cost = Math.ceil(
-    measureCost(schema, document, operation, variables) + plainValueCost * values,
-  );
-  if (cost <= limits.cost) return { cost, records };
+  const measured = measureCost(schema, document, operation, variables);
+  const cost = Math.ceil(measured.cost + plainValueCost * values);
+  if (cost <= limits.cost) {
+    const isCostly = cost + pagePlanCost * measured.pages > costlyFrom;
+    return { cost, records, isCostly };
+  }
   return {
     refusal: refuse(
       `This operation may cost ${cost}, and the most that one may cost is ${limits.cost}: ` +

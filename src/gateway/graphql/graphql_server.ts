@@ -24,12 +24,21 @@ declare global {
       /** Gets the root fields that were used. */
       used: string[];
       pay: Pay;
+      place: Place;
     }
   }
 }
 
 /** Charges the cost of an operation. @returns why it may not run, null if it may */
 export type Pay = (cost: number, records: boolean) => GraphQLError | null;
+
+/** Where an operation runs. */
+export interface Place {
+  /** Whether it may run elsewhere if it is costly. */
+  readonly mayChange: boolean;
+  /** Set when it has to run elsewhere. */
+  isElsewhere: boolean;
+}
 
 /** An answer, the codes of its errors for the log, and the root fields that it has used. */
 export interface GraphqlAnswer {
@@ -40,14 +49,18 @@ export interface GraphqlAnswer {
 
 /** The GraphQL API of one role. */
 export interface GraphqlServer {
-  /** Runs an operation. Never throws. */
+  /**
+   * Runs an operation. Never throws.
+   *
+   * @returns "elsewhere" for a costly one that is not to run here; it is paid
+   */
   handle(
     request: Request,
     body: GraphqlBody,
     database: RequestDatabase,
     requestId: string,
-    pay: Pay,
-  ): Promise<GraphqlAnswer>;
+    options: { pay: Pay; mayGoElsewhere: boolean },
+  ): Promise<GraphqlAnswer | "elsewhere">;
   /** The API explorer's page, and the files it loads. */
   explore(request: Request): Promise<Response>;
 }
@@ -72,13 +85,15 @@ export async function makeGraphqlServer(
   await grafserv.ready();
 
   return {
-    async handle(request, body, database, requestId, pay) {
+    async handle(request, body, database, requestId, { pay, mayGoElsewhere }) {
       const used: string[] = [];
-      const digest = makeDigest(request, body, { database, used, pay });
+      const place = { mayChange: mayGoElsewhere, isElsewhere: false };
+      const digest = makeDigest(request, body, { database, used, pay, place });
       const result: HandlerResult | null = await grafserv.graphqlHandler(
         normalizeRequest(digest),
         grafserv.graphiqlHandler,
       );
+      if (place.isElsewhere) return "elsewhere";
       if (result?.type !== "graphql") {
         return { response: await toResponse(result), codes: [], used };
       }

@@ -45,13 +45,16 @@ interface AnswerField {
  * GraphQL merges count once, under each alias.
  *
  * The document has passed the limits and the rules of GraphQL.
+ *
+ * @returns beside the cost, of how many pages the document speaks
  */
 export function measureCost(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>> | null | undefined,
-): number {
+): { cost: number; pages: number } {
+  let pages = 0;
   const fragments = fragmentsOf(document);
   const values = makeArgumentValues(operation, variables);
   const typeConditions = new Map(
@@ -114,6 +117,7 @@ export function measureCost(
     const type = getNamedType(definition.type);
     if (!isCompositeType(type)) return own + plainValueCost;
     if (isConnection(type) && definition.args.some(({ name }) => name === "first")) {
+      pages++;
       return own + 1 + costOf(type, selections, rowsOf(node, values));
     }
     const count = isList(definition.type)
@@ -125,7 +129,8 @@ export function measureCost(
   }
 
   const root = schema.getRootType(operation.operation);
-  return root ? costOf(root, [operation.selectionSet], null) : 0;
+  const cost = root ? costOf(root, [operation.selectionSet], null) : 0;
+  return { cost, pages };
 }
 
 function isConnection(type: GraphQLNamedType): boolean {

@@ -18,6 +18,7 @@ export async function printMemberSchema(databaseUrl: string): Promise<string> {
     const adaptor = makeAdaptor(fair, {
       statementTimeoutMs: 60_000,
       maxResultBytes: Infinity,
+      maxQueryBytes: Infinity,
       prepare: false,
     });
     const preset = makePreset("curestry_member", adaptor, { planning: 1_000, execution: 1_000 });

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { ApiUsage } from "../api_usage.ts";
 import type { Budgets } from "../budgets.ts";
+import type { CostlyOperations } from "../costly/costly_operations.ts";
 import type { ReadCredential } from "../credentials/read_credential.ts";
 import type { Sessions } from "../credentials/sessions.ts";
 import type { Adaptor, RequestRole } from "../database/adaptor.ts";
@@ -15,6 +16,8 @@ export interface AppParts {
   adaptor: Adaptor;
   /** Null: there are none. */
   budgets: Budgets | null;
+  /** Null: costly operations run with the others. */
+  costly: CostlyOperations | null;
   operationLimits: OperationLimits;
   errors: ErrorMapper;
   health: Health;

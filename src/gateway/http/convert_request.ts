@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { nextTurn } from "../turns.ts";
 import { largestBodyBytes } from "./limit_body.ts";
 
 /**
@@ -20,15 +21,20 @@ export async function convertRequest(message: IncomingMessage): Promise<Request 
     headers.append(rawHeaders[n] ?? "", rawHeaders[n + 1] ?? "");
   }
   if (method === "GET" || method === "HEAD") return new Request(url, { method, headers });
-  return new Request(url, { method, headers, body: await readBytes(message) });
+  const chunks = await readChunks(message);
+  if (chunks.length > chunksOfATurn) await nextTurn();
+  return new Request(url, { method, headers, body: Buffer.concat(chunks) });
 }
 
+/** To copy more chunks, of 64 KiB at most, takes milliseconds. */
+const chunksOfATurn = 4;
+
 /** The body, or as much of it as shows that it is too large; the rest is thrown away as it comes. */
-function readBytes(message: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+function readChunks(message: IncomingMessage): Promise<Uint8Array[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const finish = () => resolve(new Uint8Array(Buffer.concat(chunks)));
+  const finish = () => resolve(chunks);
   message.on("data", (chunk: Uint8Array) => {
     if (size > largestBodyBytes) return;
     size += chunk.byteLength;

@@ -43,15 +43,15 @@ const durationBucketsSeconds = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /**
  * Makes the figures of one gateway; several in one process do not mix.
  *
- * @param requestPool whose connections are counted
+ * @param gateway what is counted in it
  * @param ask asks for the figures of the database
  */
 export function makeMetrics(
-  requestPool: { pool: Pool; fair: FairPool },
+  gateway: { pool: Pool; fair: FairPool; costlyCount(): number },
   ask: AskBeside,
   log: Logger,
 ): Metrics {
-  const { pool, fair } = requestPool;
+  const { pool, fair, costlyCount } = gateway;
   const registry = new Registry();
   const registers = [registry];
   const requests = new Counter({
@@ -102,6 +102,14 @@ export function makeMetrics(
     registers,
     collect() {
       this.set(fair.waitingCount);
+    },
+  });
+  new Gauge({
+    name: "curestry_costly_operations",
+    help: "Costly operations under way, on the thread for them.",
+    registers,
+    collect() {
+      this.set(costlyCount());
     },
   });
 

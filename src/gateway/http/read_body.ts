@@ -3,6 +3,10 @@ import { GatewayError } from "../gateway_error.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import { limits } from "../graphql/limits.ts";
 import { isRecord } from "../is_record.ts";
+import { nextTurn } from "../turns.ts";
+
+/** To parse a longer body takes milliseconds. */
+const bytesOfATurn = 64 * 1024;
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
@@ -28,7 +32,9 @@ export async function readBody(
   if (mediaType !== "application/json") {
     throw new BodyError(415, "INVALID", "Send the operation as application/json");
   }
-  const body = parseJson(await request.arrayBuffer());
+  const bytes = await request.arrayBuffer();
+  if (bytes.byteLength > bytesOfATurn) await nextTurn();
+  const body = parseJson(bytes);
   if (Array.isArray(body)) {
     throw new BodyError(400, "LIMIT", "Send one operation per request, not a list of them");
   }

@@ -46,7 +46,7 @@ export function makeExecutionPlugin(
 function makeRun(limits: OperationLimits): typeof execute {
   return async function run(args: GrafastExecutionArgs) {
     const { schema, document } = args;
-    const { database, used, pay } = args.requestContext as Grafast.RequestContext;
+    const { database, used, pay, place } = args.requestContext as Grafast.RequestContext;
     try {
       const operation = getOperationAST(document, args.operationName);
       if (operation) {
@@ -62,7 +62,7 @@ function makeRun(limits: OperationLimits): typeof execute {
         args.variableValues = variableValues;
         const refusals = checkPageSizes(document, operation, variableValues);
         if (refusals.length > 0) return { errors: refusals };
-        const { cost, records, refusal } = checkOperation(
+        const { cost, records, isCostly, refusal } = checkOperation(
           schema,
           document,
           operation,
@@ -72,6 +72,7 @@ function makeRun(limits: OperationLimits): typeof execute {
         if (refusal) return { errors: [refusal] };
         const unpaid = pay(cost, records);
         if (unpaid !== null) return { errors: [unpaid] };
+        if (isCostly && place.mayChange) return goElsewhere(args);
         database.begin(operation.operation === "mutation" ? "mutation" : "query");
       }
       Object.assign(args.contextValue as object, {
@@ -81,6 +82,7 @@ function makeRun(limits: OperationLimits): typeof execute {
       const result = await execute(args);
       if (!("data" in result)) return result;
       const excess = operation?.operation === "query" && result.errors?.find(isTooMuchData);
+      if (excess && place.mayChange) return goElsewhere(args);
       if (excess) {
         return {
           errors: [new GraphQLError(excess.message, { originalError: excess.originalError })],
@@ -98,6 +100,12 @@ function makeRun(limits: OperationLimits): typeof execute {
       database.finish();
     }
   };
+}
+
+/** Ends an operation that nothing was done of; whoever handles the request runs it elsewhere. */
+function goElsewhere(args: GrafastExecutionArgs): { data: null } {
+  (args.requestContext as Grafast.RequestContext).place.isElsewhere = true;
+  return { data: null };
 }
 
 function isTooMuchData(error: GraphQLError): boolean {

@@ -1,0 +1,42 @@
+import type { ErrorCode } from "../../shared/error_codes.ts";
+import type { Caller } from "../database/adaptor.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { GraphqlBody } from "../graphql/graphql_body.ts";
+
+/** An operation that was checked and paid, with what its answer depends on. */
+export interface CostlyOperation {
+  caller: Caller;
+  /** What it does, see `workOf`. */
+  work: string;
+  body: GraphqlBody;
+  url: string;
+  /** The header Accept. */
+  accept: string | null;
+}
+
+/** Its answer. */
+export interface CostlyAnswer {
+  status: number;
+  headers: [string, string][];
+  body: Uint8Array<ArrayBuffer>;
+  codes: readonly ErrorCode[];
+  used: readonly string[];
+}
+
+/** To the thread. */
+export type ToThread =
+  | { type: "start"; engine: EngineOptions }
+  /** `sentAt`: milliseconds of the system's clock */
+  | { type: "run"; id: number; operation: CostlyOperation; sentAt: number }
+  | { type: "stop" };
+
+/** From the thread. */
+export type FromThread =
+  | { type: "ready" }
+  | { type: "failed"; message: string }
+  | { type: "answer"; id: number; answer: CostlyAnswer }
+  /** It did not get as far as GraphQL. */
+  | { type: "refused"; id: number; code: ErrorCode; message: string }
+  /** A line of pino, to be logged by the gateway. */
+  | { type: "log"; line: string }
+  | { type: "stopped" };

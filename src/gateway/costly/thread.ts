@@ -1,0 +1,83 @@
+import "../graphql/graphile_env.ts";
+import { type Engine, type EngineOptions, makeEngine } from "../engine.ts";
+import { busy } from "../database/fair_pool.ts";
+import { makeLineLog } from "../../shared/log.ts";
+import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./messages.ts";
+
+/** What runs on the thread of costly operations; started by costly_operations.ts. */
+
+const port = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<ToThread>) => void) | null;
+  postMessage(message: FromThread, transfer?: Transferable[]): void;
+  close(): void;
+};
+const log = makeLineLog((line) => port.postMessage({ type: "log", line }));
+
+let engine: Engine;
+let waitMs = 0;
+
+async function start(options: EngineOptions): Promise<void> {
+  try {
+    waitMs = options.poolWaitMs;
+    engine = await makeEngine(options, log);
+    port.postMessage({ type: "ready" });
+  } catch (error) {
+    port.postMessage({ type: "failed", message: String(error) });
+  }
+}
+
+async function run(operation: CostlyOperation, sentAt: number): Promise<CostlyAnswer> {
+  const { caller, work, body, url, accept } = operation;
+  // The thread was busy with others for as long as one waits for a connection
+  if (Date.now() - sentAt > waitMs) throw busy();
+  const request = new Request(url, {
+    method: "POST",
+    headers: accept === null ? {} : { accept },
+  });
+  const server = await engine.serverOf(caller.role);
+  const database = engine.adaptor.openRequest(caller, work);
+  try {
+    await database.verify();
+    const answer = await server.handle(request, body, database, caller.requestId, {
+      pay: () => null,
+      mayGoElsewhere: false,
+    });
+    if (answer === "elsewhere") throw new Error("There is no other place for this operation");
+    const { response, codes, used } = answer;
+    const { status, headers } = response;
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { status, headers: [...headers], body: bytes, codes, used };
+  } finally {
+    database.finish();
+  }
+}
+
+async function answer(id: number, operation: CostlyOperation, sentAt: number): Promise<void> {
+  try {
+    const answer = await run(operation, sentAt);
+    port.postMessage({ type: "answer", id, answer }, [answer.body.buffer]);
+  } catch (error) {
+    const { message, extensions: { code } } = await engine.errors.toClientError(
+      error,
+      operation.caller.requestId,
+    );
+    port.postMessage({ type: "refused", id, code, message });
+  }
+}
+
+async function stop(): Promise<void> {
+  await engine?.requests.pool.end();
+  port.postMessage({ type: "stopped" });
+  port.close();
+}
+
+port.onmessage = ({ data }) => {
+  switch (data.type) {
+    case "start":
+      return void start(data.engine);
+    case "run":
+      return void answer(data.id, data.operation, data.sentAt);
+    case "stop":
+      return void stop();
+  }
+};
