@@ -988,6 +988,34 @@ comment on constraint pk_quota on app.quota is 'One row for each quota.';
 comment on policy definer_all on app.quota is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.request_budget
+create unlogged table app.request_budget (
+  budget text not null,
+  per_minute double precision not null,
+  level double precision not null,
+  gateway_id uuid not null,
+  shared_at timestamp with time zone,
+  changed_at timestamp with time zone default clock_timestamp() not null,
+  constraint pk_request_budget PRIMARY KEY (budget)
+);
+
+alter table app.request_budget enable row level security, force row level security;
+
+create policy definer_all on app.request_budget for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select, update on table app.request_budget to curestry_definer;
+comment on table app.request_budget is 'What gateways have left of the budgets of API keys, sessions and organizations. Unlogged: after a crash of the server all budgets are full.';
+comment on column app.request_budget.budget is 'A digest of whose budget it is, and for what.';
+comment on column app.request_budget.per_minute is 'The whole budget, in cost; so much comes back in a minute.';
+comment on column app.request_budget.level is 'What was left at changed_at. Less than nothing if several gateways charged it at once.';
+comment on column app.request_budget.gateway_id is 'The gateway that charged it last.';
+comment on column app.request_budget.shared_at is 'When another gateway than the one before charged it.';
+comment on column app.request_budget.changed_at is 'When it was charged last.';
+comment on constraint pk_request_budget on app.request_budget is 'One row a budget.';
+comment on policy definer_all on app.request_budget is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.task_run
 create table app.task_run (
   kind text not null,
@@ -8551,6 +8579,52 @@ grant execute on function app.refuse(code text, message text, field text, rule t
 grant execute on function app.refuse(code text, message text, field text, rule text) to curestry_member;
 revoke all on function app.refuse(code text, message text, field text, rule text) from public;
 comment on function app.refuse(code text, message text, field text, rule text) is 'Raises an error with one of our SQLSTATEs, a message for the user, and the field and the rule that it is about.';
+
+
+-- app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[])
+CREATE OR REPLACE FUNCTION app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[])
+ RETURNS TABLE(budget text, level double precision, is_shared boolean)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.request_budget as b (budget, per_minute, level, gateway_id)
+  select t.budget, t.per_minute, t.per_minute - t.spent, gateway
+    from unnest(budgets, limits, spent) as t (budget, per_minute, spent)
+   order by t.budget
+  on conflict on constraint pk_request_budget do update
+     set per_minute = excluded.per_minute,
+         level = least(excluded.per_minute,
+                       b.level + greatest(extract(epoch from clock_timestamp() - b.changed_at)::double precision, 0)
+                                 * excluded.per_minute / 60)
+                 - (excluded.per_minute - excluded.level),
+         gateway_id = excluded.gateway_id,
+         shared_at = case when b.gateway_id = excluded.gateway_id then b.shared_at else clock_timestamp() end,
+         changed_at = clock_timestamp()
+  returning b.budget, b.level, coalesce(b.shared_at > clock_timestamp() - interval '1 minute', false);
+$function$;
+alter function app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[]) owner to curestry_definer;
+grant execute on function app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[]) to curestry_gateway;
+revoke all on function app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[]) from public;
+comment on function app.request_budget_exchange(gateway uuid, budgets text[], limits double precision[], spent double precision[]) is 'Takes what a gateway has charged to budgets since its last call, and answers what is left of each with what all gateways have charged, and whether another gateway charged it within the last minute. Called beside requests, never for each.';
+
+
+-- app.request_budget_forget()
+CREATE OR REPLACE FUNCTION app.request_budget_forget()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    delete from app.request_budget b where b.changed_at < clock_timestamp() - interval '2 minutes' returning 1
+  )
+  select count(*) from gone;
+$function$;
+alter function app.request_budget_forget() owner to curestry_definer;
+grant execute on function app.request_budget_forget() to curestry_gateway;
+revoke all on function app.request_budget_forget() from public;
+comment on function app.request_budget_forget() is 'Forgets budgets that nobody has charged for two minutes: they are full. Answers how many.';
 
 
 -- app.request_id_to_keep(request_id text, user_id integer)

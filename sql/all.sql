@@ -35,6 +35,8 @@
 --!include app/request/constraint_message.sql
 --!include app/request/constraint_violation_message.sql
 --!include app/access/api_key_permissions.sql
+--!include app/request/request_budget_exchange.sql
+--!include app/request/request_budget_forget.sql
 --!include app/request/request_id_to_keep.sql
 --!include app/request/begin_request.sql
 --!include app/members/member_visible_user_ids.sql
@@ -235,6 +237,7 @@
 --!include app/members/tables/organization_creation.sql
 --!include app/request/tables/lock.sql
 --!include app/request/tables/organization_lock.sql
+--!include app/request/tables/request_budget.sql
 --!include app/jobs/tables/task_run.sql
 --!include app/jobs/tables/worker_heartbeat.sql
 --!include app/mart_upkeep/tables/mart_rebuild.sql

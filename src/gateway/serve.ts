@@ -103,6 +103,8 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
   let costly: CostlyOperations | null = null;
+  const { rateLimit } = options;
+  const budgets = rateLimit === undefined ? null : makeBudgets(rateLimit, beside, log);
   try {
     const ask = makeAskBeside(checks.pool, healthTimeoutMs);
     const metrics = makeMetrics(
@@ -132,7 +134,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       adaptor,
       costly,
       operationLimits: engineOptions.operationLimits,
-      budgets: options.rateLimit === undefined ? null : makeBudgets(options.rateLimit),
+      budgets,
       errors,
       serverOf,
       log,
@@ -164,12 +166,13 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
           if (!await within(1_000, finished)) server.cut();
         }
         await costly?.stop();
-        await within(3_000, usage.stop());
+        await within(3_000, Promise.all([usage.stop(), budgets?.stop()]));
         await within(1_000, endPools());
       },
     };
   } catch (error) {
     await costly?.stop();
+    await budgets?.stop();
     await apiUsage?.stop();
     await endPools();
     throw error;

@@ -39,7 +39,7 @@ async function run(operation: CostlyOperation, sentAt: number): Promise<CostlyAn
   try {
     await database.verify();
     const answer = await server.handle(request, body, database, caller.requestId, {
-      pay: () => null,
+      pay: () => Promise.resolve(null),
       mayGoElsewhere: false,
     });
     if (answer === "elsewhere") throw new Error("There is no other place for this operation");

@@ -30,7 +30,7 @@ declare global {
 }
 
 /** Charges the cost of an operation. @returns why it may not run, null if it may */
-export type Pay = (cost: number, records: boolean) => GraphQLError | null;
+export type Pay = (cost: number, records: boolean) => Promise<GraphQLError | null>;
 
 /** Where an operation runs. */
 export interface Place {

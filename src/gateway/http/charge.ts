@@ -14,9 +14,9 @@ export interface Charge {
 export function makeCharge(budgets: Budgets | null, payer: Payer | null): Charge {
   let balance: Balance | null = null;
   return {
-    pay(cost, records) {
+    async pay(cost, records) {
       if (budgets === null || payer === null) return null;
-      balance = budgets.charge(payer, cost, records);
+      balance = await budgets.charge(payer, cost, records);
       if (balance.retrySeconds === null) return null;
       return new GraphQLError(
         `This operation costs ${cost}, and ${balance.remaining} of ${balance.limit} per minute are ` +

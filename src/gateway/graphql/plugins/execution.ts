@@ -70,7 +70,7 @@ function makeRun(limits: OperationLimits): typeof execute {
           limits,
         );
         if (refusal) return { errors: [refusal] };
-        const unpaid = pay(cost, records);
+        const unpaid = await pay(cost, records);
         if (unpaid !== null) return { errors: [unpaid] };
         if (isCostly && place.mayChange) return goElsewhere(args);
         database.begin(operation.operation === "mutation" ? "mutation" : "query");
