@@ -4,6 +4,7 @@ import { type Adaptor, makeAdaptor, type RequestRole } from "./database/adaptor.
 import { type BesideQueries, makeBesideQueries } from "./database/beside_queries.ts";
 import { type FairPool, makeFairPool } from "./database/fair_pool.ts";
 import { connectFirst, isPooled, makePool, type PoolWithConnections } from "./database/pool.ts";
+import { makeStorageFailures, type StorageFailures } from "./database/storage_failures.ts";
 import { type ErrorMapper, makeErrorMapper } from "./graphql/errors.ts";
 import type { GraphqlServer } from "./graphql/graphql_server.ts";
 import { makeGraphqlServers } from "./graphql/graphql_servers.ts";
@@ -36,6 +37,7 @@ export interface Engine {
   beside: BesideQueries;
   adaptor: Adaptor;
   errors: ErrorMapper;
+  storage: StorageFailures;
   /** The API as a role sees it; may build it, and throw when that fails. */
   serverOf(role: RequestRole): Promise<GraphqlServer>;
   preparedStatements: boolean;
@@ -67,10 +69,20 @@ export async function makeEngine(options: EngineOptions, log: Logger): Promise<E
       maxQueryBytes: Math.min(options.maxQueryBytes ?? maxResultBytes, maxResultBytes),
       prepare,
     });
-    const errors = makeErrorMapper(beside, log);
+    const storage = makeStorageFailures();
+    const errors = makeErrorMapper(beside, log, storage);
     const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });
     await serverOf("curestry_member");
-    return { requests, fair, beside, adaptor, errors, serverOf, preparedStatements: prepare };
+    return {
+      requests,
+      fair,
+      beside,
+      adaptor,
+      errors,
+      storage,
+      serverOf,
+      preparedStatements: prepare,
+    };
   } catch (error) {
     await requests.pool.end();
     throw error;

@@ -91,7 +91,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     ...engineOptions,
     ...(costlyThread ? { maxQueryBytes: maxQueryBytesBesideOthers } : {}),
   }, log);
-  const { requests, fair, beside, adaptor, errors, serverOf } = engine;
+  const { requests, fair, beside, adaptor, errors, storage, serverOf } = engine;
   const checks = makePool({
     databaseUrl,
     log,
@@ -138,7 +138,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       errors,
       serverOf,
       log,
-      health: makeHealth(ask, log),
+      health: makeHealth(ask, storage, log),
       metrics,
       apiUsage: usage,
       readCredential: await makeReadCredential(options.jwtKeys),

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
 import type { BesideQueries } from "../database/beside_queries.ts";
+import type { StorageFailures } from "../database/storage_failures.ts";
 import { readConstraintSentence } from "../../database/constraint_sentence.ts";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { makeExpiringCache } from "../expiring_cache.ts";
@@ -47,8 +48,13 @@ const maxRememberedConstraints = 2_000;
  * documents say why; everything else is "internal error" with the request's id, and in the log.
  *
  * @param pool where constraints are looked up
+ * @param storage gets what the database's machine is to blame for
  */
-export function makeErrorMapper(pool: BesideQueries, log: Logger): ErrorMapper {
+export function makeErrorMapper(
+  pool: BesideQueries,
+  log: Logger,
+  storage: StorageFailures,
+): ErrorMapper {
   const sentences = makeExpiringCache<string>(maxRememberedConstraints);
   /** One failure can be the end of several fields; it is logged once. */
   const logged = new WeakSet<object>();
@@ -103,6 +109,7 @@ export function makeErrorMapper(pool: BesideQueries, log: Logger): ErrorMapper {
     async toClientError(error, requestId, variables) {
       const graphqlError = error instanceof GraphQLError ? error : null;
       const cause = rootCause(error);
+      if (cause instanceof pg.DatabaseError) storage.note(cause);
       const known = nameLongText(await explain(cause, graphqlError), cause, variables);
       const answer: ClientError = {
         message: known?.message ?? "internal error",

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { AskBeside } from "../database/ask_beside.ts";
+import type { StorageFailures } from "../database/storage_failures.ts";
 import { readyQuery } from "../database/pool.ts";
 import { shareAnswer } from "../share_answer.ts";
 
@@ -17,8 +18,8 @@ export interface Health {
   readHealth(): Promise<Report>;
 }
 
-/** Makes the reports. Why something failed is written to the log, and not into the answer. */
-export function makeHealth(ask: AskBeside, log: Logger): Health {
+/** Makes the reports; what the database cannot know of itself is in `storage`. Why something failed is written to the log, and not into the answer. */
+export function makeHealth(ask: AskBeside, storage: StorageFailures, log: Logger): Health {
   async function readReadiness(): Promise<Report> {
     try {
       const [row] = await ask<{ migrated: boolean }>(readyQuery);
@@ -33,7 +34,12 @@ export function makeHealth(ask: AskBeside, log: Logger): Health {
   async function readHealth(): Promise<Report> {
     try {
       const [row] = await ask<{ report: Record<string, unknown> }>("select app.health() as report");
-      const report = row?.report ?? {};
+      const { problem } = storage;
+      const report = { ...row?.report };
+      if (problem !== null) {
+        const problems = Array.isArray(report["problems"]) ? report["problems"] : [];
+        Object.assign(report, { status: "unhealthy", problems: [problem, ...problems] });
+      }
       return { status: report["status"] === "unhealthy" ? 503 : 200, body: report };
     } catch (error) {
       log.warn({ err: error }, "The health report failed");
