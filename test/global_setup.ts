@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { hash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -41,7 +42,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (server.isShared) await withClient(server.url, dropAbandoned);
     const adminUrl = databaseUrl(server.url, template);
     const settings = readSettings({ DATABASE_URL: adminUrl, CURESTRY_DATA_DIR: dataDir });
-    const passwords = await readLoginPasswords(settings, adminUrl);
+    // Runs that share a server share its logins
+    if (server.isShared) {
+      await writeFile(join(dataDir, "secret"), hash("sha256", server.url, "base64"));
+    }
+    const passwords = await readLoginPasswords(settings);
     await migrateDatabase(adminUrl, { passwords });
     project.provide("server", {
       url: server.url,

@@ -1,5 +1,5 @@
 import { findDatabase } from "../database/connect.ts";
-import { readGatewayUrl } from "../database/login_passwords.ts";
+import { openLogin } from "../database/open_login.ts";
 import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { makeGateway } from "../gateway/serve.ts";
 import { makeLog } from "../shared/log.ts";
@@ -13,33 +13,33 @@ async function main(): Promise<void> {
   const log = makeLog(settings.logLevel);
   const { first: stopped } = listenForStop();
   const adminUrl = await findDatabase(settings);
-  if (settings.gatewayUrl === null && adminUrl === null) {
+  if (settings.gatewayUrls === null && adminUrl === null) {
     throw new Error(
       "There is no database: set DATABASE_URL (or CURESTRY_GATEWAY_URL), or run `deno task start`, " +
         "which brings its own database and gateway",
     );
   }
-  const gateway = await makeGateway({
-    ...gatewayOptions(settings),
-    databaseUrl: settings.gatewayUrl ?? await readGatewayUrl(settings, adminUrl!),
-    jwtKeys: await readKeys(settings),
-    log,
-  });
+  const [databaseUrl, jwtKeys] = await explainMissing(settings, () =>
+    Promise.all([
+      openLogin(settings, "curestry_gateway", adminUrl, log),
+      readJwtKeys(settings),
+    ]));
+  const gateway = await makeGateway({ ...gatewayOptions(settings), databaseUrl, jwtKeys, log });
   console.log(`Curestry is ready on ${gateway.url}`);
   const reason = await stopped;
   log.info({ reason }, "The gateway stops");
   await gateway.stop();
 }
 
-/** `deno task gateway` may not write files: the keys are there, since `migrate` makes them. */
-async function readKeys(settings: Settings) {
+/** `deno task gateway` may not write files: what it reads is there, since `migrate` makes it. */
+async function explainMissing<T>(settings: Settings, read: () => Promise<T>): Promise<T> {
   try {
-    return await readJwtKeys(settings);
+    return await read();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     const message =
-      `There are no keys in ${settings.dataDir}, and the gateway may not write them: ` +
-      "run `deno task migrate`, which does, or set CURESTRY_JWT_KEYS";
+      `There are no keys or no login secret in ${settings.dataDir}, and the gateway may not write ` +
+      "them: run `deno task migrate`, which does, or set CURESTRY_JWT_KEYS and CURESTRY_LOGIN_SECRETS";
     throw new Error(message, { cause: error });
   }
 }

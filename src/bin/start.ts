@@ -4,8 +4,8 @@ import { parseArgs } from "node:util";
 import { findDatabase } from "../database/connect.ts";
 import { isPortFree } from "../database/embedded/ports.ts";
 import { type EmbeddedDatabase, startEmbedded } from "../database/embedded/start_embedded.ts";
-import { readGatewayUrl, readWorkerUrl } from "../database/login_passwords.ts";
 import { migrateWithSettings } from "../database/migrate_with_settings.ts";
+import { openLogin } from "../database/open_login.ts";
 import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
 import { type Log, makeLog } from "../shared/log.ts";
@@ -131,21 +131,21 @@ async function start(
   if (summary.applied.length > 0) log.info({ applied: summary.applied }, "Migrated the database");
   for (const note of summary.notes) log[note === summary.server.warning ? "warn" : "info"](note);
   await running.database?.setReady();
-  const [jwtKeys, gatewayUrl, workerUrl, { makeGateway, startWorker, seedDemo }] = await Promise
+  const [jwtKeys, gatewayLogin, workerLogin, { makeGateway, startWorker, seedDemo }] = await Promise
     .all([
       readJwtKeys(settings),
-      readGatewayUrl(settings, adminUrl),
-      readWorkerUrl(settings, adminUrl),
+      openLogin(settings, "curestry_gateway", adminUrl, log),
+      openLogin(settings, "curestry_worker", adminUrl, log),
       modules ?? importParts(options),
     ]);
   await Promise.all([
-    makeGateway({ ...gatewayOptions(settings), databaseUrl: gatewayUrl, jwtKeys, log }).then(
+    makeGateway({ ...gatewayOptions(settings), databaseUrl: gatewayLogin, jwtKeys, log }).then(
       (gateway) => {
         running.gateway = gateway;
       },
     ),
     readCheckpoints(settings).then((checkpoints) =>
-      startWorker({ databaseUrl: workerUrl, log, checkpoints, times: analystLimits(settings) })
+      startWorker({ databaseUrl: workerLogin, log, checkpoints, times: analystLimits(settings) })
     ).then((worker) => {
       running.worker = worker;
     }),

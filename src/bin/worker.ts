@@ -1,7 +1,8 @@
 import process from "node:process";
 import { findDatabase } from "../database/connect.ts";
-import { readWorkerUrl } from "../database/login_passwords.ts";
+import { connectAs } from "../database/login.ts";
 import { openClient } from "../database/open_client.ts";
+import { openLogin } from "../database/open_login.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
@@ -15,15 +16,15 @@ async function main(): Promise<void> {
   const log = makeLog(settings.logLevel);
   const { first: stopped } = listenForStop();
   const adminUrl = await findDatabase(settings);
-  if (settings.workerUrl === null && adminUrl === null) {
+  if (settings.workerUrls === null && adminUrl === null) {
     throw new Error(
       "There is no database: set DATABASE_URL (or CURESTRY_WORKER_URL), or run `deno task start`, " +
         "which brings its own database and worker",
     );
   }
-  const databaseUrl = await readWorkerUrl(settings, adminUrl ?? "");
+  const databaseUrl = await openLogin(settings, "curestry_worker", adminUrl, log);
   // Waits for a database that starts at the same moment
-  await (await openClient(databaseUrl, { log })).end();
+  await (await connectAs(databaseUrl, (url) => openClient(url, { log }))).end();
   const checkpoints = await readCheckpoints(settings);
   const worker = await startWorker({
     databaseUrl,

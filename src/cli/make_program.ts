@@ -22,6 +22,7 @@ import { addJobRetry } from "./job/retry.ts";
 import { addLegalHoldList } from "./legal_hold/list.ts";
 import { addLegalHoldPlace } from "./legal_hold/place.ts";
 import { addLegalHoldRelease } from "./legal_hold/release.ts";
+import { addLoginSecretRotate } from "./login_secret/rotate.ts";
 import { addRollup } from "./mart/rollup.ts";
 import { addOrganizationCreate } from "./organization/create.ts";
 import { addOrganizationErase } from "./organization/erase.ts";
@@ -66,6 +67,10 @@ export function makeProgram(run: Run): Command {
   addAnalystRevoke(analyst, run);
   addAnalystList(analyst, run);
   addAnalystDrop(analyst, run);
+
+  const loginSecret = program.command("login-secret")
+    .description("What the passwords of curestry_gateway and curestry_worker follow from");
+  addLoginSecretRotate(loginSecret, run);
 
   const platformAdmin = program.command("platform-admin").alias("operator")
     .description("Users who see failed jobs through the API");

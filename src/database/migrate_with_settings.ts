@@ -14,7 +14,7 @@ export async function migrateWithSettings(
   log: Log,
 ): Promise<MigrationSummary> {
   return await migrateDatabase(adminUrl, {
-    passwords: await readLoginPasswords(settings, adminUrl),
+    passwords: await readLoginPasswords(settings),
     log,
   });
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import type { Client } from "pg";
-import type { LoginPasswords } from "./login_passwords.ts";
+import { type DerivedLogin, derivedLogins, type LoginPasswords } from "./login_passwords.ts";
 import { errorCode } from "./open_client.ts";
 import { retryCatalogRace } from "./retry_catalog_race.ts";
 
@@ -13,15 +13,11 @@ import { retryCatalogRace } from "./retry_catalog_race.ts";
  */
 export async function setPasswords(client: Client, passwords: LoginPasswords): Promise<string[]> {
   const notes: string[] = [];
-  for (const [login, password] of Object.entries(passwords)) {
+  for (const login of derivedLogins) {
+    const password = passwords[login];
     if (password === null) continue;
-    const verifier = await scramVerifier(password);
     try {
-      await retryCatalogRace(() =>
-        client.query(
-          `alter role ${client.escapeIdentifier(login)} password ${client.escapeLiteral(verifier)}`,
-        )
-      );
+      await retryCatalogRace(() => setPassword(client, login, password));
     } catch (error) {
       if (errorCode(error) !== "42501") throw error;
       const setting = login === "curestry_gateway" ? "CURESTRY_GATEWAY_URL" : "CURESTRY_WORKER_URL";
@@ -32,6 +28,22 @@ export async function setPasswords(client: Client, passwords: LoginPasswords): P
     }
   }
   return notes;
+}
+
+/**
+ * Sets the password of one of them.
+ *
+ * @param client an administrator's
+ */
+export async function setPassword(
+  client: Client,
+  login: DerivedLogin,
+  password: string,
+): Promise<void> {
+  const verifier = await scramVerifier(password);
+  await client.query(
+    `alter role ${client.escapeIdentifier(login)} password ${client.escapeLiteral(verifier)}`,
+  );
 }
 
 /**

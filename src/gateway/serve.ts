@@ -1,6 +1,7 @@
 import "./graphql/graphile_env.ts";
 import type { JWK } from "jose";
 import type { Logger } from "pino";
+import type { Login } from "../database/login.ts";
 import type { RateLimit } from "../shared/settings.ts";
 import { type ApiUsage, makeApiUsage } from "./api_usage.ts";
 import { makeBudgets } from "./budgets.ts";
@@ -19,8 +20,8 @@ import { makeMetrics } from "./http/metrics.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
 export interface GatewayOptions {
-  /** Connection string of the gateway's own login. */
-  databaseUrl: string;
+  /** Connection string of the gateway's own login, or this login with all its passwords. */
+  databaseUrl: string | Login;
   host: string;
   /** 0 takes any free port. */
   port: number;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SettingsError } from "./settings.ts";
 
@@ -18,16 +18,11 @@ export async function readSecretFile<T>(
   let text = await readFile(path, "utf8").catch(ignoreMissing);
   if (text === null) {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    const unfinished = `${path}.${randomBytes(8).toString("hex")}`;
-    try {
-      await writeFile(unfinished, make(), { mode: 0o600, flag: "wx", flush: true });
-      // A link, unlike a rename, never replaces the one that another process has just made
-      await link(unfinished, path).catch((error) => {
+    // A link, unlike a rename, never replaces the one that another process has just made
+    await writeWhole(path, make(), (unfinished) =>
+      link(unfinished, path).catch((error) => {
         if (error.code !== "EEXIST") throw error;
-      });
-    } finally {
-      await rm(unfinished, { force: true });
-    }
+      }));
     text = await readFile(path, "utf8");
   } else if (process.platform !== "win32" && ((await stat(path)).mode & 0o077) !== 0) {
     await chmod(path, 0o600);
@@ -37,6 +32,30 @@ export async function readSecretFile<T>(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SettingsError(`The file ${path} cannot be used: ${reason}`);
+  }
+}
+
+/** Replaces a secret of the data directory in one step: whoever reads it gets the old or the new one. */
+export async function replaceSecretFile(
+  dataDir: string,
+  name: string,
+  text: string,
+): Promise<void> {
+  const path = join(dataDir, name);
+  await writeWhole(path, text, (unfinished) => rename(unfinished, path));
+}
+
+async function writeWhole(
+  path: string,
+  text: string,
+  putInPlace: (unfinished: string) => Promise<void>,
+): Promise<void> {
+  const unfinished = `${path}.${randomBytes(8).toString("hex")}`;
+  try {
+    await writeFile(unfinished, text, { mode: 0o600, flag: "wx", flush: true });
+    await putInPlace(unfinished);
+  } finally {
+    await rm(unfinished, { force: true });
   }
 }
 

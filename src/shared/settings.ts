@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type JwtKey, parseJwtKeys } from "./parse_jwt_keys.ts";
+import { parseLoginSecrets } from "./parse_login_secrets.ts";
 
 /** The root of the checkout: relative paths in settings are relative to it. */
 export const repositoryRoot: string = fileURLToPath(new URL("../..", import.meta.url)).replace(
@@ -16,10 +17,15 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" |
 export interface Settings {
   /** An administrator's login; null means the embedded PostgreSQL. */
   databaseUrl: string | null;
-  /** A login of the DBA's own for the gateway, instead of curestry_gateway with its derived password. */
-  gatewayUrl: string | null;
+  /**
+   * A login of the DBA's own for the gateway, instead of curestry_gateway with its derived password;
+   * the second one is for when the first is refused.
+   */
+  gatewayUrls: string[] | null;
   /** The same for the worker. */
-  workerUrl: string | null;
+  workerUrls: string[] | null;
+  /** Passwords of our logins are derived from the first, all are tried; null means the file `secret`. */
+  loginSecrets: Uint8Array[] | null;
   /** A command that gets each checkpoint of the audit log on its standard input. */
   checkpointCommand: string | null;
   host: string;
@@ -106,8 +112,9 @@ export function readSettings(env: Record<string, string | undefined> = process.e
   }
   const settings: Settings = {
     databaseUrl: read("DATABASE_URL", parseDatabaseUrl),
-    gatewayUrl: read("CURESTRY_GATEWAY_URL", parseDatabaseUrl),
-    workerUrl: read("CURESTRY_WORKER_URL", parseDatabaseUrl),
+    gatewayUrls: read("CURESTRY_GATEWAY_URL", parseDatabaseUrls),
+    workerUrls: read("CURESTRY_WORKER_URL", parseDatabaseUrls),
+    loginSecrets: read("CURESTRY_LOGIN_SECRETS", parseLoginSecrets),
     checkpointCommand: read("CURESTRY_CHECKPOINT_COMMAND", (text) => text),
     host: read("HOST", parseHost) ?? "127.0.0.1",
     port: read("PORT", parsePort) ?? 5678,
@@ -193,6 +200,18 @@ function parseDatabaseUrl(text: string): string {
     throw new TypeError(`Has a "/" in the name of the database; ${example}`);
   }
   return text;
+}
+
+/** One, or two with white space between them, which a connection string may have inside as well. */
+function parseDatabaseUrls(text: string): string[] {
+  const urls = text.split(/\s+(?=postgres(?:ql)?:\/\/)/);
+  if (urls.length > 2) {
+    throw new TypeError(
+      `Holds ${urls.length} connection strings; give one, or two: the second is tried when the ` +
+        "first is refused",
+    );
+  }
+  return urls.map(parseDatabaseUrl);
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

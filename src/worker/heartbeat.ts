@@ -1,4 +1,5 @@
 import pg from "pg";
+import { connectAs, type Login } from "../database/login.ts";
 import type { Log } from "../shared/log.ts";
 import { pause } from "../shared/pause.ts";
 
@@ -21,7 +22,7 @@ const heartbeatQueryTimeoutMs = 10_000;
  * @param intervalMs between heartbeats
  */
 export function startHeartbeat(
-  databaseUrl: string,
+  databaseUrl: string | Login,
   workerId: string,
   intervalMs: number,
   log: Log,
@@ -29,9 +30,9 @@ export function startHeartbeat(
   const stopping = new AbortController();
   let client: pg.Client | null = null;
 
-  async function connect(): Promise<pg.Client> {
+  async function connect(url: string): Promise<pg.Client> {
     const made = new pg.Client({
-      connectionString: databaseUrl,
+      connectionString: url,
       application_name: "curestry worker heartbeat",
       connectionTimeoutMillis: heartbeatQueryTimeoutMs,
       query_timeout: heartbeatQueryTimeoutMs,
@@ -52,7 +53,7 @@ export function startHeartbeat(
   }
 
   async function ask(sql: string): Promise<void> {
-    client ??= await connect();
+    client ??= await connectAs(databaseUrl, connect);
     const asked = client;
     try {
       await asked.query(sql, [workerId]);

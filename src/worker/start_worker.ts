@@ -1,6 +1,7 @@
 import { parseCrontab } from "graphile-worker";
 import { readFile } from "node:fs/promises";
-import pg from "pg";
+import type { Login } from "../database/login.ts";
+import { makeLoginPool } from "../database/login_pool.ts";
 import type { Checkpoints } from "../maintenance/checkpoints.ts";
 import type { Log } from "../shared/log.ts";
 import { expectedTasks } from "./expected_tasks.ts";
@@ -13,8 +14,11 @@ import { makeTaskRecord } from "./task_record.ts";
 
 /** What a worker needs. */
 export interface WorkerOptions {
-  /** The connection string of curestry_worker; direct, not through a transaction pooler. */
-  databaseUrl: string;
+  /**
+   * The connection string of curestry_worker, or this login with all its passwords; direct, not through
+   * a transaction pooler.
+   */
+  databaseUrl: string | Login;
   log: Log;
   /** How many jobs run at once; default 2. */
   concurrentJobs?: number;
@@ -65,8 +69,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const crontab = parseCrontab(
     await readFile(new URL("../../worker/crontab", import.meta.url), "utf8"),
   );
-  const pool = new pg.Pool({
-    connectionString: databaseUrl,
+  const pool = makeLoginPool(databaseUrl, {
     max: concurrentJobs + extraConnections,
     application_name: "curestry worker",
     connectionTimeoutMillis: connectionTimeoutMs,

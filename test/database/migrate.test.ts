@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { migrationsFolder, pendingMigrations } from "../../src/database/committed_migrations.ts";
 import { migrateDatabase, type MigrationSummary } from "../../src/database/migrate_database.ts";
-import { openClient, withClient } from "../../src/database/open_client.ts";
+import { withClient } from "../../src/database/open_client.ts";
 import { derivePassword, readLoginPasswords } from "../../src/database/login_passwords.ts";
 import { databaseUrl, loginUrl } from "../../src/database/urls.ts";
 import { makeLog } from "../../src/shared/log.ts";
@@ -23,8 +23,12 @@ function migrate(url: string): Promise<MigrationSummary> {
   return migrateDatabase(url, { passwords: KEEP });
 }
 
+/** Ours, not derived from anything of the server's. */
+const SECRET = randomBytes(32);
+const settings = readSettings({ CURESTRY_LOGIN_SECRETS: SECRET.toString("base64") });
+
 async function migrateWithPasswords(url: string): Promise<MigrationSummary> {
-  return await migrateDatabase(url, { passwords: await readLoginPasswords(readSettings({}), url) });
+  return await migrateDatabase(url, { passwords: await readLoginPasswords(settings) });
 }
 
 describe("on a server of its own", () => {
@@ -65,7 +69,7 @@ describe("on a server of its own", () => {
 
   test("gateway and worker run on it, with passwords that nobody had to make", async () => {
     const urlOf = (login: "curestry_gateway" | "curestry_worker") =>
-      loginUrl(dba("fresh"), login, derivePassword("first", login));
+      loginUrl(dba("fresh"), login, derivePassword(SECRET, login));
     const gateway = await startGateway({ gatewayUrl: urlOf("curestry_gateway") } as TestDatabase);
     expect(await graphqlData(gateway.url, { query: "{ __typename }" }))
       .toEqual({ __typename: "Query" });
@@ -77,18 +81,12 @@ describe("on a server of its own", () => {
     await worker.stop();
   });
 
-  test("a new password of the administrator's is a new one for them too", async () => {
+  test("an old password of the administrator's is refused, with what to check", async () => {
     await query(server.url, "alter role dba password 'second'");
     await expect(migrateWithPasswords(dba("fresh"))).rejects.toThrow(
       /^Cannot connect to the database server .* as dba: password authentication failed .*; check the user and the password in DATABASE_URL/,
     );
     await migrateWithPasswords(dba("fresh", "second"));
-    const login = (key: string) =>
-      openClient(
-        loginUrl(dba("fresh"), "curestry_gateway", derivePassword(key, "curestry_gateway")),
-      );
-    await expect(login("first")).rejects.toThrow("password authentication failed");
-    await (await login("second")).end();
   });
 
   test("where a DBA has prepared all, a login that may make nothing is enough", async () => {

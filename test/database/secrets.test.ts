@@ -3,11 +3,17 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
+  type DerivedLogin,
   derivePassword,
-  readGatewayUrl,
   readLoginPasswords,
-  readWorkerUrl,
 } from "../../src/database/login_passwords.ts";
+import {
+  makeLoginSecret,
+  putLoginSecret,
+  readLoginSecrets,
+} from "../../src/database/login_secrets.ts";
+import { openLogin } from "../../src/database/open_login.ts";
+import { makeLog } from "../../src/shared/log.ts";
 import { readJwtKeys } from "../../src/shared/read_jwt_keys.ts";
 import { readSettings } from "../../src/shared/settings.ts";
 import { makeDataDir, removeDataDir } from "../start/data_dir.ts";
@@ -60,39 +66,50 @@ test("a damaged secret is named and never replaced: what it opens would be lost"
   expect(await readFile(file, "utf8")).toBe("{");
 });
 
-test("the passwords of our logins follow from the administrator's, on every machine", async () => {
-  const url = "postgres://me:p%2Fw@db/curestry";
-  const gateway = derivePassword("p/w", "curestry_gateway");
-  expect(gateway).toMatch(/^[\w-]{43}$/);
-  expect(await readLoginPasswords(settings(), url)).toEqual({
-    curestry_gateway: gateway,
-    curestry_worker: derivePassword("p/w", "curestry_worker"),
-  });
-  expect(await readGatewayUrl(settings(), url))
-    .toBe(`postgres://curestry_gateway:${gateway}@db/curestry`);
-  // The same password, given as a parameter
-  expect(await readLoginPasswords(settings(), "postgres://me@db/curestry?password=p/w"))
-    .toMatchObject({ curestry_gateway: gateway });
-  await expect(readdir(dataDir)).rejects.toThrow("ENOENT");
-});
-
-test("where the administrator has no password, they follow from a secret of ours", async () => {
-  const url = "postgres:///curestry?host=/run/postgresql&user=me";
-  const passwords = await readLoginPasswords(settings(), url);
-  expect(await readLoginPasswords(settings(), url)).toEqual(passwords);
-  expect(await readWorkerUrl(settings(), url)).toContain(`password=${passwords.curestry_worker}`);
+test("the passwords of our logins follow from a secret of ours, and not from the administrator's", async () => {
+  const passwords = await readLoginPasswords(settings({ DATABASE_URL: "postgres://me:pw@db/c" }));
+  expect(Object.keys(passwords)).toEqual(["curestry_gateway", "curestry_worker"]);
+  for (const password of Object.values(passwords)) expect(password).toMatch(/^[\w-]{43}$/);
+  expect(await readLoginPasswords(settings({ DATABASE_URL: "postgres://me:other@db/c" })))
+    .toEqual(passwords);
   expect((await stat(join(dataDir, "secret"))).mode & 0o777).toBe(0o600);
-  expect(await readLoginPasswords(settings({ CURESTRY_DATA_DIR: join(dataDir, "other") }), url))
+  expect(await readLoginPasswords(settings({ CURESTRY_DATA_DIR: join(dataDir, "other") })))
     .not.toEqual(passwords);
 });
 
+test("secrets of the settings replace those of the file, which is then not even made", async () => {
+  const [first, second] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const withOwn = settings({
+    CURESTRY_LOGIN_SECRETS: [first, second].map((bytes) => bytes.toString("base64")).join(","),
+  });
+  expect(await readLoginPasswords(withOwn)).toEqual({
+    curestry_gateway: derivePassword(first, "curestry_gateway"),
+    curestry_worker: derivePassword(first, "curestry_worker"),
+  });
+  await expect(readdir(dataDir)).rejects.toThrow("ENOENT");
+});
+
+test("a new secret comes to the front of the file, and the one before stays", async () => {
+  const [first] = await readLoginSecrets(settings());
+  const made = [makeLoginSecret(), makeLoginSecret()];
+  for (const secret of made) await putLoginSecret(settings(), secret);
+  expect(await readLoginSecrets(settings())).toEqual(made.toReversed());
+  expect(made).not.toContainEqual(first);
+  expect(await readdir(dataDir)).toEqual(["secret"]);
+  expect((await stat(join(dataDir, "secret"))).mode & 0o777).toBe(0o600);
+});
+
 test("a login of the DBA's own keeps the password that the DBA gave it", async () => {
-  const url = "postgres://me:pw@db/curestry";
   const own = "postgres://api:secret@replica/curestry";
   const withOwn = settings({ CURESTRY_GATEWAY_URL: own });
-  expect(await readLoginPasswords(withOwn, url)).toMatchObject({
+  expect(await readLoginPasswords(withOwn)).toMatchObject({
     curestry_gateway: null,
     curestry_worker: expect.any(String),
   });
-  expect(await readGatewayUrl(withOwn, url)).toBe(own);
+  const url = "postgres://me:pw@db/curestry";
+  const open = (login: DerivedLogin) => openLogin(withOwn, login, url, makeLog("silent"));
+  expect((await open("curestry_gateway")).url).toBe(own);
+  expect((await open("curestry_worker")).url).toMatch(
+    /^postgres:\/\/curestry_worker:.+@db\/curestry$/,
+  );
 });

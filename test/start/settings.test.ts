@@ -27,8 +27,9 @@ function makeJwk(kid: string): Record<string, unknown> {
 test("without any, the settings are those that the contract names", () => {
   expect(readSettings({})).toMatchObject({
     databaseUrl: null,
-    gatewayUrl: null,
-    workerUrl: null,
+    gatewayUrls: null,
+    workerUrls: null,
+    loginSecrets: null,
     host: "127.0.0.1",
     port: 5678,
     dataDir: join(repositoryRoot, ".curestry"),
@@ -88,6 +89,54 @@ describe("DATABASE_URL", () => {
       expect(problem({ DATABASE_URL: url })).toMatch(reason);
       expect(problem({ DATABASE_URL: url })).not.toContain("hush");
     }
+  });
+});
+
+describe("CURESTRY_GATEWAY_URL and CURESTRY_WORKER_URL", () => {
+  test("hold one connection string, or two with white space between them", () => {
+    const [first, second] = ["postgres://a:x,y@db/c?options=-c a=b", "postgresql://b:z@db/c"];
+    const { gatewayUrls, workerUrls } = readSettings({
+      CURESTRY_GATEWAY_URL: first,
+      CURESTRY_WORKER_URL: `${second}\n  ${first} `,
+    });
+    expect({ gatewayUrls, workerUrls })
+      .toEqual({ gatewayUrls: [first], workerUrls: [second, first] });
+  });
+
+  test("are refused with three, and with one that is none, without being repeated", () => {
+    const [good, bad] = ["postgres://me:hush@db/c", "postgres://me:hush@db:x/c"];
+    expect(problem({ CURESTRY_WORKER_URL: [good, good, good].join(" ") })).toBe(
+      "CURESTRY_WORKER_URL: Holds 3 connection strings; give one, or two: the second is tried " +
+        "when the first is refused",
+    );
+    const refused = problem({ CURESTRY_GATEWAY_URL: `${good} ${bad}` });
+    expect(refused).toMatch(/^CURESTRY_GATEWAY_URL: Is not a URL/);
+    expect(refused).not.toContain("hush");
+  });
+});
+
+describe("CURESTRY_LOGIN_SECRETS", () => {
+  const secret = (byte: number) => Buffer.alloc(32, byte).toString("base64");
+
+  test("takes secrets of 32 bytes in base64 with commas between them", () => {
+    const { loginSecrets } = readSettings({
+      CURESTRY_LOGIN_SECRETS: `${secret(1)}, ${secret(255).replace("=", "")}`,
+    });
+    expect(loginSecrets?.map((bytes) => [...bytes])).toEqual([
+      Array(32).fill(1),
+      Array(32).fill(255),
+    ]);
+  });
+
+  test("names the secret that is wrong, and repeats nothing of it", () => {
+    const hush = Buffer.from("hush".repeat(7)).toString("base64");
+    for (const wrong of [hush, `${secret(1)}AAAA`, secret(255).replaceAll("/", "_")]) {
+      expect(problem({ CURESTRY_LOGIN_SECRETS: `${secret(1)},${wrong}` })).toBe(
+        "CURESTRY_LOGIN_SECRETS: Secret 2 is not 32 bytes in base64; " +
+          "`openssl rand -base64 32` makes one",
+      );
+    }
+    expect(problem({ CURESTRY_LOGIN_SECRETS: "," })).toBe("CURESTRY_LOGIN_SECRETS: Has no secret");
   });
 });
 

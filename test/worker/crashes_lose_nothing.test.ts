@@ -42,7 +42,7 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), `curestry-temporary-${process.pid}-`));
   adminUrl = databaseUrl(server.url, "crash");
   const settings = readSettings({ DATABASE_URL: adminUrl, CURESTRY_DATA_DIR: dataDir });
-  const passwords = await readLoginPasswords(settings, adminUrl);
+  const passwords = await readLoginPasswords(settings);
   await migrateDatabase(adminUrl, { passwords });
   workerUrl = loginUrl(adminUrl, "curestry_worker", passwords.curestry_worker ?? "");
 });

@@ -1,5 +1,7 @@
 import pg from "pg";
 import type { Logger } from "pino";
+import type { Login } from "../../database/login.ts";
+import { makeLoginPool } from "../../database/login_pool.ts";
 
 /** Answers whether the database is one of ours, migrated. */
 export const readyQuery =
@@ -7,9 +9,7 @@ export const readyQuery =
 
 /** How connections are made. Times are in milliseconds. */
 export interface PoolOptions {
-  databaseUrl: string;
-  /** Under which PostgreSQL shows them. */
-  applicationName: string;
+  databaseUrl: string | Login;
   log: Logger;
   /** Connections at most. */
   size: number;
@@ -50,9 +50,8 @@ export function connectionOf(client: pg.PoolClient): pg.Connection {
  * Makes the gateway's pool. A connection that breaks is logged and replaced, and ends nothing else.
  */
 export function makePool(options: PoolOptions): PoolWithConnections {
-  const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
-    application_name: options.applicationName,
+  const pool = makeLoginPool(options.databaseUrl, {
+    application_name: "curestry gateway",
     pipeline: true,
     max: options.size,
     connectionTimeoutMillis: options.connectMs,

@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { repositoryRoot } from "../../src/shared/settings.ts";
+
+/**
+ * What a task of deno.json gives to Deno, before the name of its module: `run --no-prompt --allow-…`.
+ *
+ * @throws {Error} if the task does not run one module of ours
+ */
+export function taskFlags(task: string): string[] {
+  const { tasks } = JSON.parse(readFileSync(join(repositoryRoot, "deno.json"), "utf8"));
+  const [deno, ...words] = String(tasks[task]).split(" ");
+  const module = words.findIndex((word) => word.endsWith(".ts"));
+  if (deno !== "deno" || module < 0) throw new Error(`The task ${task} runs no module`);
+  return words.slice(0, module);
+}
