@@ -1,7 +1,7 @@
 /**
  * Makes one rubric per judge prompt, with a criterion for each of the two answers that it compares.
  *
- *   deno run -A docs/walkthrough/make_rubrics.ts judge_prompts.jsonl
+ *   deno run -R -E -N docs/walkthrough/make_rubrics.ts judge_prompts.jsonl
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";

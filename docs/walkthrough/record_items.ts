@@ -2,7 +2,7 @@
  * Records the items of a file, one a line, in batches. Prints what became of them, as JSON. It can be run
  * again: what is recorded already is recognised by its idempotency key.
  *
- *   deno run -A docs/walkthrough/record_items.ts items.jsonl
+ *   deno run -R -E -N docs/walkthrough/record_items.ts items.jsonl
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";

@@ -3,7 +3,7 @@
  * line that is no JSON is passed on as it is: so the numbers of the lines stay the same, and whoever
  * reads them refuses the broken one.
  *
- *   deno run -A docs/walkthrough/reviews_to_items.ts reviews.jsonl --day 2023-03-22 > items.jsonl
+ *   deno run -R -E -N docs/walkthrough/reviews_to_items.ts reviews.jsonl --day 2023-03-22 > items.jsonl
  *
  * Reviews bear no time; each is given one on the day that is named.
  */

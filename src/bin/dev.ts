@@ -6,8 +6,10 @@ import { findDatabase } from "../database/connect.ts";
 import { type EmbeddedDatabase, startEmbedded } from "../database/embedded/start_embedded.ts";
 import { migrateWithSettings } from "../database/migrate_with_settings.ts";
 import { openClient } from "../database/open_client.ts";
+import { taskFlags } from "../develop/task_flags.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
+import { readJwtKeys } from "../shared/read_jwt_keys.ts";
 import { readSettings, repositoryRoot } from "../shared/settings.ts";
 
 /** How long after the last change of code what it belongs to is started again. */
@@ -34,11 +36,14 @@ async function main(): Promise<void> {
   const watching = new AbortController();
   try {
     await migrateWithSettings(settings, adminUrl, log);
+    // The gateway needs them, and may write nothing
+    await readJwtKeys(settings);
     await database?.setReady();
     const env = { ...process.env, DATABASE_URL: adminUrl };
-    const gateway = runPart(["src/bin/gateway.ts"], env);
-    const worker = runPart(["src/bin/worker.ts"], env);
-    parts.push(gateway, worker, runPart(["src/develop/graphile_migrate.ts", "watch"], env));
+    const gateway = runPart("gateway", ["src/bin/gateway.ts"], env);
+    const worker = runPart("worker", ["src/bin/worker.ts"], env);
+    const watch = runPart("migrate:watch", ["src/develop/graphile_migrate.ts", "watch"], env);
+    parts.push(gateway, worker, watch);
     watchFiles(["src"], watching.signal, () => void gateway.restart());
     watchFiles(["src", "worker"], watching.signal, () => void worker.restart());
     await Promise.race([
@@ -57,12 +62,13 @@ function failWithoutDatabase(): never {
   throw new Error("The embedded PostgreSQL has ended by itself");
 }
 
-function runPart(args: string[], env: Record<string, string | undefined>): Part {
+/** Runs a part with the permissions of its task. */
+function runPart(task: string, args: string[], env: Record<string, string | undefined>): Part {
   let child = start();
   /** One restart after the other, and none twice. */
   let work = Promise.resolve();
   function start() {
-    const process_ = spawn(process.execPath, ["run", "-A", ...args], {
+    const process_ = spawn(process.execPath, [...taskFlags(task), ...args], {
       cwd: repositoryRoot,
       env,
       stdio: "inherit",

@@ -1,6 +1,7 @@
 import { withDatabase } from "../database/connect.ts";
 import { describeMigration } from "../database/describe_migration.ts";
 import { migrateWithSettings } from "../database/migrate_with_settings.ts";
+import { giveUpPrograms } from "../shared/give_up_programs.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
@@ -9,6 +10,7 @@ import { readSettings } from "../shared/settings.ts";
 /** `deno task migrate`: brings the database up to date and says what was done. */
 async function main(): Promise<void> {
   const settings = readSettings();
+  await giveUpPrograms(settings);
   const log = makeLog(settings.logLevel);
   const summary = await withDatabase(
     settings,

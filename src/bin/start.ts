@@ -8,6 +8,7 @@ import { migrateWithSettings } from "../database/migrate_with_settings.ts";
 import { openLogin } from "../database/open_login.ts";
 import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
+import { giveUpPrograms } from "../shared/give_up_programs.ts";
 import { type Log, makeLog } from "../shared/log.ts";
 import { fail, listenForStop, type StopRequests } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
@@ -150,6 +151,8 @@ async function start(
       running.worker = worker;
     }),
   ]);
+  // Not earlier: the gateway asks a shell how many files it may open
+  await giveUpPrograms(settings);
   const url = running.gateway?.url ?? "";
   const shown = await seedDemo?.({ adminUrl, gatewayUrl: url, settings, log });
   console.log(describeStart(settings, url));

@@ -4,6 +4,7 @@ import { connectAs } from "../database/login.ts";
 import { openClient } from "../database/open_client.ts";
 import { openLogin } from "../database/open_login.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
+import { giveUpPrograms } from "../shared/give_up_programs.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
 import { readSettings } from "../shared/settings.ts";
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
   const settings = readSettings();
   const log = makeLog(settings.logLevel);
   const { first: stopped } = listenForStop();
+  await giveUpPrograms(settings);
   const adminUrl = await findDatabase(settings);
   if (settings.workerUrls === null && adminUrl === null) {
     throw new Error(

@@ -15,10 +15,15 @@ import { dumpMajor, dumpSchema } from "./dump_schema.ts";
 
 const usage =
   `Usage: deno task migrate:watch | migrate:commit --message "…" | migrate:uncommit | migrate:reset --erase
-or:    deno run -A src/develop/graphile_migrate.ts COMMAND …
 
 Runs graphile-migrate on DATABASE_URL, else on the embedded database. The shadow database stands beside it,
 unless SHADOW_DATABASE_URL and ROOT_DATABASE_URL say otherwise. See CONTRIBUTING.md.`;
+
+/** What graphile-migrate may do: all of what we may, but start programs. */
+const permissions = [
+  "--no-prompt",
+  ...["net", "env", "sys", "read", "write"].map((kind) => `--allow-${kind}`),
+];
 
 /** The three connection strings of graphile-migrate. */
 interface MigrateEnvironment {
@@ -80,7 +85,7 @@ async function runCommand(args: string[], env: MigrateEnvironment): Promise<numb
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   // By its path: `npm:graphile-migrate` runs the version tagged latest, not the one that is pinned
   const cli = join(repositoryRoot, "node_modules/graphile-migrate/dist/cli.js");
-  const child = spawn(process.execPath, ["run", "-A", cli, ...args], {
+  const child = spawn(process.execPath, ["run", ...permissions, cli, ...args], {
     cwd: repositoryRoot,
     env: {
       ...process.env,

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { appendFile, mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import process from "node:process";
 import { CompactSign, importJWK, type JWK } from "jose";
 
 /** A new link of the chain, as app.audit_write_seals answers it. */
@@ -123,7 +124,13 @@ async function sizeOf(file: string): Promise<number> {
 
 async function runCommand(command: string, input: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const child = spawn("/bin/sh", ["-c", command], { stdio: ["pipe", "ignore", "pipe"] });
+    const child = spawn("sh", ["-c", command], {
+      stdio: ["pipe", "ignore", "pipe"],
+      // The worker may start nothing but a shell, and Deno takes libraries put before it for something else
+      env: Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => !/^(LD|DYLD)_/.test(name)),
+      ),
+    });
     let complaint = "";
     child.stderr.on("data", (data) => complaint += data);
     child.stdin.on("error", () => {}); // it may not read

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import process from "node:process";
+import { watchNpx } from "./watch_npx.ts";
 
 /** Signals that ask a program to end. */
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -18,10 +18,7 @@ export interface StopRequests {
  */
 const repeatedSignalWindowMs = 1500;
 
-/**
- * Listens for requests to end this program: signals, and the end of the `npx` that started it.
- * `npx -y deno task start` passes no SIGTERM on to us; without this we would run on after it.
- */
+/** Listens for requests to end this program: signals, and the end of the `npx` that started it. */
 export function listenForStop(): StopRequests {
   const first = Promise.withResolvers<string>();
   const again = Promise.withResolvers<string>();
@@ -32,7 +29,7 @@ export function listenForStop(): StopRequests {
     first.resolve(reason);
   }
   for (const signal of stopSignals) process.on(signal, () => ask(signal));
-  watchNpx(() => first.resolve("the end of npx")).catch(() => {});
+  watchNpx(() => first.resolve("the end of npx"));
   return { first: first.promise, again: again.promise };
 }
 
@@ -50,39 +47,4 @@ export function fail(error: unknown): never {
       : "";
   process.stderr.write(`${message}${stack}\n`);
   process.exit(1);
-}
-
-async function watchNpx(ended: () => void): Promise<void> {
-  const ancestors = await readNpxAncestors();
-  if (ancestors.length === 0) return;
-  const timer = setInterval(async () => {
-    for (const { pid, parent } of ancestors) {
-      if (await readParent(pid) === parent) continue;
-      clearInterval(timer);
-      return ended();
-    }
-  }, 500);
-  // This alone must not keep the program alive
-  timer.unref();
-}
-
-/** From our parent up to npx, if we were started by it; on Linux, where this can be looked up. */
-async function readNpxAncestors(): Promise<{ pid: number; parent: number }[]> {
-  if (process.env.npm_command !== "exec" || process.platform !== "linux") return [];
-  const ancestors: { pid: number; parent: number }[] = [];
-  for (let pid = process.ppid; pid > 1 && ancestors.length < 8;) {
-    const parent = await readParent(pid);
-    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (/^npm exec|\/(npx|npx-cli\.js|npm-cli\.js)\0/.test(command)) return ancestors;
-    ancestors.push({ pid, parent });
-    pid = parent;
-  }
-  // Some other launcher, which may end before us
-  return [];
-}
-
-/** 0 for a process that has ended. */
-async function readParent(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1] ?? 0);
 }

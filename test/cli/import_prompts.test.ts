@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ImportSummary } from "../../src/cli/import/import_records.ts";
 import { cli, cliJson } from "../helpers/cli.ts";
@@ -123,3 +124,18 @@ test("a file that is not there, and an organization that is not, are named", asy
   expect(noOrganization.code).toBe(1);
   expect(noOrganization.stderr).toContain("There is no organization with the slug 'nowhere'");
 });
+
+test.skipIf(process.platform === "win32")(
+  "a device is refused, and standard input is named instead",
+  async () => {
+    const { slug } = await makeOrganization(database);
+    const stdin = `${JSON.stringify({ name: "Piped", content: "a" })}\n`;
+    const run = (file: string) =>
+      cli(["import", "prompts", file, "--organization", slug], { env, stdin });
+    const { code, stderr } = await run("/dev/stdin");
+    expect(code).toBe(1);
+    expect(stderr).toContain("/dev/stdin is a device or a pipe");
+    expect(stderr).toContain("name - instead");
+    expect((await run("-")).stdout).toContain("1 inserted");
+  },
+);

@@ -13,7 +13,6 @@ import { query } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { graphql } from "../helpers/graphql.ts";
 import { startTestCluster } from "../helpers/start_test_cluster.ts";
-import { taskFlags } from "../helpers/task_flags.ts";
 import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
 
 /** A server of their own: logins belong to the whole server. */
@@ -60,11 +59,7 @@ async function migrate(env: Record<string, string>): Promise<void> {
 }
 
 async function startGateway(env: Record<string, string>) {
-  const gateway = runProcess(["src/bin/gateway.ts"], env, [
-    process.execPath,
-    ...taskFlags("gateway"),
-    "--quiet",
-  ]);
+  const gateway = runProcess(["src/bin/gateway.ts"], env);
   const [, url = ""] = await gateway.prints(/ready on (http:\S+)/);
   return { ...gateway, url };
 }
@@ -348,12 +343,7 @@ test("a DBA's new password is in the second connection string, before it is set"
 
 test("a gateway without a secret, which it may not write, says what to do", async () => {
   const empty = { ...env("c"), CURESTRY_LOG_LEVEL: "warn" };
-  const gateway = () =>
-    runProcess(["src/bin/gateway.ts"], empty, [
-      process.execPath,
-      ...taskFlags("gateway"),
-      "--quiet",
-    ]);
+  const gateway = () => runProcess(["src/bin/gateway.ts"], empty);
   const { code, stderr } = await gateway().ended;
   expect(code).toBe(1);
   expect(stderr).toContain("no login secret in");

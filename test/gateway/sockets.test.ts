@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { afterEach, describe, expect, test } from "vitest";
+import { taskFlags } from "../../src/develop/task_flags.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
@@ -78,7 +79,7 @@ test.skipIf(process.platform !== "linux")(
         CURESTRY_CLIENT_TIMEOUT: "5s",
         CURESTRY_POOL_WAIT: "1min",
       },
-      ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", process.execPath, "run", "-A", "--quiet"],
+      ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", process.execPath, ...taskFlags("gateway")],
     );
     let hasEnded = false;
     gateway.ended.then(() => hasEnded = true);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { taskFlags } from "../../src/develop/task_flags.ts";
 import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** How a command ended. */
@@ -20,10 +21,11 @@ export interface CliOptions {
 /** Runs `deno task curestry ARGS` to its end, as a process. Takes about half a second. */
 export async function cli(args: string[], options: CliOptions = {}): Promise<CliResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CliResult>();
-  const child = spawn(process.execPath, ["run", "-A", "src/bin/curestry.ts", ...args], {
-    cwd: repositoryRoot,
-    env: { ...environment(), ...options.env },
-  });
+  const child = spawn(
+    process.execPath,
+    [...taskFlags("curestry"), "src/bin/curestry.ts", ...args],
+    { cwd: repositoryRoot, env: { ...environment(), ...options.env } },
+  );
   const stdout: Uint8Array[] = [];
   const stderr: Uint8Array[] = [];
   child.stdout.on("data", (data) => stdout.push(data));

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { taskFlags, taskOf } from "../../src/develop/task_flags.ts";
 import { repositoryRoot } from "../../src/shared/settings.ts";
 
 /** How a process ended, and what it printed. */
@@ -28,8 +29,9 @@ export interface RunningProcess {
 const running = new Set<RunningProcess>();
 
 /**
- * Runs a program of this repository as the user does, with `deno run -A`, and none of the settings
- * that a developer may have. Only Deno itself is kept quiet: what it downloads in a fresh clone.
+ * Runs a program of this repository as the user does, with the permissions of its task in deno.json,
+ * and none of the settings that a developer may have. Only Deno itself is kept quiet: what it downloads
+ * in a fresh clone.
  *
  * @param args the module, and its arguments
  * @param command what runs it, with more or fewer permissions or resources
@@ -37,7 +39,7 @@ const running = new Set<RunningProcess>();
 export function runProcess(
   args: string[],
   env: Record<string, string>,
-  command: string[] = [process.execPath, "run", "-A", "--quiet"],
+  command: string[] = [process.execPath, ...flagsFor(args[0] ?? ""), "--quiet"],
 ): RunningProcess {
   const [program = "", ...before] = command;
   const inherited = Object.entries(process.env).filter(([name]) =>
@@ -101,6 +103,12 @@ export function runProcess(
   running.add(result);
   ended.finally(() => running.delete(result)).catch(() => {});
   return result;
+}
+
+/** A module that no task runs is a test's own, and may do all. */
+function flagsFor(module: string): string[] {
+  const task = taskOf(module);
+  return task === null ? ["run", "-A"] : taskFlags(task);
 }
 
 /** Ends what a failed test left running, or halted, or hanging; for `afterEach`. */

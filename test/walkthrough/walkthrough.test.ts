@@ -43,7 +43,14 @@ describe.skipIf(!HAS_DATA)(
     /** Runs a script of docs/walkthrough to its end and answers what it printed. */
     async function script(name: string, ...args: string[]): Promise<string> {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const child = spawn(process.execPath, ["run", "-A", `docs/walkthrough/${name}.ts`, ...args], {
+      const child = spawn(process.execPath, [
+        "run",
+        "-R",
+        "-E",
+        "-N",
+        `docs/walkthrough/${name}.ts`,
+        ...args,
+      ], {
         cwd: repositoryRoot,
         env: { ...process.env, CURESTRY_URL: gateway.url, CURESTRY_KEY: key },
       });

@@ -35,6 +35,13 @@ export async function openSource(file: string): Promise<Source> {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "ENOENT") throw new Error(`There is no file ${path}`, { cause });
     if (code === "EACCES") throw new Error(`The file ${path} may not be read`, { cause });
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new Error(
+        `${file} is a device or a pipe, which commands may not open: send its contents to standard ` +
+          "input, and name - instead",
+        { cause },
+      );
+    }
     throw cause;
   }
 }

@@ -2,6 +2,7 @@ import process from "node:process";
 import { withDatabase } from "../../database/connect.ts";
 import { withClient } from "../../database/open_client.ts";
 import { actingAs } from "../../database/urls.ts";
+import { giveUpPrograms } from "../../shared/give_up_programs.ts";
 import { makeLog } from "../../shared/log.ts";
 import { listenForStop } from "../../shared/process.ts";
 import { readSettings, type Settings } from "../../shared/settings.ts";
@@ -21,6 +22,7 @@ export async function runCommand(work: Work, json: boolean): Promise<boolean> {
       throw new Error(`Interrupted by ${reason}`);
     });
     stopped.catch(() => {});
+    await giveUpPrograms(settings);
     const answer = await withDatabase(
       settings,
       makeLog(settings.logLevel),

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
+import { readFile, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runProgram } from "./run_program.ts";
@@ -67,18 +67,29 @@ async function stopSessions(clusterDir: string): Promise<void> {
   if (directory === null) return;
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     for (let waited = 0; waited < 2000; waited += 100) {
-      const sessions: number[] = [];
-      for (const name of await readdir("/proc")) {
-        const cwd = /^\d+$/.test(name) && await readlink(`/proc/${name}/cwd`).catch(() => "");
-        const isOurs = cwd === directory &&
-          (await readFile(`/proc/${name}/comm`, "utf8").catch(() => "")).startsWith("postgres");
-        if (isOurs) sessions.push(Number(name));
-      }
+      const sessions = await findServersIn(directory);
       if (sessions.length === 0) return;
       if (waited === 0) sessions.forEach((pid) => tryKill(pid, signal));
       await sleep(100);
     }
   }
+}
+
+/**
+ * The processes of PostgreSQL whose working directory this is. Other programs look into /proc for us:
+ * Deno lets nobody do so who has not all permissions.
+ */
+async function findServersIn(directory: string): Promise<number[]> {
+  const { output } = await runProgram("sh", ["-c", "ls -l /proc/[0-9]*/cwd 2>/dev/null"]);
+  const there = output.split("\n").flatMap((line) => {
+    const [, pid, cwd] = / \/proc\/(\d+)\/cwd -> (.*)$/.exec(line) ?? [];
+    return pid !== undefined && cwd === directory ? [Number(pid)] : [];
+  });
+  const servers = await Promise.all(there.map(async (pid) => {
+    const { output: name } = await runProgram("cat", [`/proc/${pid}/comm`]);
+    return name.startsWith("postgres") ? [pid] : [];
+  }));
+  return servers.flat();
 }
 
 function tryKill(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
@@ -97,12 +108,12 @@ async function isServing(pid: number, clusterDir: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   if (process.platform === "linux") {
-    // The server's working directory is the cluster's; a zombie has none
-    const cwd = await readlink(`/proc/${pid}/cwd`).catch((error) => error.code as string);
-    if (cwd === "ENOENT") return false;
-    if (cwd.startsWith("/")) return cwd === await realpath(clusterDir).catch(() => clusterDir);
-    // EACCES: someone else's process, so at least look at its name
-    return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).startsWith("postgres");
+    // The server's working directory is the cluster's
+    const { output: cwd } = await runProgram("readlink", [`/proc/${pid}/cwd`]);
+    if (cwd !== "") return cwd.trimEnd() === await realpath(clusterDir).catch(() => clusterDir);
+    // A zombie, which has none, or someone else's process: then at least look at its name
+    const { output: status } = await runProgram("cat", [`/proc/${pid}/status`]);
+    return /^Name:\s+postgres/m.test(status) && !/^State:\s+[ZX]/m.test(status);
   }
   if (process.platform === "win32") return true;
   const { output } = await runProgram("ps", ["-p", String(pid), "-o", "command="]);

@@ -1,19 +1,20 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 
 /** Files that are open for other reasons: connections to the database, modules, the log. */
 const otherFiles = 100;
 
 /**
  * How many connections of clients there may be: what the settings say, or what the system's limit of
- * open files leaves, where that can be read (Linux). Above it Deno stops to accept connections.
+ * open files leaves, where we may ask a shell for it. Above it Deno stops to accept connections.
  */
 export function maxConnections(wanted: number): number {
   let limit = Infinity;
   try {
-    const text = readFileSync("/proc/self/limits", "utf8");
-    limit = Number(/^Max open files\s+(\d+)/m.exec(text)?.[1] ?? Infinity);
+    const { stdout } = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
+    // Or "unlimited"
+    if (/^\d+\s*$/.test(stdout ?? "")) limit = Number(stdout);
   } catch {
-    // Another system, or we may not
+    // We may not, as `deno task gateway`
   }
   return Math.max(1, Math.min(wanted, limit - otherFiles));
 }

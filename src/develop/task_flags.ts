@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { repositoryRoot } from "../../src/shared/settings.ts";
+import { repositoryRoot } from "../shared/settings.ts";
+
+/** The name of the task that runs a module, `src/bin/NAME.ts`; null for other modules. */
+export function taskOf(module: string): string | null {
+  return /^src\/bin\/(\w+)\.ts$/.exec(module)?.[1] ?? null;
+}
 
 /**
  * What a task of deno.json gives to Deno, before the name of its module: `run --no-prompt --allow-…`.
