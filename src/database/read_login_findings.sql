@@ -28,6 +28,13 @@ select 'no login looks past row level security but those that back up, and that 
   from pg_catalog.pg_roles r
  where r.rolbypassrls and not r.rolsuper and r.rolname not in ('curestry_backup', session_user)
 union all
+select 'nobody connects to our database without a grant of their own',
+       pg_catalog.format('everybody may connect to the database %I', d.datname),
+       pg_catalog.format('revoke connect on database %I from public', d.datname)
+  from pg_catalog.pg_database d,
+       pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+ where d.datname = pg_catalog.current_database() and a.grantee = 0 and a.privilege_type = 'CONNECT'
+union all
 select 'analysts'' logins have no power over the server',
        pg_catalog.format('%I has %s', a.rolname,
                          pg_catalog.concat_ws(', ', case when r.rolcreaterole then 'createrole' end,

@@ -6,6 +6,7 @@ import { actingAs, databaseUrl } from "../../src/database/urls.ts";
 import { cli, cliJson } from "../helpers/cli.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { makeOrganization } from "../helpers/make.ts";
+import { sqlstate } from "../helpers/sqlstate.ts";
 
 const database = withTestDatabase();
 const { env } = database;
@@ -34,11 +35,13 @@ function find({ checks }: Diagnosis, name: string): Check | undefined {
 test("all is well with a database that was just migrated", async () => {
   const diagnosis = await cliJson<Diagnosis>(["doctor"], { env });
   expect(diagnosis.ok).toBe(true);
-  expect(diagnosis.checks.map(({ name }) => name))
-    .toEqual(["server", "migrations", "security", "marts", "tasks", "jobs"]);
-  // A developer's server may be one that has to be replaced soon
+  // One for each database that is open
+  expect([...new Set(diagnosis.checks.map(({ name }) => name))])
+    .toEqual(["server", "migrations", "security", "databases", "marts", "tasks", "jobs"]);
+  // A developer's server may be one that has to be replaced soon, or have other databases
   expect(find(diagnosis, "server")?.status).toMatch(/^(ok|warn)$/);
-  expect(diagnosis.checks.filter(({ name }) => name !== "server")).toEqual([
+  expect(find(diagnosis, "databases")?.status).toMatch(/^(ok|warn)$/);
+  expect(diagnosis.checks.filter(({ name }) => !/^(server|databases)$/.test(name))).toEqual([
     { name: "migrations", status: "ok", message: "all are here", cure: null },
     { name: "security", status: "ok", message: "all rules are kept", cure: null },
     { name: "marts", status: "ok", message: "up to date", cure: null },
@@ -55,6 +58,51 @@ test("an analyst is no breach", async () => {
   const name = database.roleName("analyst");
   await cliJson(["analyst", "create", "--name", name, "--organization", slug], { env });
   expect(await cliJson(["doctor", "--security"], { env })).toEqual({ ok: true, findings: [] });
+});
+
+test("another database that lets analysts in is a warning, with the statement that keeps them out", async () => {
+  const { slug } = await makeOrganization(database);
+  const analyst = await cliJson<{ url: string }>(
+    ["analyst", "create", "--name", database.roleName("reader"), "--organization", slug],
+    { env },
+  );
+  const other = database.roleName("other");
+  const otherUrl = databaseUrl(analyst.url, other);
+  const found = async () =>
+    (await cliJson<Diagnosis>(["doctor"], { env })).checks.filter(
+      ({ name, message }) => name === "databases" && message.includes(other),
+    );
+  await database.query(`create database ${other}`);
+  try {
+    expect(
+      await sqlstate(
+        otherUrl,
+        "set default_transaction_read_only = off",
+        "create temporary table left_behind ()",
+      ),
+    ).toBe("");
+    const [warning, ...more] = await found();
+    expect(more).toEqual([]);
+    const statement = `revoke connect, temporary on database ${other} from public`;
+    expect(warning).toEqual({
+      name: "databases",
+      status: "warn",
+      message:
+        `analysts may connect to the database ${other} of this server, which is none of ours`,
+      cure: `run \`${statement}\`, and grant connect to the logins that need it`,
+    });
+    // Others may need it: that is no breach of ours
+    expect(await cliJson(["doctor", "--security"], { env })).toEqual({ ok: true, findings: [] });
+    await database.query(statement);
+    expect(await found()).toEqual([]);
+    await expect(query(otherUrl, "select")).rejects.toThrow("permission denied for database");
+    await database.query(`grant connect on database ${other} to curestry_analyst`);
+    expect((await found()).map(({ cure }) => cure)).toEqual([
+      expect.stringContaining(`revoke connect on database ${other} from curestry_analyst`),
+    ]);
+  } finally {
+    await database.query(`drop database ${other} with (force)`);
+  }
 });
 
 describe("a migration that adds a bare table", () => {
@@ -184,7 +232,8 @@ describe("migrations", () => {
 test("of a database without our schema it says so, check by check", async () => {
   const DATABASE_URL = databaseUrl(database.adminUrl, "postgres");
   const { checks } = await cliJson<Diagnosis>(["doctor"], { env: { ...env, DATABASE_URL } }, 1);
-  expect(checks.map(({ name, status }) => [name, status === "warn" ? "ok" : status])).toEqual([
+  const shown = checks.filter(({ name }) => name !== "databases");
+  expect(shown.map(({ name, status }) => [name, status === "warn" ? "ok" : status])).toEqual([
     ["server", "ok"],
     ["migrations", "fail"],
     ["security", "fail"],

@@ -57,6 +57,11 @@ const breaches: [what: string, breach: string, object: string][] = [
     "every role in this database has session_replication_role=replica",
   ],
   [
+    "the database opened to everybody",
+    `do $$ begin execute format('grant connect on database %I to public', current_database()); end $$`,
+    `everybody may connect to the database ${database.name}`,
+  ],
+  [
     "a new policy",
     "create policy extra on core.prompts for select to curestry_member using (true)",
     `policy extra on core.prompts ${foreign}`,

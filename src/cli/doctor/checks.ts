@@ -2,6 +2,7 @@ import { checkServer } from "../../database/check_server.ts";
 import { pendingMigrations } from "../../database/committed_migrations.ts";
 import type { CommandContext } from "../shared/command.ts";
 import { toFailure } from "../shared/failure.ts";
+import { readOpenDatabases } from "./open_databases.ts";
 import { readSecurityFindings } from "./security.ts";
 
 /** What became of one check. */
@@ -15,10 +16,14 @@ export interface Check {
 
 type Finding = Omit<Check, "name">;
 
-const allChecks: [name: string, check: (context: CommandContext) => Promise<Finding>][] = [
+const allChecks: [
+  name: string,
+  check: (context: CommandContext) => Promise<Finding | Finding[]>,
+][] = [
   ["server", checkVersion],
   ["migrations", checkMigrations],
   ["security", checkSecurity],
+  ["databases", checkDatabases],
   ["marts", checkMarts],
   ["tasks", checkTasks],
   ["jobs", checkJobs],
@@ -39,7 +44,7 @@ export async function diagnose(context: CommandContext): Promise<Check[]> {
       message: toFailure(error).message,
       cure: null,
     }));
-    checks.push({ name, ...found });
+    for (const finding of [found].flat()) checks.push({ name, ...finding });
   }
   return checks;
 }
@@ -68,6 +73,19 @@ async function checkSecurity(context: CommandContext): Promise<Finding> {
     message: `${length} ${length === 1 ? "breach" : "breaches"} of the rules`,
     cure: "run `deno task curestry doctor --security`, which names each with its cure",
   };
+}
+
+/** A warning for each: whether others need to get into these databases, we cannot know. */
+async function checkDatabases({ connect }: CommandContext): Promise<Finding | Finding[]> {
+  const open = await connect("administrator", readOpenDatabases);
+  if (open.length === 0) {
+    return { status: "ok", message: "analysts get into none of the server's others", cure: null };
+  }
+  return open.map(({ name, cure }) => ({
+    status: "warn",
+    message: `analysts may connect to the database ${name} of this server, which is none of ours`,
+    cure: `run \`${cure}\`, and grant connect to the logins that need it`,
+  }));
 }
 
 async function checkMarts({ connect }: CommandContext): Promise<Finding> {
