@@ -56,7 +56,7 @@ export function isRefusedLogin(error: unknown): boolean {
 /** Whether the server, or a pooler in front of it, refused the password, or does not know the user. */
 export function isWrongPassword(error: unknown): boolean {
   const code = errorCode(error);
-  // PgBouncer before 1.21 has one code for all
+  // Older PgBouncers have one code for all: 1.18 says "SASL authentication failed"
   return code === "28P01" ||
     code === "08P01" && error instanceof Error && /authentication failed/.test(error.message);
 }
