@@ -1,5 +1,6 @@
 import "./graphql/graphile_env.ts";
 import type { Logger } from "pino";
+import type { Login } from "../database/login.ts";
 import { type Adaptor, makeAdaptor, type RequestRole } from "./database/adaptor.ts";
 import { type BesideQueries, makeBesideQueries } from "./database/beside_queries.ts";
 import { type FairPool, makeFairPool } from "./database/fair_pool.ts";
@@ -12,8 +13,6 @@ import type { OperationLimits } from "./graphql/operation_limits.ts";
 
 /** What an engine needs. Times are in milliseconds. */
 export interface EngineOptions {
-  /** Connection string of the gateway's own login. */
-  databaseUrl: string;
   /** Under which PostgreSQL shows its connections. */
   applicationName: string;
   /** Connections to the database. */
@@ -49,11 +48,15 @@ const resultBytesFactor = 2;
 /**
  * Makes an engine, with the members' API built.
  *
+ * @param databaseUrl connection string of the gateway's own login, or this login with all its passwords
  * @throws when the database cannot be reached in time, or is not migrated
  */
-export async function makeEngine(options: EngineOptions, log: Logger): Promise<Engine> {
-  const { databaseUrl, applicationName, poolSize: size, poolWaitMs: waitMs, statementTimeoutMs } =
-    options;
+export async function makeEngine(
+  databaseUrl: string | Login,
+  options: EngineOptions,
+  log: Logger,
+): Promise<Engine> {
+  const { applicationName, poolSize: size, poolWaitMs: waitMs, statementTimeoutMs } = options;
   const { operationLimits } = options;
   const requests = makePool({ databaseUrl, applicationName, log, size, connectMs: waitMs });
   try {

@@ -79,7 +79,6 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { log } = options;
   const { databaseUrl, costlyThread = true } = options;
   const engineOptions: EngineOptions = {
-    databaseUrl,
     applicationName: "curestry gateway",
     poolSize: options.poolSize ?? 10,
     poolWaitMs: options.poolWaitMs ?? 3_000,
@@ -88,7 +87,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     preparedStatements: options.preparedStatements ?? null,
     operationLimits: { ...defaultOperationLimits, ...options.operationLimits },
   };
-  const engine = await makeEngine({
+  const engine = await makeEngine(databaseUrl, {
     ...engineOptions,
     ...(costlyThread ? { maxQueryBytes: maxQueryBytesBesideOthers } : {}),
   }, log);
@@ -122,6 +121,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     if (costlyThread) {
       const { preparedStatements } = engine;
       costly = startCostlyOperations(
+        databaseUrl,
         {
           ...engineOptions,
           poolSize: costlyConnections,

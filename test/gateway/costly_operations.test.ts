@@ -137,8 +137,7 @@ describe("a thread without its database", () => {
     const port = await freePort("127.0.0.1");
     const url = new URL(database.gatewayUrl);
     url.port = String(port);
-    const costly = startCostlyOperations({
-      databaseUrl: url.href,
+    const costly = startCostlyOperations(url.href, {
       applicationName: "curestry gateway costly",
       poolSize: 1,
       poolWaitMs: 60_000,

@@ -1,9 +1,16 @@
 import type { Logger } from "pino";
+import type { Login } from "../../database/login.ts";
 import { logLine } from "../../shared/log.ts";
 import { pause } from "../../shared/pause.ts";
 import type { EngineOptions } from "../engine.ts";
 import { GatewayError } from "../gateway_error.ts";
-import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./messages.ts";
+import type {
+  CostlyAnswer,
+  CostlyOperation,
+  FromThread,
+  LoginRefusal,
+  ToThread,
+} from "./messages.ts";
 
 /** Costly operations, which run where they keep no others waiting. */
 export interface CostlyOperations {
@@ -32,7 +39,11 @@ const hungThreadMs = 30_000;
  * plans an operation, and makes its answer, in one go; for a large one that takes up to a second, in
  * which its thread does nothing else.
  */
-export function startCostlyOperations(engine: EngineOptions, log: Logger): CostlyOperations {
+export function startCostlyOperations(
+  databaseUrl: string | Login,
+  engine: EngineOptions,
+  log: Logger,
+): CostlyOperations {
   const answerWithinMs = engine.poolWaitMs + engine.statementTimeoutMs + hungThreadMs;
   const underWay = new Map<number, Waiter>();
   const stopping = new AbortController();
@@ -54,6 +65,8 @@ export function startCostlyOperations(engine: EngineOptions, log: Logger): Costl
           return take(data.id)?.resolve(data.answer);
         case "refused":
           return take(data.id)?.reject(new GatewayError(data.code, data.message));
+        case "renew":
+          return void renew(worker, data.url, data.refusal);
         case "log":
           return logLine(log, data.line);
         case "stopped":
@@ -75,8 +88,24 @@ export function startCostlyOperations(engine: EngineOptions, log: Logger): Costl
       thread = { ...thread, ready: pause(restartPauseMs, stopping.signal).then(restart) };
     }
 
-    send(worker, { type: "start", engine });
+    const url = typeof databaseUrl === "string" ? databaseUrl : databaseUrl.url;
+    send(worker, { type: "start", databaseUrl: url, engine });
     return { worker, ready: ready.promise, stopped: stopped.promise, broke };
+  }
+
+  async function renew(worker: Worker, url: string, refusal: LoginRefusal): Promise<void> {
+    if (typeof databaseUrl === "string") {
+      return send(worker, { type: "renewed", url, refusal });
+    }
+    try {
+      await databaseUrl.renew(
+        url,
+        Object.assign(new Error(refusal.message), { code: refusal.code }),
+      );
+      send(worker, { type: "renewed", url: databaseUrl.url, refusal: null });
+    } catch {
+      send(worker, { type: "renewed", url, refusal });
+    }
   }
 
   async function restart(): Promise<void> {

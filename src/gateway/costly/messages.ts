@@ -23,9 +23,17 @@ export interface CostlyAnswer {
   used: readonly string[];
 }
 
+/** How the server refused a login. */
+export interface LoginRefusal {
+  code: string;
+  message: string;
+}
+
 /** To the thread. */
 export type ToThread =
-  | { type: "start"; engine: EngineOptions }
+  | { type: "start"; databaseUrl: string; engine: EngineOptions }
+  /** The connection string of the login that is good now; or the refusal of all. */
+  | { type: "renewed"; url: string; refusal: LoginRefusal | null }
   /** `sentAt`: milliseconds of the system's clock */
   | { type: "run"; id: number; operation: CostlyOperation; sentAt: number }
   | { type: "stop" };
@@ -37,6 +45,8 @@ export type FromThread =
   | { type: "answer"; id: number; answer: CostlyAnswer }
   /** It did not get as far as GraphQL. */
   | { type: "refused"; id: number; code: ErrorCode; message: string }
+  /** The server has refused the login with this connection string. */
+  | { type: "renew"; url: string; refusal: LoginRefusal }
   /** A line of pino, to be logged by the gateway. */
   | { type: "log"; line: string }
   | { type: "stopped" };

@@ -1,8 +1,16 @@
 import "../graphql/graphile_env.ts";
 import { type Engine, type EngineOptions, makeEngine } from "../engine.ts";
 import { busy } from "../database/fair_pool.ts";
+import type { Login } from "../../database/login.ts";
+import { errorCode } from "../../database/open_client.ts";
 import { makeLineLog } from "../../shared/log.ts";
-import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./messages.ts";
+import type {
+  CostlyAnswer,
+  CostlyOperation,
+  FromThread,
+  LoginRefusal,
+  ToThread,
+} from "./messages.ts";
 
 /** What runs on the thread of costly operations; started by costly_operations.ts. */
 
@@ -13,13 +21,35 @@ const port = globalThis as unknown as {
 };
 const log = makeLineLog((line) => port.postMessage({ type: "log", line }));
 
+/** Connections that wait for another connection string. */
+let renewals: { resolve(url: string): void; reject(error: unknown): void }[] = [];
 let engine: Engine;
 let waitMs = 0;
 
-async function start(options: EngineOptions): Promise<void> {
+/** The gateway's login: what is good now is asked of the gateway, which may set passwords. */
+function makeLogin(first: string): Login {
+  let url = first;
+  return {
+    get url() {
+      return url;
+    },
+    async renew(refused, error) {
+      if (refused !== url) return;
+      const { promise, resolve, reject } = Promise.withResolvers<string>();
+      renewals.push({ resolve, reject });
+      const refusal = { code: errorCode(error) ?? "", message: String(error) };
+      port.postMessage({ type: "renew", url: refused, refusal });
+      url = await promise;
+    },
+  };
+}
+
+async function start(databaseUrl: string, options: EngineOptions): Promise<void> {
   try {
     waitMs = options.poolWaitMs;
-    engine = await makeEngine(options, log);
+    // The gateway's thread may keep them for a while, to look for the system's limits
+    for (const name of ["run", "write", "ffi"] as const) await Deno.permissions.revoke({ name });
+    engine = await makeEngine(makeLogin(databaseUrl), options, log);
     port.postMessage({ type: "ready" });
   } catch (error) {
     port.postMessage({ type: "failed", message: String(error) });
@@ -65,6 +95,15 @@ async function answer(id: number, operation: CostlyOperation, sentAt: number): P
   }
 }
 
+function renewed(url: string, refusal: LoginRefusal | null): void {
+  const waiting = renewals;
+  renewals = [];
+  for (const { resolve, reject } of waiting) {
+    if (refusal === null) resolve(url);
+    else reject(Object.assign(new Error(refusal.message), { code: refusal.code }));
+  }
+}
+
 async function stop(): Promise<void> {
   await engine?.requests.pool.end();
   port.postMessage({ type: "stopped" });
@@ -74,9 +113,11 @@ async function stop(): Promise<void> {
 port.onmessage = ({ data }) => {
   switch (data.type) {
     case "start":
-      return void start(data.engine);
+      return void start(data.databaseUrl, data.engine);
     case "run":
       return void answer(data.id, data.operation, data.sentAt);
+    case "renewed":
+      return renewed(data.url, data.refusal);
     case "stop":
       return void stop();
   }

@@ -10,6 +10,8 @@ export const readyQuery =
 /** How connections are made. Times are in milliseconds. */
 export interface PoolOptions {
   databaseUrl: string | Login;
+  /** Under which PostgreSQL shows them. */
+  applicationName: string;
   log: Logger;
   /** Connections at most. */
   size: number;
@@ -51,7 +53,7 @@ export function connectionOf(client: pg.PoolClient): pg.Connection {
  */
 export function makePool(options: PoolOptions): PoolWithConnections {
   const pool = makeLoginPool(options.databaseUrl, {
-    application_name: "curestry gateway",
+    application_name: options.applicationName,
     pipeline: true,
     max: options.size,
     connectionTimeoutMillis: options.connectMs,
