@@ -5808,6 +5808,17 @@ revoke all on function app.bucket_value_json(slots integer[], slot_counts bigint
 comment on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) is 'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
 
 
+-- app.bucket_value_json_of_equals(value numeric, n bigint)
+CREATE OR REPLACE FUNCTION app.bucket_value_json_of_equals(value numeric, n bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN jsonb_build_object('p50', value, 'p90', value, 'p95', value, 'p99', value, 'sketch', jsonb_build_object((app.sketch_slot(value))::text, n));
+grant execute on function app.bucket_value_json_of_equals(value numeric, n bigint) to curestry_definer;
+revoke all on function app.bucket_value_json_of_equals(value numeric, n bigint) from public;
+comment on function app.bucket_value_json_of_equals(value numeric, n bigint) is 'Quantiles and their sketch of n equal numbers, as mart.metric_timeseries.value_json holds them.';
+
+
 -- app.constraint_message(schema_name text, table_name text, constraint_name text)
 CREATE OR REPLACE FUNCTION app.constraint_message(schema_name text, table_name text, constraint_name text)
  RETURNS text
@@ -7147,7 +7158,8 @@ AS $function$
      where source = 'evaluation'
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
+         case when t.min = t.max and t.words is null then app.bucket_value_json_of_equals(t.min, t.numbers)
+              else app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0) end,
          t.n, t.numbers, t.sum, t.min, t.max
     from (select a.key, a.low, count(*) as n, count(a.num) as numbers,
                  sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
@@ -7156,7 +7168,9 @@ AS $function$
             from sample a
            group by a.key, a.low) t,
          lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
-                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot)
+                           where t.min < t.max or t.words is not null
+                           group by u.slot) c) s,
          lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
                     from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
 $function$;
@@ -12261,8 +12275,10 @@ begin
       'the older marts could not be rebuilt for another zone',
       'timeZone', 'organization_time_zone');
   end if;
-  if NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)'
-     and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
+  -- The view reads the files of all zones, which takes longer than all else of a new organization
+  if NEW.time_zone = 'UTC'
+     or NEW.time_zone !~ '^(posix/|right/|Factory$|localtime$|posixrules$)'
+        and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
   perform app.refuse('CU004',

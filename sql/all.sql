@@ -120,6 +120,7 @@
 --!include app/buckets/sketch_value.sql
 --!include app/buckets/bucket_metric_key.sql
 --!include app/buckets/bucket_value_json.sql
+--!include app/buckets/bucket_value_json_of_equals.sql
 --!include app/buckets/bucket_day_start.sql
 --!include app/buckets/bucket_hours.sql
 --!include app/buckets/bucket_days.sql

@@ -51,7 +51,8 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
      where source = 'evaluation'
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0),
+         case when t.min = t.max and t.words is null then app.bucket_value_json_of_equals(t.min, t.numbers)
+              else app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0) end,
          t.n, t.numbers, t.sum, t.min, t.max
     from (select a.key, a.low, count(*) as n, count(a.num) as numbers,
                  sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
@@ -60,7 +61,9 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
             from sample a
            group by a.key, a.low) t,
          lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
-                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot) group by u.slot) c) s,
+                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot)
+                           where t.min < t.max or t.words is not null
+                           group by u.slot) c) s,
          lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
                     from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
 $$;
