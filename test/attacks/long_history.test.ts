@@ -6,6 +6,7 @@ import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphqlData } from "../helpers/graphql.ts";
+import { recordLongHistory } from "../helpers/long_history.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { makePerson, type TestPerson } from "../helpers/token.ts";
 
@@ -30,18 +31,8 @@ beforeAll(async () => {
   other = await makeOrganization(database);
 });
 
-async function recordDays(): Promise<void> {
-  const events = Array.from({ length: days }, (_, n) => ({
-    featureKey: "f",
-    occurredAt: new Date(Date.UTC(2026, 0, 1, 23) - n * 86_400_000).toISOString(),
-  }));
-  await graphqlData(gateway.url, {
-    token: person.token,
-    query:
-      "mutation ($events: [FeatureEventItemInput!]!) { recordFeatureEvents(input: { events: $events }) { clientMutationId } }",
-    variables: { events },
-  });
-}
+const recordDays = () =>
+  graphqlData(gateway.url, { token: person.token, ...recordLongHistory(days) });
 
 const setZone = (zone: string) =>
   database.query("update ops.organization set time_zone = $1 where id = $2", [zone, personal.id]);

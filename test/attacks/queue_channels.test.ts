@@ -3,6 +3,7 @@ import { makeLog } from "../../src/shared/log.ts";
 import { startWorker, type Worker } from "../../src/worker/start_worker.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { hostileNotifications } from "../helpers/hostile_notifications.ts";
 import { makeAnalyst, makeOrganization } from "../helpers/make.ts";
 
 /** H1: whoever has SQL can notify on the channels of the job queue. */
@@ -40,14 +41,7 @@ async function expectJobsToRun(): Promise<void> {
   );
 }
 
-test.each([
-  "select pg_notify('worker:migrate', '{\"breaking\":true}')",
-  "select pg_notify('worker:migrate', '{\"breaking\":true,\"migrationNumber\":999}')",
-  'notify "worker:migrate", \'{"breaking":1}\'',
-  "select pg_notify('worker:migrate', format('{\"breaking\":true,\"n\":%s}', n)) from generate_series(1, 20000) n",
-  "select pg_notify('jobs:insert', format('{\"count\":1e9,\"n\":%s}', n)) from generate_series(1, 20000) n",
-  "select pg_notify('jobs:insert', 'null'), pg_notify('jobs:insert', '{\"count\":-1}'), pg_notify('jobs:insert', '{')",
-])("an analyst's notification is a hint: %s", async (attack) => {
+test.each(hostileNotifications)("an analyst's notification is a hint: %s", async (attack) => {
   const { ended } = await start();
   // Before and after: the second one shows that the first was heard
   for (let round = 0; round < 3; round++) {

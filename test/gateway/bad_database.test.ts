@@ -1,17 +1,11 @@
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../../src/database/embedded/ports.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization } from "../helpers/make.ts";
+import { pgbouncer, startPgbouncer } from "../helpers/pgbouncer.ts";
 
 const database = withTestDatabase();
 let key = "";
@@ -89,57 +83,9 @@ test("a server that hangs is noticed: every request ends with an honest 503, and
   }
 });
 
-const pgbouncer = "/usr/sbin/pgbouncer";
-
-/** Debian's PgBouncer in transaction mode in front of the test's server. */
-async function startPgbouncer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), "curestry-pgbouncer-"));
-  await chmod(folder, 0o755);
-  const target = new URL(database.gatewayUrl);
-  const port = await freePort("127.0.0.1");
-  await writeFile(
-    join(folder, "users"),
-    `"${target.username}" "${decodeURIComponent(target.password)}"\n`,
-  );
-  await writeFile(
-    join(folder, "pgbouncer.ini"),
-    `[databases]
-* = host=${target.hostname} port=${target.port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = plain
-auth_file = ${join(folder, "users")}
-pool_mode = transaction
-default_pool_size = 3
-`,
-  );
-  const isRoot = process.getuid?.() === 0;
-  const child = spawn(pgbouncer, [
-    "-q",
-    ...(isRoot ? ["-u", "nobody"] : []),
-    join(folder, "pgbouncer.ini"),
-  ], {
-    stdio: "ignore",
-  });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  const url = new URL(database.gatewayUrl);
-  url.hostname = "127.0.0.1";
-  url.port = String(port);
-  return {
-    url: url.href,
-    async stop() {
-      if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, "SIGTERM");
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-describe.skipIf(!existsSync(pgbouncer))(`through ${pgbouncer}, in transaction mode`, () => {
+describe.skipIf(pgbouncer === null)("through PgBouncer, in transaction mode", () => {
   test("the gateway finds it out, and every answer is right", async () => {
-    const bouncer = await startPgbouncer();
+    const bouncer = await startPgbouncer(database.gatewayUrl);
     const logged: string[] = [];
     const gateway = await startGateway(database, { databaseUrl: bouncer.url, poolSize: 8 });
     try {

@@ -1,48 +1,21 @@
-import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { afterEach, describe, expect, test } from "vitest";
 import { taskFlags } from "../../src/develop/task_flags.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
+import { closeAll, sendPiece, slowRequests, withOpenFiles } from "../helpers/raw_sockets.ts";
 import { runProcess, stopProcesses } from "../start/run_process.ts";
 
 const database = withTestDatabase();
-const sockets = new Set<Socket>();
 afterEach(stopProcesses);
-afterEach(() => {
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-});
-
-/** Opens a connection and sends a piece of a request. */
-function send(url: string, text: string): { closed: boolean; received: string } {
-  const state = { closed: false, received: "" };
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname, () => {
-    if (text !== "") socket.write(text);
-  });
-  socket.setEncoding("utf8");
-  socket.on("data", (data) => state.received += data);
-  socket.on("error", () => {});
-  socket.on("close", () => state.closed = true);
-  sockets.add(socket);
-  return state;
-}
-
-const head = "POST /graphql HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n";
+afterEach(closeAll);
 
 describe("clients that are slow", () => {
   const gateway = withGateway(database, { clientTimeoutMs: 1_000, maxClients: 300 });
 
-  test.each([
-    ["says nothing", ""],
-    ["does not end its header", `${head}X-Slow: `],
-    ["does not end its body", `${head}Content-Length: 100\r\n\r\n{"query":`],
-    ["does not end its chunks", `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{"que\r\n`],
-    ["has its answer and sends nothing more", "GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"],
-  ])("one that %s is cut off", async (_name, text) => {
-    const states = Array.from({ length: 20 }, () => send(gateway.url, text));
+  test.each(slowRequests)("one that %s is cut off", async (_name, text) => {
+    const states = Array.from({ length: 20 }, () => sendPiece(gateway.url, text));
     await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
     for (const { received } of states) {
       expect(received.startsWith("HTTP/1.1 200")).toBe(text.startsWith("GET"));
@@ -51,7 +24,7 @@ describe("clients that are slow", () => {
   });
 
   test("more than there may be are closed as they come, and others find room again", async () => {
-    const states = Array.from({ length: 400 }, () => send(gateway.url, ""));
+    const states = Array.from({ length: 400 }, () => sendPiece(gateway.url, ""));
     await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
     expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
   });
@@ -61,7 +34,7 @@ test.each(["[bad", "a b", "a/b", "x:99999999"])(
   "a Host header that is no host is refused: %s",
   async (host) => {
     const gateway = gatewayOfHosts;
-    const state = send(gateway.url, `GET /ruru HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const state = sendPiece(gateway.url, `GET /ruru HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     await eventually(() => expect(state.received).toMatch(/^HTTP\/1\.1 400 /));
   },
 );
@@ -79,12 +52,12 @@ test.skipIf(process.platform !== "linux")(
         CURESTRY_CLIENT_TIMEOUT: "5s",
         CURESTRY_POOL_WAIT: "1min",
       },
-      ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh", process.execPath, ...taskFlags("gateway")],
+      withOpenFiles(300, [process.execPath, ...taskFlags("gateway")]),
     );
     let hasEnded = false;
     gateway.ended.then(() => hasEnded = true);
     const [, url = ""] = await gateway.prints(/ready on (http:\S+)/);
-    const states = Array.from({ length: 400 }, () => send(url, ""));
+    const states = Array.from({ length: 400 }, () => sendPiece(url, ""));
     await eventually(async () => {
       // Who comes while all are taken is closed; a little later there is room
       expect((await fetch(`${url}/readyz`)).status).toBe(200);

@@ -9,8 +9,9 @@ import { startDebianCluster } from "./debian_postgres.ts";
 export interface CrashServer {
   /** The superuser's connection string, to the database `postgres`. */
   url: string;
-  /** Ends the server without a clean end; it starts again, with recovery. */
-  crash(): Promise<void>;
+  dataDir: string;
+  /** Ends the server, by default without a clean end; it starts again, with recovery. */
+  crash(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -23,7 +24,8 @@ export async function startCrashServer(): Promise<CrashServer> {
   const { CURESTRY_TEST_POSTGRES_BIN: bin } = process.env;
   if (bin) {
     const cluster = await startDebianCluster(bin, settings);
-    return { url: cluster.url, crash: cluster.restart, stop: cluster.stop };
+    const { url, dataDir, restart, stop } = cluster;
+    return { url, dataDir, crash: restart, stop };
   }
   // The name is that of the embedded temporary clusters, whose next start removes what is abandoned
   const dataDir = await mkdtemp(join(tmpdir(), `curestry-temporary-${process.pid}-`));
@@ -33,8 +35,10 @@ export async function startCrashServer(): Promise<CrashServer> {
   const { url, port } = cluster;
   return {
     url,
-    async crash() {
-      await cluster.stop("immediate");
+    dataDir,
+    async crash(signal = "SIGQUIT") {
+      process.kill(cluster.pid, signal);
+      await cluster.exited;
       cluster = await startCluster({ ...options, port });
     },
     async stop() {

@@ -12,10 +12,11 @@ import { serverAccount } from "../../src/database/embedded/server_account.ts";
 
 /** A throw-away server. */
 export interface DebianCluster {
+  dataDir: string;
   /** The superuser's connection string, to the database `postgres`. */
   url: string;
-  /** Ends the server without a clean end, and starts it again. */
-  restart(): Promise<void>;
+  /** Ends the server, by default without a clean end, and starts it again. */
+  restart(signal?: NodeJS.Signals): Promise<void>;
   /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -40,10 +41,20 @@ export async function startDebianCluster(
     const port = await freePort("127.0.0.1");
     let stopServer = await startServer(bin, dataDir, port, account, settings);
     return {
+      dataDir,
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
-      async restart() {
-        await stopServer();
-        stopServer = await startServer(bin, dataDir, port, account, settings);
+      async restart(signal) {
+        await stopServer(signal);
+        // The processes of a server that was killed need a second or two to notice
+        for (let attempt = 1;; attempt++) {
+          try {
+            stopServer = await startServer(bin, dataDir, port, account, settings);
+            return;
+          } catch (error) {
+            if (attempt === 20) throw error;
+            await sleep(500);
+          }
+        }
       },
       async stop() {
         await stopServer();
@@ -91,7 +102,7 @@ async function startServer(
   port: number,
   account: Account | null,
   replaced: Record<string, string>,
-): Promise<() => Promise<void>> {
+): Promise<(signal?: NodeJS.Signals) => Promise<void>> {
   const settings = {
     listen_addresses: "127.0.0.1",
     port: String(port),
@@ -120,9 +131,10 @@ async function startServer(
   let ended = false;
   exited.then(() => ended = true);
   while (!ended) {
-    if ((await readPostmaster(dataDir))?.ready) {
-      return async () => {
-        child.kill("SIGQUIT");
+    const postmaster = await readPostmaster(dataDir);
+    if (postmaster?.ready && postmaster.pid === child.pid) {
+      return async (signal = "SIGQUIT") => {
+        child.kill(signal);
         await exited;
       };
     }

@@ -1,9 +1,32 @@
-import { vi } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const deadlineMs = 60_000;
+const pauseMs = 50;
 
 /**
  * Waits until a check passes, which is tried again and again, and answers what it answers. The
  * deadline is far away, for busy machines: only a test that fails meets it.
  */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
-  return await vi.waitFor(check, { timeout: 60_000, interval: 50 });
+  const giveUp = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await before(giveUp, check);
+    } catch (error) {
+      if (performance.now() >= giveUp) throw error;
+    }
+    await sleep(pauseMs);
+  }
+}
+
+async function before<T>(giveUp: number, check: () => T | Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const tooLate = sleep(giveUp - performance.now(), undefined, { signal: late.signal })
+    .then(() => Promise.reject(new Error("The check did not end")));
+  tooLate.catch(() => {});
+  try {
+    return await Promise.race([check(), tooLate]);
+  } finally {
+    late.abort();
+  }
 }

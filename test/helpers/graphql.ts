@@ -9,6 +9,8 @@ export interface GraphqlRequest {
   /** A slug, for X-Curestry-Organization. */
   organization?: string;
   headers?: Record<string, string>;
+  /** Ends it. */
+  signal?: AbortSignal;
 }
 
 /** An error as clients see it. */
@@ -35,7 +37,7 @@ export async function graphql<D = Record<string, unknown>>(
   url: string,
   request: GraphqlRequest,
 ): Promise<GraphqlAnswer<D>> {
-  const { query, variables, key, token, organization, headers } = request;
+  const { query, variables, key, token, organization, headers, signal } = request;
   const credential = key ?? token;
   const response = await fetch(`${url}/graphql`, {
     method: "POST",
@@ -47,6 +49,7 @@ export async function graphql<D = Record<string, unknown>>(
       ...headers,
     },
     body: JSON.stringify({ query, variables }),
+    ...(signal === undefined ? {} : { signal }),
   });
   const { data, errors } = await response.json();
   return { status: response.status, headers: response.headers, data, errors };

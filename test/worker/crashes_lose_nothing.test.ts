@@ -13,7 +13,9 @@ import { readSettings } from "../../src/shared/settings.ts";
 import { type CrashServer, startCrashServer } from "../helpers/crash_server.ts";
 import { query } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { type RunningProcess, runProcess, stopProcesses } from "../start/run_process.ts";
+import { keepProcess, type KeptProcess } from "../helpers/keep_process.ts";
+import { makeRandom, pick } from "../helpers/random.ts";
+import { runProcess, stopProcesses } from "../start/run_process.ts";
 
 /**
  * Fifty crashes at random points, while facts are recorded, corrected and deleted: of workers, of
@@ -52,57 +54,23 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Numbers from 0 to below 1 that the seed determines (mulberry32). */
-function makeRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A worker that is started again, as a process manager does, whenever it ends. */
-function keepWorker() {
-  let process: RunningProcess;
-  let ready: Promise<void>;
-  let keeping = true;
-  function start(): void {
-    const started = process = runProcess(["test/worker/run_worker.ts"], {
+function keepWorker(): KeptProcess {
+  return keepProcess(() =>
+    runProcess(["test/worker/run_worker.ts"], {
       WORKER_URL: workerUrl,
       WORKER_TIMES: JSON.stringify(TIMES),
-    });
-    const printed = started.prints(/ready/).then(() => {}, () => {});
-    ready = printed.then(() => started === process ? undefined : ready);
-    started.ended.then(() => keeping && start());
-  }
-  start();
-  return {
-    /** Settles when the worker that runs now takes jobs. */
-    ready: () => ready,
-    async kill(): Promise<void> {
-      await ready;
-      const killed = process;
-      killed.kill("SIGKILL");
-      await killed.ended;
-    },
-    async stop(): Promise<void> {
-      keeping = false;
-      await process.stop("SIGTERM");
-    },
-  };
+    }), /ready/);
 }
 
 /** Changes facts until it is told to stop; a connection that is lost is made again. */
 function startWriter(seed: number): { stop(): Promise<number> } {
   const random = makeRandom(seed);
-  const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)] as T;
   let running = true;
   let done = 0;
 
   async function change(client: pg.Client): Promise<void> {
-    const organization = pick(ORGANIZATIONS);
+    const organization = pick(random, ORGANIZATIONS);
     const day = `2026-0${1 + Math.floor(random() * 2)}-1${Math.floor(random() * 10)}`;
     const at = `${day}T${10 + Math.floor(random() * 12)}:00:00Z`;
     const number = Math.round(random() * 1000) / 100;
@@ -116,13 +84,13 @@ function startWriter(seed: number): { stop(): Promise<number> } {
         startedAt: at,
         finishedAt: at,
         result: {
-          detectedLanguage: pick(["en", "de"]),
+          detectedLanguage: pick(random, ["en", "de"]),
           overallScore: number,
           judgeScore: number,
           semanticEntropy: number / 10,
           complexityScore: 1,
         },
-        metrics: [{ key: pick(["latency", "tokens"]), valueNum: number }],
+        metrics: [{ key: pick(random, ["latency", "tokens"]), valueNum: number }],
       };
       await client.query(
         "select app.analysis_import(app.organization_by_slug($1), $2)",
@@ -132,7 +100,7 @@ function startWriter(seed: number): { stop(): Promise<number> } {
       await client.query(
         `insert into ops.feature_event (organization_id, feature_key, occurred_at, event_count)
          values (app.organization_by_slug($1), $2, $3, 1 + floor($4::float8)::int)`,
-        [organization, pick(["x", "y"]), at, number],
+        [organization, pick(random, ["x", "y"]), at, number],
       );
     } else if (dice < 0.7) {
       await client.query(
@@ -151,7 +119,7 @@ function startWriter(seed: number): { stop(): Promise<number> } {
     } else {
       await client.query(
         "select graphile_worker.add_job($1)",
-        [pick(["refresh_marts", "seal_audit"])],
+        [pick(random, ["refresh_marts", "seal_audit"])],
       );
     }
     done++;
