@@ -14,18 +14,21 @@ test("a database that was just migrated has none", async () => {
   expect(await withClient(database.adminUrl, findChanges)).toEqual([]);
 });
 
-test.each(breachesBy(role, database.name))("names %s, with what to do", async (_, breach, object) => {
-  await withClient(database.adminUrl, async (client) => {
-    await client.query("begin");
-    await client.query(breach);
-    const findings = await findChanges(client);
-    await client.query("rollback");
-    expect(findings.map((finding) => finding.object)).toContainEqual(
-      expect.stringMatching(new RegExp(`^${RegExp.escape(object)}`)),
-    );
-    expect(findings.filter(({ cure }) => !cure)).toEqual([]);
-  });
-});
+test.each(breachesBy(role, database.name))(
+  "names %s, with what to do",
+  async (_, breach, object) => {
+    await withClient(database.adminUrl, async (client) => {
+      await client.query("begin");
+      await client.query(breach);
+      const findings = await findChanges(client);
+      await client.query("rollback");
+      expect(findings.map((finding) => finding.object)).toContainEqual(
+        expect.stringMatching(new RegExp(`^${RegExp.escape(object)}`)),
+      );
+      expect(findings.filter(({ cure }) => !cure)).toEqual([]);
+    });
+  },
+);
 
 test("a restore into another server, and more months, are no change", async () => {
   await withClient(database.adminUrl, async (client) => {

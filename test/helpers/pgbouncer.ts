@@ -25,9 +25,10 @@ export interface Pgbouncer {
  * Starts one in front of a server.
  *
  * @param target a login's connection string
+ * @param poolSize how many connections it has with the server
  * @throws {Error} if it is not installed
  */
-export async function startPgbouncer(target: string): Promise<Pgbouncer> {
+export async function startPgbouncer(target: string, poolSize = 3): Promise<Pgbouncer> {
   if (pgbouncer === null) throw new Error("PgBouncer is not installed");
   const program = pgbouncer;
   const folder = await mkdtemp(join(tmpdir(), `curestry-temporary-${process.pid}-`));
@@ -46,7 +47,8 @@ unix_socket_dir =
 auth_type = plain
 auth_file = ${join(folder, "users")}
 pool_mode = transaction
-default_pool_size = 3
+default_pool_size = ${poolSize}
+server_login_retry = 1
 `,
   );
   const account = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
