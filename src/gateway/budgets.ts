@@ -26,6 +26,10 @@ export interface Balance {
 export interface Budgets {
   /** Charges an operation, to all of its budgets or to none. Answers the one with the least left. */
   charge(payer: Payer, cost: number, records: boolean): Promise<Balance>;
+  /** Charges the key for an attempt that was refused, whether it can pay or not. */
+  owe(payer: Payer, cost: number): void;
+  /** How long the key has to wait because of what it owes; 0 if it owes nothing. */
+  debtSeconds(payer: Payer): number;
   /** Tells the other gateways what was charged here, and ends. */
   stop(): Promise<void>;
 }
@@ -174,20 +178,22 @@ export function makeBudgets(
     await pause(maxWaitMs, waiting.signal);
   }
 
+  function find(name: string, limit: number): { name: string; bucket: Bucket; limit: number } {
+    const digest = createHash("sha256").update(name).digest("base64url");
+    return { name: digest, bucket: open(digest, limit), limit };
+  }
+
   return {
     async charge({ key, organization }, cost, records) {
       const kind = records ? "recording" : "other";
       const charged = [
-        [`${kind} key ${key}`, records ? limits.recording : limits.key] as const,
-        [
+        find(`${kind} key ${key}`, records ? limits.recording : limits.key),
+        find(
           `${kind} organization ${organization}`,
           records ? limits.recording : limits.organization,
-        ] as const,
-      ].map(([name, limit]) => {
-        const digest = createHash("sha256").update(name).digest("base64url");
+        ),
         // What costs more than there can be is paid with all that there can be
-        return { name: digest, bucket: open(digest, limit), limit, cost: Math.min(cost, limit) };
-      });
+      ].map((found) => ({ ...found, cost: Math.min(cost, found.limit) }));
       // In seconds, at least: others may have charged more than is known here
       const wait = () =>
         Math.max(
@@ -226,6 +232,20 @@ export function makeBudgets(
         resetSeconds: Math.ceil((limit - level) * windowMs / limit / 1000),
         retrySeconds,
       };
+    },
+
+    owe({ key }, cost) {
+      const { name, bucket, limit } = find(`other key ${key}`, limits.key);
+      const owed = Math.min(cost, bucket.level + limit);
+      bucket.level -= owed;
+      bucket.untold += owed;
+      changed.add(name);
+      if (beside !== null && !isStopped) exchangeSoon();
+    },
+
+    debtSeconds({ key }) {
+      const { bucket, limit } = find(`other key ${key}`, limits.key);
+      return bucket.level >= 0 ? 0 : Math.ceil(-bucket.level * windowMs / limit / 1000);
     },
 
     async stop() {

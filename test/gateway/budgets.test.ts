@@ -41,6 +41,22 @@ describe("budgets", () => {
   });
 });
 
+test("what was refused is owed, at most a whole budget, and comes back like the rest", async () => {
+  let ms = 0;
+  const { charge, owe, debtSeconds } = makeBudgets(limits, null, log, { now: () => ms });
+  const a = { key: "a", organization: "acme" };
+  owe(a, 500);
+  expect(debtSeconds(a)).toBe(0);
+  expect((await charge(a, 200, false)).retrySeconds).not.toBeNull();
+  owe(a, 200);
+  expect(debtSeconds(a)).toBe(10);
+  owe(a, 1_000_000);
+  expect(debtSeconds(a)).toBe(60);
+  expect(debtSeconds({ ...a, key: "b" })).toBe(0);
+  ms += 60_000;
+  expect(debtSeconds(a)).toBe(0);
+});
+
 describe("several gateways", () => {
   const database = withTestDatabase();
   const beside: BesideQueries = {
@@ -159,6 +175,34 @@ describe("over HTTP", () => {
     }
     expect(answers.every(({ status }) => status === 200 || status === 429)).toBe(true);
     expect((await graphql(gateway.url, { query, key: other })).status).toBe(200);
+  });
+
+  test("who sends what is refused is not listened to for a while, and others are", async () => {
+    const organization = await makeOrganization(database);
+    const [bomber, colleague] = await Promise.all([
+      makeKey(database, organization, ["prompts:read"]),
+      makeKey(database, organization, ["prompts:read"]),
+    ]);
+    const bomb = `{ ${"a".repeat(2_000)} }`;
+    expect((await graphql(gateway.url, { query: bomb, key: bomber })).status).toBe(400);
+    await eventually(async () => {
+      const { status } = await graphql(gateway.url, { query: bomb, key: bomber });
+      expect(status).toBe(429);
+    });
+    const { status, headers, errors } = await graphql(gateway.url, { query, key: bomber });
+    expect([status, errors?.[0]?.extensions?.code]).toEqual([429, "LIMIT"]);
+    expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await graphql(gateway.url, { query, key: colleague })).status).toBe(200);
+  });
+
+  test("a large body is looked at when the credential holds", async () => {
+    const large = { query, variables: { x: "x".repeat(100_000) } };
+    const answers = await Promise.all([
+      graphql(gateway.url, { ...large, key: other }),
+      graphql(gateway.url, large),
+      graphql(gateway.url, { ...large, key: `cur_${"0".repeat(32)}_${"0".repeat(72)}` }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 413, 401]);
   });
 
   test("another gateway knows what was spent here", async () => {

@@ -1,15 +1,16 @@
 import type { CostlyOperations } from "../costly/costly_operations.ts";
 import type { CostlyOperation } from "../costly/messages.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
-import type { Caller } from "../database/adaptor.ts";
+import type { Caller, RequestDatabase } from "../database/adaptor.ts";
 import { workOf } from "../database/work_of.ts";
 import { inputLimitOf } from "../graphql/check_operation.ts";
+import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import type { GraphqlAnswer } from "../graphql/graphql_server.ts";
 import { nextTurn } from "../turns.ts";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayContext } from "./context.ts";
-import { makeCharge } from "./charge.ts";
-import { BodyError, readBody } from "./read_body.ts";
+import { type Charge, makeCharge, OwingError } from "./charge.ts";
+import { BodyError, parseBody, smallBodyBytes } from "./parse_body.ts";
 import { readOrganization } from "./read_organization.ts";
 import { refuse, refuseError } from "./refuse.ts";
 
@@ -22,15 +23,25 @@ const charactersOfATurn = 1_000;
  */
 export async function runOperation(c: GatewayContext, parts: AppParts): Promise<Response> {
   const requestId = c.get("requestId");
-  let database;
+  let database: RequestDatabase | null = null;
+  let charge: Charge | null = null;
+  let bytes = 0;
+  let body: GraphqlBody | null = null;
   try {
     const credential = await parts.readCredential(c.req.header("authorization") ?? null);
     c.set("credential", nameCredential(credential));
-    const body = await readBody(
-      c.req.raw,
-      (query) => inputLimitOf(query, parts.operationLimits),
-    );
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
+    const content = await c.req.raw.arrayBuffer();
+    bytes = content.byteLength;
+    const isSmall = bytes <= smallBodyBytes;
+    if (!isSmall && role === "curestry_anonymous") throw tooLargeWithoutCredentials();
+    const parse = () =>
+      parseBody(
+        content,
+        c.req.header("content-type"),
+        (query) => inputLimitOf(query, parts.operationLimits),
+      );
+    if (isSmall) body = parse();
     const server = await parts.serverOf(role);
     const caller: Caller = {
       role,
@@ -39,15 +50,20 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
       organization: readOrganization(c),
       requestId,
     };
-    const work = workOf(body.query);
+    const work = body === null ? "large" : workOf(body.query);
     database = parts.adaptor.openRequest(caller, work);
     const organization = role === "curestry_member" ? await database.verify() : null;
     const key = caller.keyHash ?? caller.jwtId;
     const payer = key === null || organization === null ? null : { key, organization };
-    const { pay, finish } = makeCharge(parts.budgets, payer);
+    charge = makeCharge(parts.budgets, payer);
+    charge.throwIfOwing();
     if (credential.kind === "key") parts.noteKeyUse(credential.hash);
+    if (body === null) {
+      await nextTurn();
+      body = parse();
+    }
     const { costly } = parts;
-    const options = { pay, mayGoElsewhere: costly !== null };
+    const options = { pay: charge.pay, mayGoElsewhere: costly !== null };
     if (body.query.length > charactersOfATurn) await nextTurn();
     const here = await server.handle(c.req.raw, body, database, requestId, options);
     const { response, codes, used } = costly !== null && here === "elsewhere"
@@ -60,14 +76,32 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
       })
       : here as GraphqlAnswer;
     if (role === "curestry_member") parts.apiUsage.note(caller, used);
-    if (codes.length > 0) c.set("codes", codes);
-    return finish(response);
+    if (codes.length > 0) {
+      c.set("codes", codes);
+      charge.owe(bytes, body.query.length);
+    }
+    return charge.finish(response);
   } catch (error) {
-    if (error instanceof BodyError) return refuse(c, error.status, error.code, error.message);
+    if (error instanceof BodyError) {
+      charge?.owe(bytes, body?.query.length ?? 0);
+      return refuse(c, error.status, error.code, error.message);
+    }
+    if (error instanceof OwingError) {
+      c.header("retry-after", String(error.retrySeconds));
+      return refuse(c, 429, error.code, error.message);
+    }
     return await refuseError(c, parts.errors, error);
   } finally {
     database?.finish();
   }
+}
+
+function tooLargeWithoutCredentials(): BodyError {
+  return new BodyError(
+    413,
+    "LIMIT",
+    `Without credentials a request may have ${smallBodyBytes} bytes`,
+  );
 }
 
 async function runCostly(

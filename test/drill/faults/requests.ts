@@ -59,7 +59,7 @@ export const requestFaults: readonly Fault[] = [
   {
     name: "request-bombs",
     done: `${atOnce} requests at once that cost too much, or are too wide`,
-    promise: `each is refused with 400 LIMIT, or 503 on a busy machine; ${NEIGHBOR_PROMISE}`,
+    promise: `each is refused with 400 or 429 LIMIT, or 503 on a busy machine; ${NEIGHBOR_PROMISE}`,
     weight: 12,
     async run({ gateways, clients, attacked, ask }, { random }) {
       const gateway = pick(random, gateways);
@@ -74,8 +74,7 @@ export const requestFaults: readonly Fault[] = [
       });
       return {
         text: `${describeOutcomes(outcomes)}; ${describeNeighbor(saw)}`,
-        kept: isUndisturbed(saw) && outcomes.has("400 LIMIT") &&
-          isOnly(/^(400 LIMIT|503 UNAVAILABLE)$/, outcomes),
+        kept: isUndisturbed(saw) && isOnly(/^((400|429) LIMIT|503 UNAVAILABLE)$/, outcomes),
         times: neighborTimes(saw),
       };
     },

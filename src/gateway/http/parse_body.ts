@@ -3,10 +3,9 @@ import { GatewayError } from "../gateway_error.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import { limits } from "../graphql/limits.ts";
 import { isRecord } from "../is_record.ts";
-import { nextTurn } from "../turns.ts";
 
-/** To parse a longer body takes milliseconds. */
-const bytesOfATurn = 64 * 1024;
+/** To parse a longer body takes milliseconds: only for those whose credential holds, one after the other. */
+export const smallBodyBytes = 64 * 1024;
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
@@ -16,24 +15,24 @@ export class BodyError extends GatewayError {
 }
 
 /**
- * Reads the body of a GraphQL request and checks its outer form.
+ * Parses the body of a GraphQL request and checks its outer form.
  *
+ * @param contentType the header
  * @param maxValues in the variables, see `inputLimitOf`: looked at here already, where it costs least
  * @throws BodyError
  */
-export async function readBody(
-  request: Request,
+export function parseBody(
+  bytes: ArrayBuffer,
+  contentType: string | undefined,
   maxValues: (query: string) => number,
-): Promise<GraphqlBody> {
-  const mediaType = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+): GraphqlBody {
+  const mediaType = contentType?.split(";")[0]?.trim().toLowerCase();
   if (mediaType === undefined || mediaType === "") {
     throw new BodyError(400, "INVALID", "Send the header Content-Type: application/json");
   }
   if (mediaType !== "application/json") {
     throw new BodyError(415, "INVALID", "Send the operation as application/json");
   }
-  const bytes = await request.arrayBuffer();
-  if (bytes.byteLength > bytesOfATurn) await nextTurn();
   const body = parseJson(bytes);
   if (Array.isArray(body)) {
     throw new BodyError(400, "LIMIT", "Send one operation per request, not a list of them");
