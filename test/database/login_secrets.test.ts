@@ -49,9 +49,15 @@ function adminUrl(): string {
   return loginUrl(databaseUrl(server.url, "curestry"), "dba", administratorsPassword);
 }
 
-/** Of an installation with the data directory of that name. */
+/** Of an installation with the data directory of that name, which has time on a busy machine. */
 function env(name: string): Record<string, string> {
-  return { DATABASE_URL: adminUrl(), CURESTRY_DATA_DIR: join(folder, name), PORT: "0" };
+  return {
+    DATABASE_URL: adminUrl(),
+    CURESTRY_DATA_DIR: join(folder, name),
+    PORT: "0",
+    CURESTRY_POOL_WAIT: "1min",
+    CURESTRY_STATEMENT_TIMEOUT: "1min",
+  };
 }
 
 async function migrate(env: Record<string, string>): Promise<void> {
