@@ -1,0 +1,138 @@
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import type pg from "pg";
+import { repositoryRoot } from "../../src/shared/settings.ts";
+
+/** Chooses test files for a mutant of an object, those that are most likely to notice it first. */
+export type ChooseTests = (object: string) => string[];
+
+/**
+ * Test files that compare text, try tools, or never see the broken template: what they notice is no
+ * behaviour.
+ */
+const NO_BEHAVIOUR = [
+  /^test\/[^/]+$/,
+  /^test\/(database|helpers|linters|mutations|start)\//,
+  /^test\/schema\/(?!isolation)/,
+  /^test\/rights\/(catalogue|document)/,
+  /^test\/report\/changelog/,
+  /^test\/cli\/(doctor|usage)/,
+  /^test\/gateway\/(schema_names|sockets|start_and_stop|bad_database|metrics)/,
+  /^test\/worker\/(lost_connections|crashes_lose_nothing)/,
+];
+
+/** How long the files of a folder take, beside one that only sends SQL and GraphQL. */
+const COST: Record<string, number> = {
+  attacks: 2,
+  cli: 3,
+  gateway: 2,
+  rights: 3,
+  walkthrough: 6,
+  worker: 4,
+};
+
+/** Which roles see and do what: every table and function of the API is in it. */
+const RIGHTS = ["test/rights/sql.test.ts", "test/schema/isolation.test.ts"].concat(
+  ["test/rights/graphql_write.test.ts", "test/rights/graphql_read.test.ts"],
+);
+
+/** The test files that show behaviour. */
+export function listBehaviourTests(): string[] {
+  return globSync("test/**/*.test.ts", { cwd: repositoryRoot })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => !NO_BEHAVIOUR.some((pattern) => pattern.test(file)))
+    .toSorted();
+}
+
+/** Reads what uses what: functions, views, policies and triggers, commands, and tests. */
+export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
+  const users = await readUsers(client);
+  const commands = readCommands();
+  const tests = listBehaviourTests().map((file) => ({ file, text: readText(file) }));
+  return (object) => {
+    const scores = tests.map(({ file, text }) => {
+      let score = RIGHTS.includes(file) ? 0.1 : 0;
+      for (const [user, distance] of reach(users, object)) {
+        const matches = [...text.matchAll(mentions(user, commands))].length;
+        score += Math.min(matches, 5) / 3 ** distance;
+      }
+      return { file, score: score / (COST[file.split("/")[1] ?? ""] ?? 1) };
+    });
+    return scores.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score)
+      .map(({ file }) => file);
+  };
+}
+
+function readText(file: string): string {
+  return readFileSync(join(repositoryRoot, file), "utf8");
+}
+
+/** Everything that comes to an object, and over how many others. */
+function reach(users: Map<string, Set<string>>, object: string): Map<string, number> {
+  const distances = new Map([[object, 0]]);
+  for (const [one, distance] of distances) {
+    if (distance === 3) break;
+    for (const user of users.get(one) ?? []) {
+      if (!distances.has(user)) distances.set(user, distance + 1);
+    }
+  }
+  return distances;
+}
+
+/** How a test may name an object: in SQL, in GraphQL, or by a command that calls it. */
+function mentions(object: string, commands: Map<string, string[]>): RegExp {
+  const [schema = "", name = ""] = object.split(".");
+  const ways = [`\\b${schema}\\.${name}\\b`, ...commands.get(object) ?? []];
+  if (schema !== "app") {
+    const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const type = camel.replace(/s$/, "").replace(/^./, (letter) => letter.toUpperCase());
+    ways.push(`\\b${camel}s?\\b`, `\\b(create|update|delete)${type}\\b`);
+  }
+  return new RegExp(ways.join("|"), "g");
+}
+
+/** The arguments of commands, as tests write them, by the functions that they call. */
+function readCommands(): Map<string, string[]> {
+  const commands = new Map<string, string[]>();
+  for (
+    const file of globSync("{src/cli,src/maintenance,worker/tasks}/**/*.ts", {
+      cwd: repositoryRoot,
+    })
+  ) {
+    const [, noun, verb] = /^src[\\/]cli[\\/](\w+)[\\/](\w+)\.ts$/.exec(file) ?? [];
+    const way = noun === undefined || verb === undefined
+      ? `\\b${basename(file, ".ts")}\\b`
+      : `"${noun.replaceAll("_", "-")}",\\s*"${verb.replaceAll("_", "-")}"`;
+    for (const [name] of readText(file).matchAll(/\b(app|core|ops|mart)\.\w+\b/g)) {
+      commands.set(name, [...commands.get(name) ?? [], way]);
+    }
+  }
+  return commands;
+}
+
+async function readUsers(client: pg.Client): Promise<Map<string, Set<string>>> {
+  const { rows } = await client.query<{ object: string; text: string }>(
+    `select pronamespace::regnamespace || '.' || proname as object,
+            coalesce(pg_get_function_sqlbody(oid), prosrc) as text
+       from pg_proc where pronamespace = any (array['app', 'core', 'ops', 'mart']::regnamespace[])
+     union all
+     select oid::regclass::text, pg_get_viewdef(oid)
+       from pg_class where relnamespace = 'report'::regnamespace and relkind = 'v'
+     union all
+     select polrelid::regclass::text,
+            concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+       from pg_policy
+     union all
+     select tgrelid::regclass::text, pg_get_triggerdef(oid)
+       from pg_trigger where not tgisinternal and tgparentid = 0`,
+  );
+  const users = new Map<string, Set<string>>();
+  for (const { object, text } of rows) {
+    for (const [name] of text.matchAll(/\b(app|core|ops|mart)\.\w+\b/g)) {
+      if (name === object) continue;
+      const known = users.get(name) ?? new Set();
+      users.set(name, known.add(object));
+    }
+  }
+  return users;
+}

@@ -1,0 +1,10 @@
+/** One broken rule. */
+export interface Mutant {
+  /** What is broken, and how: the key of results and of `accepted.json`. */
+  name: string;
+  kind: "policy" | "trigger" | "constraint" | "function" | "view";
+  /** Breaks the rule in a migrated database, as an administrator. */
+  statement: string;
+  /** The table, view or function whose rule it is, with its schema. */
+  object: string;
+}
