@@ -2,9 +2,10 @@ import { globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type pg from "pg";
 import { repositoryRoot } from "../../src/shared/settings.ts";
+import type { Mutant } from "./mutant.ts";
 
-/** Chooses test files for a mutant of an object, those that are most likely to notice it first. */
-export type ChooseTests = (object: string) => string[];
+/** Chooses test files for a mutant, those that are most likely to notice it first. */
+export type ChooseTests = (mutant: Mutant) => string[];
 
 /**
  * Test files that compare text, try tools, or never see the broken template: what they notice is no
@@ -13,7 +14,7 @@ export type ChooseTests = (object: string) => string[];
 const NO_BEHAVIOUR = [
   /^test\/[^/]+$/,
   /^test\/(database|helpers|linters|mutations|start)\//,
-  /^test\/schema\/(?!isolation)/,
+  /^test\/schema\/(?!isolation|values)/,
   /^test\/rights\/(catalogue|document)/,
   /^test\/report\/changelog/,
   /^test\/cli\/(doctor|usage)/,
@@ -49,9 +50,11 @@ export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
   const users = await readUsers(client);
   const commands = readCommands();
   const tests = listBehaviourTests().map((file) => ({ file, text: readText(file) }));
-  return (object) => {
+  return ({ object, kind, name }) => {
+    const constraint = kind === "constraint" ? name.split(" ")[1] ?? "" : "";
     const scores = tests.map(({ file, text }) => {
       let score = RIGHTS.includes(file) ? 0.1 : 0;
+      if (constraint !== "" && text.includes(constraint)) score += 20;
       for (const [user, distance] of reach(users, object)) {
         const matches = [...text.matchAll(mentions(user, commands))].length;
         score += Math.min(matches, 5) / 3 ** distance;

@@ -126,8 +126,8 @@ function makeTryMutant(
     return failure === null;
   }
 
-  function chooseFiles({ name, object }: Mutant): string[] {
-    const likely = new Set([...killers.get(ruleOf(name)) ?? [], ...choose(object)]);
+  function chooseFiles(mutant: Mutant): string[] {
+    const likely = new Set([...killers.get(ruleOf(mutant.name)) ?? [], ...choose(mutant)]);
     const files = limit === Infinity ? [...new Set([...likely, ...behaviour])] : [...likely];
     return files.filter((file) => behaviour.includes(file) && !unfit.has(file)).slice(0, limit);
   }
