@@ -113,7 +113,7 @@ function makeTryMutant(
   const behaviour = listBehaviourTests();
   const killers = new Map<string, string[]>();
   function noteKiller(name: string, file: string): void {
-    killers.set(ruleOf(name), [file, ...killers.get(ruleOf(name)) ?? []]);
+    for (const key of kinOf(name)) killers.set(key, [file, ...killers.get(key) ?? []]);
   }
   for (const { name, file } of known.values()) if (file !== undefined) noteKiller(name, file);
 
@@ -127,7 +127,8 @@ function makeTryMutant(
   }
 
   function chooseFiles(mutant: Mutant): string[] {
-    const likely = new Set([...killers.get(ruleOf(mutant.name)) ?? [], ...choose(mutant)]);
+    const proven = kinOf(mutant.name).flatMap((key) => killers.get(key)?.slice(0, 2) ?? []);
+    const likely = new Set([...proven, ...choose(mutant)]);
     const files = limit === Infinity ? [...new Set([...likely, ...behaviour])] : [...likely];
     return files.filter((file) => behaviour.includes(file) && !unfit.has(file)).slice(0, limit);
   }
@@ -153,9 +154,13 @@ function makeTryMutant(
   };
 }
 
-/** Mutants with the same beginning are of one rule: "function app.f", "policy p on core.t". */
-function ruleOf(name: string): string {
-  return name.split(": ")[0] ?? name;
+/**
+ * What a mutant has in common with others that the same tests notice: the rule ("function app.f"), or
+ * its name on other tables ("trigger _900_audit_insert").
+ */
+function kinOf(name: string): string[] {
+  const [rule = name] = name.split(": ");
+  return [...new Set([rule, rule.split(" ").slice(0, 2).join(" ")])];
 }
 
 function isUnnoticed({ name, outcome }: Result): boolean {
