@@ -17,7 +17,7 @@ select 'trigger', tgrelid::regclass::text,
        lateral (values ('dropped', ''),
                        ('without when', regexp_replace(pg_get_triggerdef(t.oid), ' WHEN \(.*\) EXECUTE ', ' EXECUTE '))) b (how, again)
  where c.relnamespace = any (array['app', 'core', 'ops', 'mart']::regnamespace[])
-   and not t.tgisinternal and t.tgparentid = 0 and (b.again = '' or t.tgqual is not null)
+   and not t.tgisinternal and not c.relispartition and (b.again = '' or t.tgqual is not null)
 union all
 select 'constraint', conrelid::regclass::text,
        format('constraint %s on %s: dropped', conname, conrelid::regclass),

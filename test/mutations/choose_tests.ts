@@ -14,7 +14,7 @@ export type ChooseTests = (mutant: Mutant) => string[];
 const NO_BEHAVIOUR = [
   /^test\/[^/]+$/,
   /^test\/(database|helpers|linters|mutations|start)\//,
-  /^test\/schema\/(?!isolation|values)/,
+  /^test\/schema\/(?!isolation|updated_at|values)/,
   /^test\/rights\/(catalogue|document)/,
   /^test\/report\/changelog/,
   /^test\/cli\/(doctor|usage)/,
@@ -51,10 +51,11 @@ export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
   const commands = readCommands();
   const tests = listBehaviourTests().map((file) => ({ file, text: readText(file) }));
   return ({ object, kind, name }) => {
-    const constraint = kind === "constraint" ? name.split(" ")[1] ?? "" : "";
+    // A test that names it is about it
+    const part = kind === "constraint" || kind === "trigger" ? name.split(" ")[1] ?? "" : "";
     const scores = tests.map(({ file, text }) => {
       let score = RIGHTS.includes(file) ? 0.1 : 0;
-      if (constraint !== "" && text.includes(constraint)) score += 20;
+      if (part !== "" && text.includes(part)) score += 20;
       for (const [user, distance] of reach(users, object)) {
         const matches = [...text.matchAll(mentions(user, commands))].length;
         score += Math.min(matches, 5) / 3 ** distance;

@@ -3,7 +3,10 @@ import { withClient } from "../../src/database/open_client.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { goodRows, LATE, type Values } from "../schema/good_rows.ts";
 
-/** No audited table loses a kind of change: insert, update, delete or truncate, of whoever has SQL. */
+/**
+ * No audited table loses a kind of change, of whoever has SQL: each has the triggers _900_audit_insert,
+ * _900_audit_update, _900_audit_delete and _900_audit_truncate, and they write to the log.
+ */
 
 const database = withTestDatabase();
 
