@@ -136,6 +136,15 @@ describe("an invitation", () => {
       .toBe("NOT_FOUND");
   });
 
+  test("is no less good because somebody else is invited", async () => {
+    const invite = async (email: string) =>
+      (await act<{ code: string }>(people.owner, INVITE, { email, role: "viewer" })).result?.code;
+    const code = await invite("first@x.example");
+    await invite("second@x.example");
+    const { result } = await act(await signIn(database, "first@x.example"), ACCEPT, { code }, null);
+    expect(result).toMatchObject({ role: "viewer", status: "active" });
+  });
+
   test("that was taken back cannot be accepted", async () => {
     const { result } = await act<{ code: string; userId: number }>(people.owner, INVITE, {
       email: "back@x.example",
