@@ -122,6 +122,20 @@ test("says in words and in columns who changed what, newest first, and what it w
   expect(await asOf(id, at(1), as(), "core.prompts")).toMatchObject({ language: "de" });
 });
 
+test("of a secret, the sentence tells that it changed, and no value", async () => {
+  const [credential] = await database.query<{ id: string }>(
+    `insert into ops.provider_credential (organization_id, provider, credential_ref)
+     values ($1, 'mistral', 'vault:one') returning id`,
+    [organization.id],
+  );
+  await database.query(
+    "update ops.provider_credential set credential_ref = 'vault:two' where id = $1",
+    [credential?.id],
+  );
+  const [change] = await history(credential?.id ?? "", as(), "ProviderCredential");
+  expect(change?.sentence).toMatch(/ changed credential_ref$/);
+});
+
 test("of a person, only who may read members learns more than the number", async () => {
   const [made] = await database.query<{ id: string }>(
     `select entity_id as id from ops.audit_log

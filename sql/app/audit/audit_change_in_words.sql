@@ -2,7 +2,8 @@ create or replace function app.audit_change_in_words(column_name text, before js
 language sql stable set search_path = '' as $$
   select column_name
          || case
-              when before is null and after is null then '' -- a secret, or erased
+              -- a secret, or erased; without its name, an argument would be the column of v
+              when audit_change_in_words.before is null and audit_change_in_words.after is null then ''
               when jsonb_typeof(v.before) in ('object', 'array') or jsonb_typeof(v.after) in ('object', 'array')
                 or greatest(char_length(v.before #>> '{}'), char_length(v.after #>> '{}')) > 60 then ''
               when v.before = 'null' then ' to ' || v.after::text
