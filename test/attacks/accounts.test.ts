@@ -255,6 +255,17 @@ describe("addresses and names", () => {
   });
 });
 
+async function makeInvitation(): Promise<string> {
+  const [invitation] = await database.query<{ id: string }>(
+    `insert into ops.invitation (organization_id, organization_user_id, code_hash, expires_at)
+     select organization_id, id, repeat('0', 64), now() + interval '1 day'
+       from ops.organization_user where organization_id = $1 limit 1 returning id`,
+    [organization.id],
+  );
+  return invitation?.id ?? "";
+}
+
+// By the triggers _200_finite
 test("infinity is no time", async () => {
   expect(
     await act(
@@ -262,6 +273,11 @@ test("infinity is no time", async () => {
       'createApiKey(input: { name: "k", scopes: ["prompts:read"], expiresAt: "infinity" }) { result { id } }',
     ),
   ).toMatchObject({ code: "INVALID" });
+  await expect(
+    database.query("update ops.invitation set expires_at = 'infinity' where id = $1", [
+      await makeInvitation(),
+    ]),
+  ).rejects.toThrow("infinity is none");
   const insert =
     "insert into ops.feature_event (organization_id, feature_key, occurred_at) values ($1, 'f', $2)";
   await database.query(insert, [organization.id, "2026-01-01"]);

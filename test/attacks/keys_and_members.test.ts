@@ -122,6 +122,24 @@ describe("T23: keys that outgrow their maker", () => {
     expect(await permissionsOf({ key: child?.key ?? "" }) ?? []).toEqual([]);
   });
 
+  test("a key made with a key lasts as long as that one, and no longer", async () => {
+    const { result: parent } = await create(people.owner ?? {}, ["prompts:read", "keys:write"]);
+    const { result: child } = await create({ key: parent?.key ?? "" }, ["prompts:read"]);
+    async function expire(time: string): Promise<void> {
+      await withClient(database.adminUrl, async (client) => {
+        await client.query("begin; set local session_replication_role = replica");
+        await client.query(`update ops.api_key set expires_at = ${time} where id = $1`, [
+          parent?.id,
+        ]);
+        await client.query("commit");
+      });
+    }
+    await expire("now() + interval '1 day'");
+    expect(await permissionsOf({ key: child?.key ?? "" })).toEqual(["prompts:read"]);
+    await expire("now() - interval '1 second'");
+    expect(await permissionsOf({ key: child?.key ?? "" }) ?? []).toEqual([]);
+  });
+
   test("a key cannot be changed: not its scopes, its maker, its secret, its expiry, nor that it is revoked", async () => {
     const { result } = await create(people.owner ?? {}, ["keys:write", "prompts:read"]);
     await revoke(people.owner ?? {}, result?.id);

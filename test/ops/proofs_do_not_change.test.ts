@@ -5,7 +5,10 @@ import { withTestDatabase } from "../helpers/database.ts";
 import { makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { goodRows } from "../schema/good_rows.ts";
 
-/** What proves something later is not changed, by a superuser either; an erasure only takes away. */
+/**
+ * What proves something later is not changed, by a superuser either (the triggers _200_append_only);
+ * an erasure only takes away (_200_erase).
+ */
 
 const database = withTestDatabase();
 let organization: TestOrganization;
