@@ -46,6 +46,7 @@ test("comparisons are turned at their bounds, and permissions are not asked for"
   expect(breakConditions("return a <= 1")).toEqual([
     { what: "<= in return a <= 1 → <", text: "return a < 1" },
   ]);
+  expect(broken("return a.b > now()")).toEqual([]);
   expect(broken("v := app.require('a:b')")).toEqual(["app.require('a:b') → app.organization_id()"]);
   expect(broken("perform app.refuse('CU004', 'No'); perform a <@ b, c <> d;"))
     .toEqual(["perform a <@ b, c <> d → null"]);

@@ -203,6 +203,8 @@ function turnComparison(tokens: Token[], at: number, sql: string): Edit[] {
   const token = tokens[at];
   const turned = token?.kind === "operator" ? TURNED.get(token.text) : undefined;
   if (token === undefined || turned === undefined) return [];
+  // Nobody notices a microsecond
+  if (tokens.slice(at - 3, at + 2).some(({ text }) => text === "now")) return [];
   const around = sql.slice(
     tokens[Math.max(0, at - 5)]?.start ?? 0,
     tokens[Math.min(tokens.length - 1, at + 5)]?.end,
