@@ -273,6 +273,8 @@ test("infinity is no time", async () => {
       'createApiKey(input: { name: "k", scopes: ["prompts:read"], expiresAt: "infinity" }) { result { id } }',
     ),
   ).toMatchObject({ code: "INVALID" });
+  // A key that was made has an expiry that cannot be answered: the same code
+  expect(await database.query("select from ops.api_key where expires_at = 'infinity'")).toEqual([]);
   await expect(
     database.query("update ops.invitation set expires_at = 'infinity' where id = $1", [
       await makeInvitation(),

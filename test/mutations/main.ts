@@ -127,8 +127,10 @@ function makeTryMutant(
   }
 
   function chooseFiles(mutant: Mutant): string[] {
-    const proven = kinOf(mutant.name).flatMap((key) => killers.get(key)?.slice(0, 2) ?? []);
-    const likely = new Set([...proven, ...choose(mutant)]);
+    const [ofRule = [], ofName = []] = kinOf(mutant.name)
+      .map((key) => killers.get(key)?.slice(0, 2) ?? []);
+    const chosen = choose(mutant);
+    const likely = new Set([...ofRule, ...chosen.slice(0, 1), ...ofName, ...chosen]);
     const files = limit === Infinity ? [...new Set([...likely, ...behaviour])] : [...likely];
     return files.filter((file) => behaviour.includes(file) && !unfit.has(file)).slice(0, limit);
   }
