@@ -4617,7 +4617,8 @@ CREATE OR REPLACE FUNCTION app.audit_change_in_words(column_name text, before js
 AS $function$
   select column_name
          || case
-              when before is null and after is null then '' -- a secret, or erased
+              -- a secret, or erased; without its name, an argument would be the column of v
+              when audit_change_in_words.before is null and audit_change_in_words.after is null then ''
               when jsonb_typeof(v.before) in ('object', 'array') or jsonb_typeof(v.after) in ('object', 'array')
                 or greatest(char_length(v.before #>> '{}'), char_length(v.after #>> '{}')) > 60 then ''
               when v.before = 'null' then ' to ' || v.after::text

@@ -1,5 +1,5 @@
 --! Previous: sha1:972ea41bc21c3628219a740766468ac808997d08
---! Hash: sha1:a9cd6feaae4d2a5b1499b433230610329ccc4091
+--! Hash: sha1:a515b1dd66f0fc56fcbc0daefd6cd3d83ac7449d
 --! Message: budgets are shared by gateways
 
 -- The open migration: see CONTRIBUTING.md. Data and tables here; definitions by --!include from sql/.
@@ -16,6 +16,26 @@ create unlogged table if not exists app.request_budget (
     constraint pk_request_budget primary key (budget)
 );
 
+--! Included app/audit/audit_change_in_words.sql
+create or replace function app.audit_change_in_words(column_name text, before jsonb, after jsonb) returns text
+language sql stable set search_path = '' as $$
+  select column_name
+         || case
+              -- a secret, or erased; without its name, an argument would be the column of v
+              when audit_change_in_words.before is null and audit_change_in_words.after is null then ''
+              when jsonb_typeof(v.before) in ('object', 'array') or jsonb_typeof(v.after) in ('object', 'array')
+                or greatest(char_length(v.before #>> '{}'), char_length(v.after #>> '{}')) > 60 then ''
+              when v.before = 'null' then ' to ' || v.after::text
+              when v.after = 'null' then ' from ' || v.before::text || ' to nothing'
+              else ' from ' || v.before::text || ' to ' || v.after::text
+            end
+    from (select coalesce(before, 'null') as before, coalesce(after, 'null') as after) v;
+$$;
+revoke execute on function app.audit_change_in_words from public;
+grant execute on function app.audit_change_in_words to curestry_definer;
+comment on function app.audit_change_in_words is
+  'The change of a column for a sentence: its name, and its values where they are short.';
+--! EndIncluded app/audit/audit_change_in_words.sql
 --! Included app/request/request_budget_exchange.sql
 /*
  * A token bucket fills up evenly, a whole budget a minute. The rows are locked in the order of their names, so that
