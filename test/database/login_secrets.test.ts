@@ -85,7 +85,8 @@ const costly = `{ ${
 
 async function ask(url: string, query = easy): Promise<string> {
   const { status, errors } = await graphql(url, { key, query });
-  return [status, ...(errors ?? []).map(({ extensions }) => extensions?.code)].join(" ");
+  const codes = new Set(errors?.map(({ extensions }) => extensions?.code));
+  return [status, ...codes].join(" ");
 }
 
 /** Asks without a pause, four at a time, until it is stopped. */

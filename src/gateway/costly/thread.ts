@@ -47,8 +47,6 @@ function makeLogin(first: string): Login {
 async function start(databaseUrl: string, options: EngineOptions): Promise<void> {
   try {
     waitMs = options.poolWaitMs;
-    // The gateway's thread may keep them for a while, to look for the system's limits
-    for (const name of ["run", "write", "ffi"] as const) await Deno.permissions.revoke({ name });
     engine = await makeEngine(makeLogin(databaseUrl), options, log);
     port.postMessage({ type: "ready" });
   } catch (error) {
