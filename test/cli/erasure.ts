@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
+import { readCheckpoints } from "../../src/maintenance/read_checkpoints.ts";
+import { readSettings } from "../../src/shared/settings.ts";
 import { cliJson } from "../helpers/cli.ts";
 import type { TestDatabase } from "../helpers/database.ts";
 import { sealAll } from "../helpers/seal.ts";
@@ -43,7 +45,7 @@ export function withErasures(database: TestDatabase): Erasures {
   return {
     env,
     erase: (what, whom, code = 0) => cliJson([what, "erase", whom, "--yes"], { env: env() }, code),
-    seal: () => sealAll(database),
+    seal: async () => sealAll(database, await readCheckpoints(readSettings(env()))),
     async problems() {
       const rows = await database.query<{ problem: string }>(
         `select problem from app.audit_verify_chain()
