@@ -7,7 +7,7 @@ import { makeOrganization } from "../helpers/make.ts";
 import { makePerson } from "../helpers/token.ts";
 import { type Refusal, withErasures } from "./erasure.ts";
 
-/** What is under legal hold is not erased. */
+/** What is under legal hold is not erased, nor deleted by its owner (the trigger _200_held). */
 
 const database = withTestDatabase();
 const gateway = withGateway(database);
