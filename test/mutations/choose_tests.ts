@@ -55,9 +55,9 @@ export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
     const part = kind === "constraint" || kind === "trigger" ? name.split(" ")[1] ?? "" : "";
     const scores = tests.map(({ file, text }) => {
       const rank = RIGHTS.indexOf(file);
-      if (kind === "policy" && rank >= 0) return { file, score: 100 - rank };
+      if (kind === "policy" && rank >= 0) return { file, score: 200 - rank };
       let score = rank >= 0 ? 0.1 : 0;
-      if (part !== "" && text.includes(part)) score += 20;
+      if (part !== "" && text.includes(part)) score += 100;
       for (const [user, distance] of reach(users, object)) {
         const matches = [...text.matchAll(mentions(user, commands))].length;
         score += Math.min(matches, 5) / 3 ** distance;
