@@ -7,7 +7,7 @@ import { goodRows } from "../schema/good_rows.ts";
 
 /**
  * What proves something later is not changed, by a superuser either (the triggers _200_append_only);
- * an erasure only takes away (_200_erase).
+ * an erasure only takes away (_200_erase, app.erasure_only_removes).
  */
 
 const database = withTestDatabase();
