@@ -39,7 +39,6 @@ export interface Engine {
   storage: StorageFailures;
   /** The API as a role sees it; may build it, and throw when that fails. */
   serverOf(role: RequestRole): Promise<GraphqlServer>;
-  preparedStatements: boolean;
 }
 
 /** The database sends more than the answer has: it nests texts in texts. */
@@ -49,12 +48,14 @@ const resultBytesFactor = 2;
  * Makes an engine, with the members' API built.
  *
  * @param databaseUrl connection string of the gateway's own login, or this login with all its passwords
+ * @param onConnected called when the database answers, before the API is built
  * @throws when the database cannot be reached in time, or is not migrated
  */
 export async function makeEngine(
   databaseUrl: string | Login,
   options: EngineOptions,
   log: Logger,
+  onConnected: (preparedStatements: boolean) => void = () => {},
 ): Promise<Engine> {
   const { applicationName, poolSize: size, poolWaitMs: waitMs, statementTimeoutMs } = options;
   const { operationLimits } = options;
@@ -63,6 +64,7 @@ export async function makeEngine(
     await connectFirst(requests.pool, options.connectWaitMs, log);
     const prepare = options.preparedStatements ?? !(await isPooled(requests.pool));
     if (!prepare) log.info("Statements are not prepared: the database is behind a pooler");
+    onConnected(prepare);
     const fair = makeFairPool(requests.pool, { size, waitMs, maxWaiting: 20 * size });
     const beside = makeBesideQueries(fair);
     const maxResultBytes = resultBytesFactor * operationLimits.answerBytes;
@@ -76,16 +78,7 @@ export async function makeEngine(
     const errors = makeErrorMapper(beside, log, storage);
     const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });
     await serverOf("curestry_member");
-    return {
-      requests,
-      fair,
-      beside,
-      adaptor,
-      errors,
-      storage,
-      serverOf,
-      preparedStatements: prepare,
-    };
+    return { requests, fair, beside, adaptor, errors, storage, serverOf };
   } catch (error) {
     await requests.pool.end();
     throw error;

@@ -87,10 +87,27 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     preparedStatements: options.preparedStatements ?? null,
     operationLimits: { ...defaultOperationLimits, ...options.operationLimits },
   };
-  const engine = await makeEngine(databaseUrl, {
-    ...engineOptions,
-    ...(costlyThread ? { maxQueryBytes: maxQueryBytesBesideOthers } : {}),
-  }, log);
+  let costly = null as CostlyOperations | null;
+  // Both build the API at the same time
+  const startThread = (preparedStatements: boolean) => {
+    costly = startCostlyOperations(databaseUrl, {
+      ...engineOptions,
+      applicationName: `${engineOptions.applicationName} costly`,
+      poolSize: costlyConnections,
+      preparedStatements,
+    }, log);
+  };
+  const engine = await (costlyThread
+    ? makeEngine(
+      databaseUrl,
+      { ...engineOptions, maxQueryBytes: maxQueryBytesBesideOthers },
+      log,
+      startThread,
+    )
+    : makeEngine(databaseUrl, engineOptions, log)).catch(async (error) => {
+      await costly?.stop();
+      throw error;
+    });
   const { requests, fair, beside, adaptor, errors, storage, serverOf } = engine;
   const checks = makePool({
     databaseUrl,
@@ -102,7 +119,6 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const pools = [requests, checks];
   const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
-  let costly: CostlyOperations | null = null;
   const { rateLimit } = options;
   const budgets = rateLimit === undefined ? null : makeBudgets(rateLimit, beside, log);
   try {
@@ -118,19 +134,8 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       metrics.countLostUses,
     );
-    if (costlyThread) {
-      const { preparedStatements } = engine;
-      costly = startCostlyOperations(
-        databaseUrl,
-        {
-          ...engineOptions,
-          poolSize: costlyConnections,
-          preparedStatements,
-          applicationName: `${engineOptions.applicationName} costly`,
-        },
-        log,
-      );
-    }
+    // Before anybody can take all files: Deno ends when it has none left for a new thread
+    await costly?.ready();
     const app = makeApp({
       adaptor,
       costly,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import type { TestDatabase } from "../helpers/database.ts";
+import { query, type TestDatabase } from "../helpers/database.ts";
 import { makeAnalyst, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { makePerson, signIn } from "../helpers/token.ts";
 import { type Asker, type Rights, words } from "./rights.ts";
@@ -179,6 +179,10 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
   );
   await database.query(
     `select app.task_expect('[{"kind": "poll", "task": "x", "seconds": 1}]'), app.worker_heartbeat_record('x')`,
+  );
+  await query(
+    database.gatewayUrl,
+    "select app.request_budget_exchange(gen_random_uuid(), '{x}', '{1}', '{0}')",
   );
   await database.query("select graphile_worker.add_job('refresh_marts')");
   await database.query("update graphile_worker._private_jobs set attempts = max_attempts");

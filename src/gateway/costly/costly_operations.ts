@@ -1,3 +1,4 @@
+import { type FileHandle, open } from "node:fs/promises";
 import type { Logger } from "pino";
 import type { Login } from "../../database/login.ts";
 import { logLine } from "../../shared/log.ts";
@@ -14,6 +15,8 @@ import type {
 
 /** Costly operations, which run where they keep no others waiting. */
 export interface CostlyOperations {
+  /** Settles when the thread has its database and its API. @throws GatewayError if it broke */
+  ready(): Promise<void>;
   /** @throws GatewayError with the code and the message for the client */
   run(operation: CostlyOperation): Promise<CostlyAnswer>;
   /** How many have no answer yet. */
@@ -27,6 +30,8 @@ interface Waiter {
   reject(error: GatewayError): void;
 }
 
+/** Files that a thread opens while it starts, and more. */
+const filesOfThread = 40;
 /** A thread that broke is started again after this time. */
 const restartPauseMs = 1_000;
 /** How long the thread may take to close its connections. */
@@ -85,7 +90,10 @@ export function startCostlyOperations(
       ready.reject(unavailable());
       stopped.resolve();
       for (const id of [...underWay.keys()]) take(id)?.reject(unavailable());
-      thread = { ...thread, ready: pause(restartPauseMs, stopping.signal).then(restart) };
+      const restarted = pause(restartPauseMs, stopping.signal).then(restart);
+      // Operations wait for it, if there are any
+      restarted.catch(() => {});
+      thread = { ...thread, ready: restarted };
     }
 
     const url = typeof databaseUrl === "string" ? databaseUrl : databaseUrl.url;
@@ -109,6 +117,9 @@ export function startCostlyOperations(
   }
 
   async function restart(): Promise<void> {
+    while (!stopping.signal.aborted && !await areFilesLeft()) {
+      await pause(restartPauseMs, stopping.signal);
+    }
     if (stopping.signal.aborted) throw unavailable();
     thread = start();
     await thread.ready;
@@ -121,6 +132,7 @@ export function startCostlyOperations(
   }
 
   return {
+    ready: () => thread.ready,
     async run(operation) {
       await thread.ready;
       const id = ++lastId;
@@ -147,6 +159,19 @@ export function startCostlyOperations(
       for (const id of [...underWay.keys()]) take(id)?.reject(unavailable());
     },
   };
+}
+
+/** Whether the system lets us open some more files. Without one left, Deno ends at a new thread. */
+async function areFilesLeft(): Promise<boolean> {
+  const files: FileHandle[] = [];
+  try {
+    while (files.length < filesOfThread) files.push(await open(new URL(import.meta.url)));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await Promise.all(files.map((file) => file.close()));
+  }
 }
 
 function send(worker: Worker, message: ToThread): void {

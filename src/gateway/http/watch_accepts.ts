@@ -43,10 +43,14 @@ export function watchAccepts(
     listening.on("drop", noteDrop);
     const probe = connect(port, host === "0.0.0.0" || host === "::" ? "localhost" : host);
     try {
-      const localPort = await new Promise<number | undefined>((resolve) => {
+      const localPort = await new Promise<number | "refused" | undefined>((resolve) => {
         probe.once("connect", () => resolve(probe.localPort));
-        probe.once("error", () => resolve(undefined));
+        probe.once("error", ({ code }: NodeJS.ErrnoException) => {
+          resolve(code === "ECONNREFUSED" ? "refused" : undefined);
+        });
       });
+      // Nobody listens: there was no file left for the one that was to take the place of the last
+      if (localPort === "refused") return true;
       if (localPort === undefined) return false;
       for (let waited = 0; waited < acceptMs; waited += 50) {
         if (ports.has(localPort)) return false;
