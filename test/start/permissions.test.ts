@@ -30,7 +30,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const { tasks }: { tasks: Record<string, string> } = JSON.parse(
   readFileSync(join(repositoryRoot, "deno.json"), "utf8"),
 );
-const ourTasks = Object.keys(tasks).filter((task) => tasks[task]?.startsWith("deno run "));
+// Of the tests: `mutate` has vitest, with a native library, and `drill` looks for processes in /proc
+const testing = ["drill", "mutate"];
+const ourTasks = Object.keys(tasks).filter((task) =>
+  tasks[task]?.startsWith("deno run ") && !testing.includes(task)
+);
 
 test("no task has all permissions, and none asks for more", () => {
   expect(ourTasks).toEqual(
