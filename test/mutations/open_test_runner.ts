@@ -1,3 +1,4 @@
+import process from "node:process";
 import { createVitest, type Reporter, type TestSequencer } from "vitest/node";
 import { withClient } from "../../src/database/open_client.ts";
 import { databaseUrl } from "../../src/database/urls.ts";
@@ -30,6 +31,7 @@ export interface TestRunner {
 
 /** For what hangs because a rule is broken. */
 const TEST_TIMEOUT_MS = 120_000;
+const DEADLINE_MS = 15_000;
 
 /**
  * It compares how rules are written, and a few tests of behaviour call it in passing: they would
@@ -41,6 +43,7 @@ const WITHOUT_FINDINGS = `create or replace function app.security_findings()
 
 /** Starts the server of the tests, and Vitest in this process, and proves that both work. */
 export async function openTestRunner(): Promise<TestRunner> {
+  process.env.CURESTRY_TEST_DEADLINE_MS = String(DEADLINE_MS);
   let failure: Failure | null = null;
   // Vitest's own account of a run has the modules of earlier runs, too
   const reporter: Reporter = {
