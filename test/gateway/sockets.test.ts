@@ -23,10 +23,29 @@ describe("clients that are slow", () => {
     expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
   });
 
-  test("more than there may be are closed as they come, and others find room again", async () => {
+  test("more than there may be are closed, and others find room again", async () => {
     const states = Array.from({ length: 400 }, () => sendPiece(gateway.url, ""));
     await eventually(() => expect(states.filter(({ closed }) => !closed)).toEqual([]));
     expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
+  });
+});
+
+describe("when there are as many as there may be", () => {
+  const full = withGateway(database, { clientTimeoutMs: 600_000, maxClients: 20 });
+
+  test("the oldest that say nothing make room, and a request under way stays", async () => {
+    const asked = JSON.stringify({ query: "{ __typename }" });
+    const head = "POST /graphql HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n";
+    const slow = sendPiece(full.url, `${head}Content-Length: ${asked.length}\r\n\r\n`);
+    // Its header has come when one that came later is answered
+    expect((await fetch(`${full.url}/livez`)).status).toBe(200);
+    const silent = Array.from({ length: 60 }, () => sendPiece(full.url, ""));
+    await eventually(() =>
+      expect(silent.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(20)
+    );
+    expect((await fetch(`${full.url}/livez`)).status).toBe(200);
+    expect(slow.closed).toBe(false);
+    expect(silent.some(({ closed }) => !closed)).toBe(true);
   });
 });
 

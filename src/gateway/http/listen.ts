@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "pino";
 import { convertRequest, sendResponse } from "./convert_request.ts";
 import { maxConnections } from "./max_connections.ts";
@@ -12,7 +12,7 @@ export interface ListenOptions {
   port: number;
   /** How long a client may take to send a request, and to send the next one, in milliseconds. */
   clientTimeoutMs: number;
-  /** Connections of clients at once; more are closed as they come. */
+  /** Connections of clients at once; with more, the oldest without a request under way is closed. */
   maxClients: number;
   log: Logger;
 }
@@ -28,6 +28,8 @@ export interface HttpListener {
 
 /** How long a client may go on sending what is too large already. */
 const drainMs = 2_000;
+/** How long requests under way may take on a server that was replaced. */
+const retiredMs = 60_000;
 /** How often it is looked for clients that are too slow. */
 const slowClientsCheckMs = 1_000;
 
@@ -42,8 +44,11 @@ export async function listen(
   handler: (request: Request) => Response | Promise<Response>,
 ): Promise<HttpListener> {
   const { host, clientTimeoutMs, log } = options;
-  /** The one that listens, and before it those that had to be replaced. */
-  const servers: Server[] = [];
+  /** The one that listens, and before it those that had to be replaced, with their connections. */
+  const servers = new Map<Server, Set<Socket>>();
+  /** Connections with a request under way. */
+  const busy = new Set<Socket>();
+  const most = maxConnections(options.maxClients);
   let isClosing = false;
 
   async function open(port: number): Promise<Server> {
@@ -54,7 +59,12 @@ export async function listen(
       connectionsCheckingInterval: Math.min(slowClientsCheckMs, clientTimeoutMs),
       requireHostHeader: false,
     }, (message, to) => void answer(message, to));
-    server.maxConnections = maxConnections(options.maxClients);
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+      if (sockets.size > most) makeRoom(sockets);
+    });
     server.on("clientError", (_error, socket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -64,11 +74,34 @@ export async function listen(
       });
     });
     server.on("error", (error) => log.warn({ err: error }, "Connections cannot be accepted"));
-    servers.push(server);
+    servers.set(server, sockets);
     return server;
   }
 
+  /** Closes the oldest connection without a request under way, at last the newest itself. */
+  function makeRoom(sockets: Set<Socket>): void {
+    for (const socket of sockets) {
+      if (busy.has(socket)) continue;
+      sockets.delete(socket);
+      socket.destroy();
+      return;
+    }
+  }
+
+  /** Ends a server whose place another one takes. Once it is closed, nobody looks for slow clients. */
+  function retire(server: Server): void {
+    server.close();
+    const sockets = servers.get(server) ?? new Set();
+    for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+      servers.delete(server);
+    }, retiredMs).unref();
+  }
+
   async function answer(message: IncomingMessage, to: ServerResponse): Promise<void> {
+    const { socket } = message;
+    busy.add(socket);
     to.on("error", () => message.destroy());
     try {
       if (isClosing) to.setHeader("connection", "close");
@@ -80,6 +113,8 @@ export async function listen(
     } catch (error) {
       log.debug({ err: error }, "An answer was not sent");
       to.destroy();
+    } finally {
+      busy.delete(socket);
     }
   }
 
@@ -93,10 +128,13 @@ export async function listen(
     throw new Error(message, { cause: error });
   }
   const { port } = current.address() as AddressInfo;
-  const watch = watchAccepts({ host, port }, () => current, async () => {
-    log.warn("Connections are not accepted any more: listening anew");
-    current.close();
-    current = await open(port);
+  const watch = watchAccepts({ host, port }, {
+    server: () => current,
+    async relisten() {
+      log.warn("Connections are not accepted any more: listening anew");
+      retire(current);
+      current = await open(port);
+    },
   });
 
   return {
@@ -104,14 +142,14 @@ export async function listen(
     async close() {
       isClosing = true;
       watch.stop();
-      const closed = servers.map((server) =>
+      const closed = [...servers.keys()].map((server) =>
         new Promise<void>((resolve) => server.close(() => resolve()))
       );
-      for (const server of servers) server.closeIdleConnections();
+      for (const server of servers.keys()) server.closeIdleConnections();
       await Promise.all(closed);
     },
     cut() {
-      for (const server of servers) server.closeAllConnections();
+      for (const server of servers.keys()) server.closeAllConnections();
     },
   };
 }

@@ -8,13 +8,12 @@ const acceptMs = 2_000;
  * Watches that a server accepts connections. When the system has no file left for one, Deno's server
  * stops to accept, says nothing, and does not begin again.
  *
- * @param server the one that listens now
- * @param relisten puts another one in its place; called again later if it fails
+ * @param watched `server`: the one that listens now; `relisten`: puts another one in its place, and
+ * is called again later if it fails
  */
 export function watchAccepts(
   { host, port }: { host: string; port: number },
-  server: () => Server,
-  relisten: () => Promise<void>,
+  { server, relisten }: { server(): Server; relisten(): Promise<void> },
 ): { stop(): void } {
   let checking = false;
   const timer = setInterval(() => void check(), checkIntervalMs);
@@ -38,9 +37,7 @@ export function watchAccepts(
     const listening = server();
     const ports = new Set<number | undefined>();
     const note = ({ remotePort }: Socket) => ports.add(remotePort);
-    const noteDrop = (data?: { remotePort?: number }) => ports.add(data?.remotePort);
     listening.on("connection", note);
-    listening.on("drop", noteDrop);
     const probe = connect(port, host === "0.0.0.0" || host === "::" ? "localhost" : host);
     try {
       const localPort = await new Promise<number | "refused" | undefined>((resolve) => {
@@ -60,7 +57,6 @@ export function watchAccepts(
     } finally {
       probe.destroy();
       listening.off("connection", note);
-      listening.off("drop", noteDrop);
     }
   }
 
