@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { withClient } from "../src/database/open_client.ts";
 import { loginUrl } from "../src/database/urls.ts";
@@ -37,9 +38,9 @@ export const floodsBenchmark: Benchmark = {
       const url = await readUrl(gateway);
       // The thread of costly operations is there when it has answered
       await finish(start("./send_flood.ts", [url, flooder, "lists below lists, allowed", "1"]));
-      await watch(url, neighbour, pause(1_000));
+      await watch(url, neighbour, sleep(1_000));
       const comparisons: Comparison[] = [];
-      const quiet = await watch(url, neighbour, pause(quietMs));
+      const quiet = await watch(url, neighbour, sleep(quietMs));
       for (const kind of floodKinds) {
         for (const size of sizes) {
           const flood = start("./send_flood.ts", [url, flooder, kind, String(size)]);
@@ -117,7 +118,7 @@ async function watch(
       await answer.arrayBuffer();
       longestMs = Math.max(longestMs, performance.now() - start);
       if (answer.status !== 200) throw new Error(`An ordinary request got ${answer.status}`);
-      await pause(5);
+      await sleep(5);
     }
     return longestMs;
   }
@@ -162,8 +163,4 @@ async function finish(child: ChildProcess): Promise<void> {
 function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return Promise.resolve();
   return new Promise((resolve) => child.once("exit", () => resolve()));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

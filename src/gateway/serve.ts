@@ -97,22 +97,20 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       preparedStatements,
     }, log);
   };
-  const engine = await (costlyThread
-    ? makeEngine(
-      databaseUrl,
-      { ...engineOptions, maxQueryBytes: maxQueryBytesBesideOthers },
-      log,
-      startThread,
-    )
-    : makeEngine(databaseUrl, engineOptions, log)).catch(async (error) => {
-      await costly?.stop();
-      throw error;
-    });
+  const engine = await makeEngine(
+    databaseUrl,
+    costlyThread ? { ...engineOptions, maxQueryBytes: maxQueryBytesBesideOthers } : engineOptions,
+    log,
+    costlyThread ? startThread : undefined,
+  ).catch(async (error) => {
+    await costly?.stop();
+    throw error;
+  });
   const { requests, fair, beside, adaptor, errors, storage, serverOf } = engine;
   const checks = makePool({
     databaseUrl,
     log,
-    applicationName: "curestry gateway",
+    applicationName: engineOptions.applicationName,
     size: healthConnections,
     connectMs: healthTimeoutMs,
   });

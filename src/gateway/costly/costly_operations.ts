@@ -5,13 +5,8 @@ import { logLine } from "../../shared/log.ts";
 import { pause } from "../../shared/pause.ts";
 import type { EngineOptions } from "../engine.ts";
 import { GatewayError } from "../gateway_error.ts";
-import type {
-  CostlyAnswer,
-  CostlyOperation,
-  FromThread,
-  LoginRefusal,
-  ToThread,
-} from "./messages.ts";
+import { fromRefusal, type LoginRefusal } from "./login_refusal.ts";
+import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./messages.ts";
 
 /** Costly operations, which run where they keep no others waiting. */
 export interface CostlyOperations {
@@ -106,10 +101,7 @@ export function startCostlyOperations(
       return send(worker, { type: "renewed", url, refusal });
     }
     try {
-      await databaseUrl.renew(
-        url,
-        Object.assign(new Error(refusal.message), { code: refusal.code }),
-      );
+      await databaseUrl.renew(url, fromRefusal(refusal));
       send(worker, { type: "renewed", url: databaseUrl.url, refusal: null });
     } catch {
       send(worker, { type: "renewed", url, refusal });

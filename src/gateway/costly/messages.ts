@@ -2,6 +2,7 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { Caller } from "../database/adaptor.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
+import type { LoginRefusal } from "./login_refusal.ts";
 
 /** An operation that was checked and paid, with what its answer depends on. */
 export interface CostlyOperation {
@@ -21,12 +22,6 @@ export interface CostlyAnswer {
   body: Uint8Array<ArrayBuffer>;
   codes: readonly ErrorCode[];
   used: readonly string[];
-}
-
-/** How the server refused a login. */
-export interface LoginRefusal {
-  code: string;
-  message: string;
 }
 
 /** To the thread. */

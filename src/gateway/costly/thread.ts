@@ -2,15 +2,9 @@ import "../graphql/graphile_env.ts";
 import { type Engine, type EngineOptions, makeEngine } from "../engine.ts";
 import { busy } from "../database/fair_pool.ts";
 import type { Login } from "../../database/login.ts";
-import { errorCode } from "../../database/open_client.ts";
 import { makeLineLog } from "../../shared/log.ts";
-import type {
-  CostlyAnswer,
-  CostlyOperation,
-  FromThread,
-  LoginRefusal,
-  ToThread,
-} from "./messages.ts";
+import { fromRefusal, type LoginRefusal, toRefusal } from "./login_refusal.ts";
+import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./messages.ts";
 
 /** What runs on the thread of costly operations; started by costly_operations.ts. */
 
@@ -37,8 +31,7 @@ function makeLogin(first: string): Login {
       if (refused !== url) return;
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       renewals.push({ resolve, reject });
-      const refusal = { code: errorCode(error) ?? "", message: String(error) };
-      port.postMessage({ type: "renew", url: refused, refusal });
+      port.postMessage({ type: "renew", url: refused, refusal: toRefusal(error) });
       url = await promise;
     },
   };
@@ -98,7 +91,7 @@ function renewed(url: string, refusal: LoginRefusal | null): void {
   renewals = [];
   for (const { resolve, reject } of waiting) {
     if (refusal === null) resolve(url);
-    else reject(Object.assign(new Error(refusal.message), { code: refusal.code }));
+    else reject(fromRefusal(refusal));
   }
 }
 

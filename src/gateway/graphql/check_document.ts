@@ -26,12 +26,14 @@ const longestRememberedCharacters = 20_000;
  * in this order, so that what is too big is refused before anything costly looks at it. Limits carry
  * `extensions.code` LIMIT.
  *
+ * `isKnown` says whether a text was checked just now, so that another check costs nothing.
+ *
  * @param options.suggestions whether a refusal may name fields that exist ("Did you mean …")
  */
 export function makeCheckDocument(
   schema: GraphQLSchema,
   options: { suggestions: boolean },
-): (text: string) => Checked {
+): { checkDocument: (text: string) => Checked; isKnown: (text: string) => boolean } {
   const remembered = makeExpiringCache<Checked>(maxRememberedDocuments);
 
   function check(text: string): Checked {
@@ -66,12 +68,15 @@ export function makeCheckDocument(
     return { errors: options.suggestions ? errors : errors.map(withoutSuggestion) };
   }
 
-  return function checkDocument(text) {
-    const known = remembered.get(text);
-    if (known !== undefined) return known;
-    const checked = check(text);
-    if (text.length <= longestRememberedCharacters) remembered.set(text, checked);
-    return checked;
+  return {
+    checkDocument(text) {
+      const known = remembered.get(text);
+      if (known !== undefined) return known;
+      const checked = check(text);
+      if (text.length <= longestRememberedCharacters) remembered.set(text, checked);
+      return checked;
+    },
+    isKnown: (text) => remembered.get(text) !== undefined,
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import type { GraphQLError } from "postgraphile/graphql";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
+import { nextTurn } from "../turns.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
 import type { GraphqlBody } from "./graphql_body.ts";
 import type { OperationLimits } from "./operation_limits.ts";
@@ -28,6 +29,9 @@ declare global {
     }
   }
 }
+
+/** To check a longer document takes milliseconds. */
+const charactersOfATurn = 1_000;
 
 /** Charges the cost of an operation. @returns why it may not run, null if it may */
 export type Pay = (cost: number, records: boolean) => Promise<GraphQLError | null>;
@@ -77,15 +81,18 @@ export async function makeGraphqlServer(
   options: { suggestions: boolean; operationLimits: OperationLimits },
 ): Promise<GraphqlServer> {
   const { suggestions, operationLimits } = options;
+  const { plugin, isKnown } = makeExecutionPlugin(suggestions, operationLimits);
   const { schema, resolvedPreset } = await makeSchema({
     ...preset,
-    plugins: [...preset.plugins ?? [], makeExecutionPlugin(suggestions, operationLimits)],
+    plugins: [...preset.plugins ?? [], plugin],
   });
   const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
   await grafserv.ready();
 
   return {
     async handle(request, body, database, requestId, { pay, mayGoElsewhere }) {
+      const { query } = body;
+      if (query.length > charactersOfATurn && !isKnown(query)) await nextTurn();
       const used: string[] = [];
       const place = { mayChange: mayGoElsewhere, isElsewhere: false };
       const digest = makeDigest(request, body, { database, used, pay, place });

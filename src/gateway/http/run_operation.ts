@@ -14,9 +14,6 @@ import { BodyError, parseBody, smallBodyBytes } from "./parse_body.ts";
 import { readOrganization } from "./read_organization.ts";
 import { refuse, refuseError } from "./refuse.ts";
 
-/** To check a longer document takes milliseconds. */
-const charactersOfATurn = 1_000;
-
 /**
  * Runs the GraphQL operation of a request. The credential comes first, then everything else: who is
  * refused learns nothing about the schema.
@@ -64,7 +61,6 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
     }
     const { costly } = parts;
     const options = { pay: charge.pay, mayGoElsewhere: costly !== null };
-    if (body.query.length > charactersOfATurn) await nextTurn();
     const here = await server.handle(c.req.raw, body, database, requestId, options);
     const { response, codes, used } = costly !== null && here === "elsewhere"
       ? await runCostly(costly, {

@@ -17,30 +17,32 @@ import { usedFields } from "../used_fields.ts";
  * used and ended, and whatever goes wrong is an error of the answer, with its cause.
  *
  * @param suggestions whether refusals may name fields that exist
+ * @returns beside the plugin, whether a document was checked just now
  */
 export function makeExecutionPlugin(
   suggestions: boolean,
   limits: OperationLimits,
-): GraphileConfig.Plugin {
+): { plugin: GraphileConfig.Plugin; isKnown: (document: string) => boolean } {
   const run = makeRun(limits);
-  return {
+  let check: ReturnType<typeof makeCheckDocument> | undefined;
+  const plugin: GraphileConfig.Plugin = {
     name: "CurestryExecutionPlugin",
     version: "1.0.0",
     grafserv: {
       middleware: {
         setPreset(next, event) {
           const original = event.getExecutionConfig;
-          let check: ReturnType<typeof makeCheckDocument> | undefined;
           event.getExecutionConfig = async function (context) {
             const config = await original.call(this, context);
             check ??= makeCheckDocument(config.schema, { suggestions });
-            return { ...config, parseAndValidate: check, execute: run };
+            return { ...config, parseAndValidate: check.checkDocument, execute: run };
           };
           return next();
         },
       },
     },
   };
+  return { plugin, isKnown: (document) => check?.isKnown(document) ?? false };
 }
 
 function makeRun(limits: OperationLimits): typeof execute {
