@@ -1,15 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { withClient } from "../src/database/open_client.ts";
 import { loginUrl } from "../src/database/urls.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
+import { ended, readUrl, start } from "./processes.ts";
 import { floodKinds } from "./send_flood.ts";
 
 /** What an ordinary request, and a process manager's, wait for at most while others flood. */
@@ -138,29 +137,8 @@ async function watch(
   return { "an ordinary request": ordinary, "/livez": livez };
 }
 
-function start(module: string, args: string[], env: Record<string, string> = {}): ChildProcess {
-  const file = fileURLToPath(new URL(module, import.meta.url));
-  return spawn(process.execPath, ["run", "-A", file, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-}
-
-async function readUrl(gateway: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: gateway.stdout! })) {
-    const [, url] = /ready on (\S+)/.exec(line) ?? [];
-    if (url !== undefined) return url;
-  }
-  throw new Error("The gateway did not start");
-}
-
 async function finish(child: ChildProcess): Promise<void> {
   child.stdout?.pipe(process.stdout);
   await ended(child);
   if (child.exitCode !== 0) throw new Error(`A flood ended with ${child.exitCode}`);
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return Promise.resolve();
-  return new Promise((resolve) => child.once("exit", () => resolve()));
 }

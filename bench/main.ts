@@ -9,6 +9,7 @@ import { fail } from "../src/shared/process.ts";
 import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
 import { floodsBenchmark } from "./floods.ts";
+import { gatewayBenchmark } from "./gateway/benchmark.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   recordBenchmark,
   auditBenchmark,
   martsBenchmark,
+  gatewayBenchmark,
   floodsBenchmark,
 ];
 
