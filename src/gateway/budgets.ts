@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { RateLimit } from "../shared/settings.ts";
 import { pause } from "../shared/pause.ts";
 import type { BesideQueries } from "./database/beside_queries.ts";
+import { makeExpiringCache } from "./expiring_cache.ts";
 
 /** Whose budgets a request is charged to. */
 export interface Payer {
@@ -76,6 +77,8 @@ export function makeBudgets(
   const { now = () => performance.now(), maxWaitMs = 100 } = options;
   const gatewayId = crypto.randomUUID();
   const buckets = new Map<string, Bucket>();
+  /** The names of buckets, by what they are made of. */
+  const digests = makeExpiringCache<string>(maxBuckets);
   /** Names of buckets whose state is to be exchanged. */
   let changed = new Set<string>();
   let underWay: Promise<void> | null = null;
@@ -179,7 +182,10 @@ export function makeBudgets(
   }
 
   function find(name: string, limit: number): { name: string; bucket: Bucket; limit: number } {
-    const digest = createHash("sha256").update(name).digest("base64url");
+    let digest = digests.get(name);
+    if (digest === undefined) {
+      digests.set(name, digest = createHash("sha256").update(name).digest("base64url"));
+    }
     return { name: digest, bucket: open(digest, limit), limit };
   }
 

@@ -4,6 +4,7 @@ export interface ExpiringCache<Value> {
   get(key: string): Value | undefined;
   /** Keeps a value until a moment, in milliseconds since 1970 (default: as long as there is room). */
   set(key: string, value: Value, expiresAt?: number): void;
+  delete(key: string): void;
   readonly size: number;
 }
 
@@ -31,6 +32,9 @@ export function makeExpiringCache<Value>(capacity: number): ExpiringCache<Value>
         const oldest = entries.keys().next();
         if (!oldest.done) entries.delete(oldest.value);
       }
+    },
+    delete(key) {
+      entries.delete(key);
     },
     get size() {
       return entries.size;

@@ -15,6 +15,7 @@ export function gatewayOptions(
     ...(pooler === null ? {} : { preparedStatements: pooler === "none" }),
     clientTimeoutMs: settings.clientTimeoutMs,
     maxClients: settings.maxClients,
+    sharedPort: settings.sharedPort,
     operationLimits: {
       cost: settings.maxCost,
       inputValues: settings.maxInputValues,

@@ -2,6 +2,7 @@ import "./graphql/graphile_env.ts";
 import type { JWK } from "jose";
 import type { Logger } from "pino";
 import type { Login } from "../database/login.ts";
+import { makeLineWriter } from "../shared/log.ts";
 import type { RateLimit } from "../shared/settings.ts";
 import { type ApiUsage, makeApiUsage } from "./api_usage.ts";
 import { makeBudgets } from "./budgets.ts";
@@ -13,10 +14,13 @@ import { makeAskBeside } from "./database/ask_beside.ts";
 import { makePool } from "./database/pool.ts";
 import { type EngineOptions, makeEngine } from "./engine.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
+import { makeAnswerOperation } from "./http/answer_operation.ts";
 import { makeApp } from "./http/app.ts";
+import type { AppParts } from "./http/app_parts.ts";
 import { makeHealth } from "./http/health.ts";
 import { listen } from "./http/listen.ts";
 import { makeMetrics } from "./http/metrics.ts";
+import { makeNoteRequest } from "./http/note_request.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
 export interface GatewayOptions {
@@ -46,6 +50,10 @@ export interface GatewayOptions {
   clientTimeoutMs?: number;
   /** Connections of clients at once, 10,000 by default. */
   maxClients?: number;
+  /** Whether other gateways of this machine may listen on the same port; not by default. */
+  sharedPort?: boolean;
+  /** Where the access log's lines go, standard error by default. */
+  writeRequestLine?: (line: string) => void;
   /** Whether costly operations run on a thread of their own; by default they do. */
   costlyThread?: boolean;
   /** Budgets of keys and organizations; none by default. */
@@ -134,7 +142,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     );
     // Before anybody can take all files: Deno ends when it has none left for a new thread
     await costly?.ready();
-    const app = makeApp({
+    const parts: AppParts = {
       adaptor,
       costly,
       operationLimits: engineOptions.operationLimits,
@@ -144,18 +152,22 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       health: makeHealth(ask, storage, log),
       metrics,
+      noteRequest: makeNoteRequest(log, metrics, options.writeRequestLine ?? makeLineWriter()),
       apiUsage: usage,
       readCredential: await makeReadCredential(options.jwtKeys),
       noteKeyUse: makeNoteKeyUse(beside, log),
       sessions: makeSessions(fair, options.jwtKeys),
-    });
+    };
+    const answerOperation = makeAnswerOperation(parts);
+    const app = makeApp(parts, answerOperation);
     const server = await listen({
       host: options.host,
       port: options.port,
       clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
       maxClients: options.maxClients ?? 10_000,
+      sharedPort: options.sharedPort ?? false,
       log,
-    }, (request) => app.fetch(request));
+    }, { answerOperation, answerOther: (request) => app.fetch(request) });
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     return {
       url: `http://${host}:${server.port}`,

@@ -1,3 +1,5 @@
+import { writeSync } from "node:fs";
+import process from "node:process";
 import { destination, type Logger, type LoggerOptions, pino } from "pino";
 import type { LogLevel } from "./settings.ts";
 
@@ -13,6 +15,46 @@ export type Log = Logger;
 export function makeLog(level: LogLevel): Log {
   return pino({ level, ...format }, destination({ dest: 2, sync: true }));
 }
+
+/** Characters of lines after which they are written, and how long a line waits at most. */
+const blockCharacters = 64 * 1024;
+const blockWaitMs = 50;
+
+/**
+ * A writer of many JSON lines to standard error: it gathers them for a moment, since to write each one by
+ * itself costs more than to make it. When the process is killed, the lines of that moment are lost.
+ */
+export function makeLineWriter(): (line: string) => void {
+  let block = "";
+  let timer: ReturnType<typeof setTimeout> | null = null;
+
+  function flush(): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    const bytes = encoder.encode(block);
+    block = "";
+    for (let written = 0; written < bytes.length;) {
+      try {
+        written += writeSync(2, bytes, written);
+      } catch (error) {
+        // Whoever reads is slower than we write
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+        Atomics.wait(nobody, 0, 0, 1);
+      }
+    }
+  }
+
+  process.on("exit", flush);
+  return function writeLine(line) {
+    block += `${line}\n`;
+    if (block.length >= blockCharacters) flush();
+    else timer ??= setTimeout(flush, blockWaitMs);
+  };
+}
+
+const encoder = new TextEncoder();
+/** What nobody changes: to wait for it is to sleep. */
+const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 const format: LoggerOptions = {
   base: null,

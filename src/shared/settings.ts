@@ -50,6 +50,8 @@ export interface Settings {
   clientTimeoutMs: number;
   /** Connections of clients at once. */
   maxClients: number;
+  /** Whether other gateways of this machine may listen on the same port. */
+  sharedPort: boolean;
   /** What one operation may cost. */
   maxCost: number;
   /** Values in the arguments of one operation. */
@@ -128,6 +130,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     statementTimeoutMs: read("CURESTRY_STATEMENT_TIMEOUT", parseDuration) ?? 10_000,
     clientTimeoutMs: read("CURESTRY_CLIENT_TIMEOUT", parseDuration) ?? 30_000,
     maxClients: read("CURESTRY_MAX_CLIENTS", wholeNumber(1, 1_000_000)) ?? 10_000,
+    sharedPort: read("CURESTRY_SHARED_PORT", parseSwitch) ?? false,
     maxCost: read("CURESTRY_MAX_COST", wholeNumber(1, 1e9)) ?? 100_000,
     maxInputValues: read("CURESTRY_MAX_INPUT_VALUES", wholeNumber(1, 1e9)) ?? 5_000,
     maxAnswerBytes: read("CURESTRY_MAX_ANSWER_BYTES", wholeNumber(1_000, 1e9)) ?? 16_777_216,
@@ -154,6 +157,11 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     );
   }
   return settings;
+}
+
+function parseSwitch(text: string): boolean {
+  if (text !== "on" && text !== "off") throw new Error(`Is ${text}; must be on or off`);
+  return text === "on";
 }
 
 function parsePort(text: string): number {

@@ -1,6 +1,12 @@
+import { createHash } from "node:crypto";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PoolClient } from "pg";
+import { makeAdaptor } from "../../src/gateway/database/adaptor.ts";
+import { makeFairPool } from "../../src/gateway/database/fair_pool.ts";
+import { connectionOf, makePool } from "../../src/gateway/database/pool.ts";
+import { makeLog } from "../../src/shared/log.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startGateway, withGateway } from "../helpers/gateway.ts";
@@ -100,6 +106,132 @@ test("all steps of a query see one snapshot: nodes and totalCount agree, while o
   }
   writing = false;
   await writer;
+});
+
+test("a query that once needed one turn, and now needs more, is right and has one snapshot", async () => {
+  const prompts = await database.query<{ id: string }>(
+    `insert into core.prompts (organization_id, name, content)
+     select $1, 'turn ' || n, 'c' from generate_series(1, 3) as n returning id`,
+    [beta.id],
+  );
+  await database.query(
+    `insert into core.prompt_relations (organization_id, source_id, target_id, relation_type)
+     values ($1, $2, $3, 'depends_on')`,
+    [beta.id, prompts[0]?.id, prompts[1]?.id],
+  );
+  const ask = (more: boolean) =>
+    graphqlData<{ testContext: string; prompts: { nodes: unknown[] } }>(gateway.url, {
+      key: betaKey,
+      query: `query ($more: Boolean!) { testContext prompts(first: 3, orderBy: [NAME_ASC]) { nodes {
+        name promptRelationsBySourceId(first: 2) @include(if: $more) { totalCount nodes { relationType } } } } }`,
+      variables: { more },
+    });
+  const names = [1, 2, 3].map((n) => ({ name: `turn ${n}` }));
+  const relations = [1, 0, 0].map((count) => ({
+    promptRelationsBySourceId: {
+      totalCount: count,
+      nodes: Array.from({ length: count }, () => ({ relationType: "depends_on" })),
+    },
+  }));
+  for (const more of [false, false, true, false, true]) {
+    const answer = await ask(more);
+    expect(answer.prompts.nodes).toEqual(
+      names.map((name, n) => more ? { ...name, ...relations[n] } : name),
+    );
+    expect(answer.testContext).toBe(`curestry_member ${beta.id} repeatable read on`);
+  }
+});
+
+test("a query whose document is known takes one turn at the database, and then ends its transaction", async () => {
+  const pool = makePool({
+    databaseUrl: database.gatewayUrl,
+    applicationName: "turns",
+    log: makeLog("silent"),
+    size: 1,
+    connectMs: 60_000,
+  }).pool;
+  const writes: number[] = [];
+  pool.on("connect", (client) => {
+    const { stream } = connectionOf(client as PoolClient);
+    const write = stream.write.bind(stream);
+    stream.write = ((...args: Parameters<typeof write>) => {
+      writes.push((args[0] as Uint8Array).byteLength);
+      return write(...args);
+    }) as typeof stream.write;
+  });
+  const adaptor = makeAdaptor(
+    makeFairPool(pool, { size: 1, waitMs: 60_000, maxWaiting: 10 }),
+    { statementTimeoutMs: 60_000, maxResultBytes: 1e6, maxQueryBytes: 1e6, prepare: true },
+  );
+  const hash = createHash("sha256").update(betaKey).digest("hex");
+  const caller = {
+    role: "curestry_member",
+    jwtId: null,
+    keyHash: hash,
+    organization: null,
+    requestId: "turns",
+  } as const;
+  async function run(inOneTurn: boolean): Promise<number> {
+    const request = adaptor.openRequest(caller, "work");
+    await request.readOrganization();
+    writes.length = 0;
+    request.begin("query", { inOneTurn });
+    const read = () =>
+      request.withPgClient(null, (client) => client.query({ text: "select ops.test_context()" }));
+    const answers = await Promise.all([read(), read()]);
+    expect(answers.map(({ rows }) => rows)).toEqual(
+      Array(2).fill([{ test_context: `curestry_member ${beta.id} repeatable read on` }]),
+    );
+    expect(request.turnCount).toBe(1);
+    if (inOneTurn) {
+      await expect(read()).rejects.toThrow();
+      expect(request.turnCount).toBe(2);
+    } else await read();
+    await request.verify();
+    request.finish();
+    return writes.length;
+  }
+  await run(false);
+  expect(await run(true)).toBe(1);
+  expect(await run(false)).toBeGreaterThan(1);
+  await pool.end();
+});
+
+describe("a key that was accepted a moment ago, and then revoked", () => {
+  test.each([
+    ["a query", "{ prompts { nodes { id } } }"],
+    ["a query of nothing", "{ __typename }"],
+    ["what is no operation", "{ nothing }"],
+    [
+      "a mutation",
+      'mutation { createPrompt(input: { prompt: { name: "late", content: "c" } }) { prompt { id } } }',
+    ],
+    [
+      "a mutation of two",
+      `mutation {
+      a: createPrompt(input: { prompt: { name: "late", content: "c" } }) { prompt { id } }
+      b: createPrompt(input: { prompt: { name: "late", content: "c" } }) { prompt { id } } }`,
+    ],
+  ])("is refused: %s", async (_what, query) => {
+    const key = await makeKey(database, acme, ["prompts:read", "prompts:write"]);
+    for (let n = 0; n < 2; n++) {
+      expect((await graphql(gateway.url, { key, query: "{ __typename }" })).status).toBe(200);
+    }
+    const hash = createHash("sha256").update(key).digest("hex");
+    await database.query(
+      "update ops.api_key set is_revoked = true, revoked_at = now() where key_hash = $1",
+      [hash],
+    );
+    for (let n = 0; n < 2; n++) {
+      const answer = await graphql(gateway.url, { key, query });
+      expect(answer).toMatchObject({
+        status: 401,
+        errors: [{ extensions: { code: "UNAUTHENTICATED" } }],
+      });
+      expect(answer.data).toBeUndefined();
+    }
+    expect(await database.query("select from core.prompts where name = 'late'")).toEqual([]);
+  });
 });
 
 test("nothing of a request is left for the next one on its connection", async () => {

@@ -127,7 +127,6 @@ describe("a thread without its database", () => {
     },
     work: "x",
     body: { query: "{ __typename }" },
-    url: "http://localhost/graphql",
     accept: null,
   });
 

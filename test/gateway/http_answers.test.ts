@@ -9,7 +9,8 @@ import { makePerson } from "../helpers/token.ts";
 const database = withTestDatabase();
 const lines: string[] = [];
 const gateway = withGateway(database, {
-  log: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
+  log: pino({ level: "info" }, { write: () => {} }),
+  writeRequestLine: (line) => void lines.push(line),
 });
 
 async function post(body: BodyInit, headers: Record<string, string> = {}) {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { taskFlags } from "../../src/develop/task_flags.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { withGateway } from "../helpers/gateway.ts";
+import { startGateway, withGateway } from "../helpers/gateway.ts";
 import { closeAll, sendPiece, slowRequests, withOpenFiles } from "../helpers/raw_sockets.ts";
 import { runProcess, stopProcesses } from "../start/run_process.ts";
 
@@ -49,12 +49,28 @@ describe("when there are as many as there may be", () => {
   });
 });
 
+test("two gateways can share a port", async () => {
+  const first = await startGateway(database, { sharedPort: true });
+  const port = Number(new URL(first.url).port);
+  const second = await startGateway(database, { sharedPort: true, port });
+  expect(second.url).toBe(first.url);
+  expect((await fetch(`${first.url}/livez`)).status).toBe(200);
+  await first.stop();
+  // Connections that are left open by the first one are of no use any more
+  await eventually(async () => expect((await fetch(`${second.url}/livez`)).status).toBe(200));
+  await expect(startGateway(database, { port })).rejects.toThrow("is in use");
+  await second.stop();
+});
+
 test.each(["[bad", "a b", "a/b", "x:99999999"])(
   "a Host header that is no host is refused: %s",
   async (host) => {
-    const gateway = gatewayOfHosts;
-    const state = sendPiece(gateway.url, `GET /ruru HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-    await eventually(() => expect(state.received).toMatch(/^HTTP\/1\.1 400 /));
+    const { url } = gatewayOfHosts;
+    const body = "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    for (const [start, end] of [["GET /ruru", "\r\n"], ["POST /graphql", body]]) {
+      const state = sendPiece(url, `${start} HTTP/1.1\r\nHost: ${host}\r\n${end}`);
+      await eventually(() => expect(state.received).toMatch(/^HTTP\/1\.1 400 /));
+    }
   },
 );
 const gatewayOfHosts = withGateway(database);

@@ -10,7 +10,6 @@ export interface CostlyOperation {
   /** What it does, see `workOf`. */
   work: string;
   body: GraphqlBody;
-  url: string;
   /** The header Accept. */
   accept: string | null;
 }
@@ -18,7 +17,7 @@ export interface CostlyOperation {
 /** Its answer. */
 export interface CostlyAnswer {
   status: number;
-  headers: [string, string][];
+  headers: Record<string, string>;
   body: Uint8Array<ArrayBuffer>;
   codes: readonly ErrorCode[];
   used: readonly string[];

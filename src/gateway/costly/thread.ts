@@ -15,6 +15,8 @@ const port = globalThis as unknown as {
 };
 const log = makeLineLog((line) => port.postMessage({ type: "log", line }));
 
+const encoder = new TextEncoder();
+
 /** Connections that wait for another connection string. */
 let renewals: { resolve(url: string): void; reject(error: unknown): void }[] = [];
 let engine: Engine;
@@ -48,26 +50,23 @@ async function start(databaseUrl: string, options: EngineOptions): Promise<void>
 }
 
 async function run(operation: CostlyOperation, sentAt: number): Promise<CostlyAnswer> {
-  const { caller, work, body, url, accept } = operation;
+  const { caller, work, body, accept } = operation;
   // The thread was busy with others for as long as one waits for a connection
   if (Date.now() - sentAt > waitMs) throw busy();
-  const request = new Request(url, {
-    method: "POST",
-    headers: accept === null ? {} : { accept },
-  });
   const server = await engine.serverOf(caller.role);
   const database = engine.adaptor.openRequest(caller, work);
   try {
     await database.verify();
-    const answer = await server.handle(request, body, database, caller.requestId, {
+    const answer = await server.handle(accept, body, database, caller.requestId, {
       pay: () => Promise.resolve(null),
       mayGoElsewhere: false,
     });
     if (answer === "elsewhere") throw new Error("There is no other place for this operation");
-    const { response, codes, used } = answer;
-    const { status, headers } = response;
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return { status, headers: [...headers], body: bytes, codes, used };
+    const { answer: { status, headers, body: content }, codes, used } = answer;
+    const bytes = typeof content === "string"
+      ? encoder.encode(content)
+      : content ?? new Uint8Array();
+    return { status, headers, body: bytes, codes, used };
   } finally {
     database.finish();
   }

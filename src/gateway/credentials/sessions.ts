@@ -1,6 +1,6 @@
 import type { JWK } from "jose";
 import type { PoolClient } from "pg";
-import { connectionLost, isFromServer } from "../database/transaction.ts";
+import { connectionLost, isFromServer } from "../database/connection_failures.ts";
 import type { FairPool } from "../database/fair_pool.ts";
 import type { JwtKey } from "../../shared/parse_jwt_keys.ts";
 import { signSessionToken } from "../../shared/session_token.ts";

@@ -1,13 +1,9 @@
-import type { QueryConfig } from "pg";
 import { makeExpiringCache } from "../expiring_cache.ts";
 import { GatewayError } from "../gateway_error.ts";
-import type { Claim, FairPool } from "./fair_pool.ts";
-import {
-  ConnectionLost,
-  type DatabaseClient,
-  Transaction,
-  type TransactionLimits,
-} from "./transaction.ts";
+import type { Claim, FairPool, Lease } from "./fair_pool.ts";
+import { ConnectionLost, isFromServer } from "./connection_failures.ts";
+import type { Answer, Message } from "./exchange.ts";
+import { type DatabaseClient, Transaction, type TransactionLimits } from "./transaction.ts";
 
 /** The roles that a request can act as; chosen by our code, never by a token. */
 export type RequestRole = "curestry_member" | "curestry_anonymous";
@@ -27,14 +23,28 @@ export interface Caller {
 /** A request's way to the database. */
 export interface RequestDatabase {
   /**
-   * Asks the database whether the credential holds.
+   * The id of the request's organization, "" if it has none: as it was a minute ago at most, and else as
+   * the database says. Nothing may be answered before `verify` has settled.
    *
-   * @returns the id of the request's organization, "" if it has none
+   * @throws what `verify` throws
+   */
+  readOrganization(): Promise<string>;
+  /**
+   * Whether the credential holds: what the database said in the request's first transaction, or, if it
+   * has had none yet, what it says now.
+   *
    * @throws the database's refusal (SQLSTATE CU001, CU002), or UNAVAILABLE
    */
-  verify(): Promise<string>;
-  /** Says what the operation is, before it runs; a query is the default. */
-  begin(kind: "query" | "mutation"): void;
+  verify(): Promise<void>;
+  /**
+   * Says what the operation is, before it runs.
+   *
+   * @param options.inOneTurn whether a query's statements are expected to come all at once: then they go to
+   * the database, and their transaction ends, in one round trip. If more come, they are refused
+   */
+  begin(kind: "query" | "mutation", options: { inOneTurn: boolean }): void;
+  /** In how many turns the statements of a query came since it began. */
+  readonly turnCount: number;
   /** Runs a callback in the query's one transaction, or in one of its own in a mutation. */
   withPgClient: WithClient;
   /** The operation has its answer: ends what is open. */
@@ -67,11 +77,13 @@ const unknownOrganization = "unknown";
  * The gateway's one path to the database.
  *
  * A query operation has one read-only transaction for all its steps, thus one snapshot: nodes and
- * totalCount agree. It begins when the credential is checked, before GraphQL runs. In a mutation
- * each root field (and each step that reads its payload) has a transaction of its own, so that the
- * fields before a failing one stay, as GraphQL has it. Every transaction begins with
- * `app.begin_request`, so a credential revoked meanwhile is refused, and nothing is left on a
- * connection when its transaction ends.
+ * totalCount agree. In a mutation each root field (and each step that reads its payload) has a
+ * transaction of its own, so that the fields before a failing one stay, as GraphQL has it. Every
+ * transaction begins with `app.begin_request`, so a credential revoked meanwhile is refused, and nothing
+ * is left on a connection when its transaction ends.
+ *
+ * A credential that the database has accepted within the last minute is not asked for beforehand: it is
+ * checked together with the first statement of the operation, in one round trip.
  *
  * @param pool connections of the gateway's login, with `pipeline: true`
  */
@@ -82,13 +94,40 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
   /** Where a transaction comes from. */
   interface Origin {
     claim: Claim;
-    first: QueryConfig[];
+    first: Message[];
     meter: { bytes: number };
+    inOneTurn: boolean;
+    /** Told what becomes of the context of each transaction. */
+    onBegun(answer: Promise<readonly Answer[]>): void;
   }
 
   async function start(kind: "read" | "write", origin: Origin): Promise<Transaction> {
-    const { claim, first, meter } = origin;
-    return new Transaction(await pool.acquire(claim), { kind, first, limits, meter });
+    for (let attempt = 1;; attempt++) {
+      const lease = await acquire(origin);
+      const { first, meter, onBegun, inOneTurn } = origin;
+      const transaction = new Transaction(lease, { kind, first, limits, meter, inOneTurn });
+      if (!lease.isFresh && attempt < maxDeadConnections) {
+        // It may have died while it was idle: then nothing was done on it yet
+        const failure = await transaction.begun.then(() => null, (error: unknown) => error);
+        if (failure instanceof ConnectionLost && !failure.hangs) {
+          await transaction.end("rollback").catch(ignore);
+          continue;
+        }
+      }
+      onBegun(transaction.begun);
+      return transaction;
+    }
+  }
+
+  async function acquire({ claim, onBegun }: Origin): Promise<Lease> {
+    try {
+      return await pool.acquire(claim);
+    } catch (error) {
+      const failed = Promise.reject(error);
+      failed.catch(ignore);
+      onBegun(failed);
+      throw error;
+    }
   }
 
   /** A transaction for one callback. */
@@ -115,18 +154,43 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
   return {
     openRequest(caller, work) {
       const credential = JSON.stringify([caller.jwtId, caller.keyHash, caller.organization]);
-      const organization = caller.role === "curestry_anonymous"
-        ? caller.role
-        : organizations.get(credential) ?? unknownOrganization;
-      const first = context(caller, limits.prepare);
-      const origin = { claim: { organization, work }, first, meter: { bytes: 0 } };
+      const isAnonymous = caller.role === "curestry_anonymous";
+      const remembered = isAnonymous ? caller.role : organizations.get(credential);
+      let firstBegun: Promise<unknown> | undefined;
+      const origin: Origin = {
+        claim: { organization: remembered ?? unknownOrganization, work },
+        first: [context(caller)],
+        meter: { bytes: 0 },
+        inOneTurn: false,
+        onBegun(answer) {
+          const settled = answer.then(accept, refuse);
+          settled.catch(ignore);
+          firstBegun ??= settled;
+        },
+      };
       let kind: "query" | "mutation" = "query";
       let shared: Promise<Transaction> | undefined;
+      /** The last one that was shared. */
+      let current: Transaction | undefined;
       let finished = false;
 
+      function accept([context]: readonly Answer[]): string {
+        const id = String((context?.rows[0] as { organization: string }).organization);
+        organizations.set(credential, id, Date.now() + rememberCredentialMs);
+        if (!isAnonymous) origin.claim = { organization: id, work };
+        return id;
+      }
+
+      function refuse(error: unknown): never {
+        if (isFromServer(error)) organizations.delete(credential);
+        throw error;
+      }
+
       function share(): Promise<Transaction> {
-        shared ??= start("read", origin);
-        shared.catch(ignore);
+        if (shared === undefined) {
+          shared = start("read", origin);
+          shared.then((transaction) => current = transaction, ignore);
+        }
         return shared;
       }
 
@@ -137,25 +201,22 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
       }
 
       return {
-        async verify() {
-          for (let attempt = 1;; attempt++) {
-            try {
-              const [context] = await (await share()).begun;
-              const id = String(context?.rows[0]?.organization ?? "");
-              organizations.set(credential, id, Date.now() + rememberCredentialMs);
-              origin.claim = { organization: id, work };
-              return id;
-            } catch (error) {
-              // A connection that died while it was idle: nothing was done on it yet
-              const again = error instanceof ConnectionLost && !error.hangs;
-              if (!again || attempt === maxDeadConnections) throw error;
-              endShared();
-            }
-          }
+        async readOrganization() {
+          return remembered ?? accept(await (await share()).begun);
         },
-        begin(operation) {
+        async verify() {
+          if (firstBegun === undefined) await (await share()).begun;
+          await firstBegun;
+          if (finished) endShared();
+        },
+        begin(operation, { inOneTurn }) {
           kind = operation;
-          if (kind === "mutation") endShared();
+          // One that has begun to verify the credential is used, if the query was not run before
+          if (kind === "mutation" || current !== undefined && current.turnCount > 0) endShared();
+          origin.inOneTurn = inOneTurn;
+        },
+        get turnCount() {
+          return current?.turnCount ?? 0;
         },
         async withPgClient(_settings, callback) {
           if (finished) throw new GatewayError("UNAVAILABLE", "The operation took too long");
@@ -173,26 +234,33 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
 
     introspectAs(role) {
       const claim = { organization: "", work: "introspection" };
+      const first = [{ text: `select ${setRole(role)}` }];
       return (_settings, callback) => {
-        const origin = { claim, first: [setRole(role)], meter: { bytes: -Infinity } };
+        const origin = {
+          claim,
+          first,
+          meter: { bytes: -Infinity },
+          inOneTurn: false,
+          onBegun: ignore,
+        };
         return runAlone("read", origin, callback, () => true);
       };
     },
   };
 }
 
-function context(caller: Caller, prepare: boolean): QueryConfig[] {
-  const beginRequest: QueryConfig = {
-    text: "select pg_catalog.current_setting('curestry.organization_id') as organization " +
-      "from app.begin_request($1, $2, $3, $4)",
+/** Who the request is, and which rights it has: in one statement. */
+function context(caller: Caller): Message {
+  return {
+    name: `begin_request as ${caller.role}`,
+    text: `select pg_catalog.current_setting('curestry.organization_id') as organization, ` +
+      `${setRole(caller.role)} from app.begin_request($1, $2, $3, $4)`,
     values: [caller.jwtId, caller.keyHash, caller.organization, caller.requestId],
   };
-  if (prepare) beginRequest.name = "begin_request";
-  return [beginRequest, setRole(caller.role)];
 }
 
-function setRole(role: RequestRole): QueryConfig {
-  return { text: `set local role ${role}` };
+function setRole(role: RequestRole): string {
+  return `pg_catalog.set_config('role', '${role}', true)`;
 }
 
 function ignore(): void {}

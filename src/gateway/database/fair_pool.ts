@@ -12,6 +12,8 @@ export interface Claim {
 /** A connection that is lent. */
 export interface Lease {
   client: PoolClient;
+  /** Whether it was used, or made, a moment ago; another one may have died while nobody looked. */
+  isFresh: boolean;
   /** Gives it back, once; `broken` closes it. */
   release(broken: boolean): void;
 }
@@ -32,6 +34,8 @@ export interface FairPoolOptions {
   maxWaiting: number;
 }
 
+/** A connection that was used within this time is taken to be alive, in milliseconds. */
+const freshMs = 1_000;
 /** A pool this small is not divided. */
 const smallestDividedSize = 4;
 const organizationShare = 0.6;
@@ -55,6 +59,8 @@ export function makeFairPool(pool: Pool, options: FairPoolOptions): FairPool {
   const lent = new Map<string, number>();
   /** In the order in which they are served: organization, work, claims. */
   const waiting = new Map<string, Map<string, Set<Waiter>>>();
+  /** When connections were given back, by `performance.now()`. */
+  const usedAt = new WeakMap<PoolClient, number>();
   let lentCount = 0;
   let waitingCount = 0;
 
@@ -148,9 +154,11 @@ export function makeFairPool(pool: Pool, options: FairPoolOptions): FairPool {
         let released = false;
         return {
           client,
+          isFresh: performance.now() - (usedAt.get(client) ?? performance.now()) < freshMs,
           release(broken) {
             if (released) return;
             released = true;
+            usedAt.set(client, performance.now());
             client.release(broken);
             count(claim, -1);
             serve();

@@ -1,7 +1,14 @@
-import type { PoolClient, QueryConfig, QueryResult } from "pg";
-import pg from "pg";
+import { nextTick } from "node:process";
+import type { PoolClient } from "pg";
 import { GatewayError } from "../gateway_error.ts";
 import { nextTurn } from "../turns.ts";
+import {
+  ConnectionLost,
+  connectionLost,
+  isFromServer,
+  TooMuchData,
+} from "./connection_failures.ts";
+import { type Answer, Exchange, type Message } from "./exchange.ts";
 import type { Lease } from "./fair_pool.ts";
 import { connectionOf } from "./pool.ts";
 
@@ -30,8 +37,10 @@ export interface TransactionOptions {
   /** `read`: one read-only snapshot, statements in any order; `write`: one statement at a time. */
   kind: "read" | "write";
   /** Statements sent right behind `begin`; the transaction is usable when all have succeeded. */
-  first: readonly QueryConfig[];
+  first: readonly Message[];
   limits: TransactionLimits;
+  /** For one that reads: its statements are expected to come in one turn, and `commit` goes out with them. */
+  inOneTurn: boolean;
   /** What all transactions of a request have received together. */
   meter: { bytes: number };
 }
@@ -48,73 +57,71 @@ export interface TransactionLimits {
   prepare: boolean;
 }
 
+/** A statement came after the turn that was taken to be the last: the operation has to be run again. */
+export class MissedTurn extends Error {}
+
 /** How much longer than a statement may take we wait for its answer: then the server hangs. */
 const hungServerMs = 3_000;
 /** What only reads waits at most this part of a statement's time for a lock: others need the connection. */
 const lockTimeoutPart = 0.25;
 
-/** Prepared statements per connection; whatever comes after these is sent unprepared. */
-const maxPreparedPerConnection = 200;
-const preparedNames = new WeakMap<PoolClient, Set<string>>();
 /** What PostGraphile does with more rows than these takes milliseconds. */
 const rowsOfATurn = 50;
 /** An idle transaction means that the gateway lost track of it. */
 const idleTransactionTimeoutMs = 60_000;
-/** SQLSTATEs after which the server closes the connection: shutdown, time-outs of the session. */
-const endsConnection = /^(08|57P0|25P0[34])/;
-
 /**
- * A transaction on a pipelined connection. `begin`, the statements that make the context and the
- * first statement of the work go out without waiting for answers: one round trip instead of four.
- * The result of a statement is handed out only when the context was accepted. A statement behind a
- * refused credential cannot do harm: its transaction is aborted already, and outside of one the
- * gateway's own login may read nothing.
+ * A transaction. `begin`, the statements that make the context and the first statements of the work go out
+ * in one piece, without waiting for answers. The result of a statement is handed out only when the context
+ * was accepted. A statement behind a refused credential cannot do harm: the server does not run it.
  */
 export class Transaction implements DatabaseClient {
   /** Settles when the database has accepted or refused the context: the answers to `first`. */
-  readonly begun: Promise<readonly QueryResult[]>;
+  readonly begun: Promise<readonly Answer[]>;
   readonly #lease: Lease;
-  readonly #client: PoolClient;
   readonly #options: TransactionOptions;
   readonly #stopMetering: () => void;
+  /** What is sent together: all of it in a transaction that reads, a turn's statements in one that writes. */
+  #exchange: Exchange | null = null;
+  #isSending = false;
+  /** Turns in which statements of the work were sent. */
+  #turnCount = 0;
+  #hasWork = false;
+  /** The answer to the `commit` that went out with the first turn. */
+  #committed: Promise<Answer> | null = null;
+  /** Answers that are waited for, and until when. */
+  #missing = 0;
+  #hungTimer: ReturnType<typeof setTimeout> | undefined;
   #firstFailure: unknown;
   #savepoints = 0;
   #ended = false;
 
   constructor(lease: Lease, options: TransactionOptions) {
     this.#lease = lease;
-    this.#client = lease.client;
     this.#options = options;
     this.#stopMetering = this.#meter();
-    const { statementTimeoutMs } = options.limits;
-    const isRead = options.kind === "read";
-    const mode = isRead ? "isolation level repeatable read, read only" : "";
-    const lockTimeoutMs = Math.ceil(statementTimeoutMs * (isRead ? lockTimeoutPart : 1));
-    const begin = `begin ${mode}; set local statement_timeout = ${statementTimeoutMs}; ` +
-      `set local lock_timeout = ${lockTimeoutMs}; ` +
-      `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`;
-    const answers = [{ text: begin }, ...options.first].map((query) => this.#send(query));
-    this.begun = Promise.all(answers).then(([, ...first]) => first);
+    for (const message of openingStatements(lease.client, options)) this.#send(message);
+    this.begun = Promise.all(options.first.map((message) => this.#send(message)));
     this.begun.catch(ignore);
   }
 
   async query<Row>(statement: Statement): Promise<StatementResult<Row>> {
     if (this.#ended) throw new GatewayError("UNAVAILABLE", "The operation has ended already");
-    const { text, values, arrayMode, name } = statement;
-    const query: QueryConfig & { rowMode?: "array" } = { text };
-    if (values !== undefined) query.values = [...values];
-    if (arrayMode === true) query.rowMode = "array";
-    if (name !== undefined && this.#mayPrepare(name)) query.name = name;
-    const answer = this.#send(query);
+    if (this.#firstFailure !== undefined) throw this.#firstFailure;
+    if (this.#committed !== null) {
+      this.#turnCount++;
+      throw new MissedTurn();
+    }
+    this.#hasWork = true;
+    const answer = this.#send(statement);
     await this.begun;
     const { rows, rowCount } = await answer;
     if (rows.length > rowsOfATurn) await nextTurn();
-    if (rowCount === 0 && /^(update|delete)\s/.test(text)) {
+    if (rowCount === 0 && /^(update|delete)\s/.test(statement.text)) {
       // PostGraphile writes such a statement for one row, found by its key.
       this.#firstFailure ??= new GatewayError("NOT_FOUND", "There is no such row");
       throw this.#firstFailure;
     }
-    return { rows, rowCount };
+    return { rows: rows as Row[], rowCount };
   }
 
   async withTransaction<Result>(callback: (client: this) => Promise<Result>): Promise<Result> {
@@ -133,6 +140,11 @@ export class Transaction implements DatabaseClient {
     }
   }
 
+  /** In how many turns its statements came so far. */
+  get turnCount(): number {
+    return this.#turnCount;
+  }
+
   /**
    * Commits, or rolls back, and gives the connection back to the pool; a broken one is closed.
    *
@@ -142,9 +154,10 @@ export class Transaction implements DatabaseClient {
     if (this.#ended) return;
     this.#ended = true;
     const command = this.#firstFailure === undefined ? how : "rollback";
-    let answer: QueryResult;
+    let answer: Answer;
     try {
-      answer = await this.#untilHung(this.#client.query(command));
+      const isCommitted = this.#committed !== null && this.#firstFailure === undefined;
+      answer = await (isCommitted ? this.#committed! : this.#sendLast(command));
     } catch (error) {
       // A commit can be refused (a deferred constraint): then the connection is as good as before.
       this.#giveBack(!isFromServer(error));
@@ -158,14 +171,45 @@ export class Transaction implements DatabaseClient {
   }
 
   /** Sends a statement. Of several failures the first counts: the others only follow from it. */
-  #send(query: QueryConfig): Promise<QueryResult> {
-    const answer = this.#untilHung(this.#client.query(query)).catch((error: unknown) => {
+  #send(message: Message): Promise<Answer> {
+    const answer = this.#add(message).catch((error: unknown) => {
       this.#firstFailure ??= isFromServer(error) ? error : connectionLost(error);
       throw this.#firstFailure;
     });
     // An answer that is not waited for any more must not count as an unhandled rejection.
     answer.catch(ignore);
+    if (!this.#isSending) {
+      this.#isSending = true;
+      nextTick(() => this.#sendNow());
+    }
     return answer;
+  }
+
+  #sendLast(command: "commit" | "rollback"): Promise<Answer> {
+    const answer = this.#add({ text: command, name: command });
+    this.#exchange?.sync();
+    return answer;
+  }
+
+  #add(message: Message): Promise<Answer> {
+    if (!this.#exchange?.isOpen) this.#exchange = new Exchange(this.#lease.client);
+    const { prepare } = this.#options.limits;
+    return this.#untilHung(this.#exchange.add(prepare ? message : { ...message, name: undefined }));
+  }
+
+  /** Sends what a turn has asked for. */
+  #sendNow(): void {
+    this.#isSending = false;
+    if (!this.#exchange?.isOpen) return;
+    const { kind, inOneTurn } = this.#options;
+    const isWork = this.#hasWork;
+    this.#hasWork = false;
+    if (isWork) this.#turnCount++;
+    if (isWork && inOneTurn) {
+      this.#committed = this.#sendLast("commit");
+      this.#committed.catch(ignore);
+    } else if (kind === "read") this.#exchange.flush();
+    else this.#exchange.sync();
   }
 
   #giveBack(broken: boolean): void {
@@ -177,7 +221,7 @@ export class Transaction implements DatabaseClient {
   #meter(): () => void {
     const { kind, meter, limits } = this.#options;
     const maxBytes = kind === "read" ? limits.maxQueryBytes : limits.maxResultBytes;
-    const { stream } = connectionOf(this.#client);
+    const { stream } = connectionOf(this.#lease.client);
     const add = (data: Uint8Array) => {
       meter.bytes += data.byteLength;
       if (meter.bytes <= maxBytes) return;
@@ -189,55 +233,50 @@ export class Transaction implements DatabaseClient {
   }
 
   /** Closes the connection when an answer is so late that the server, or the way to it, must hang. */
-  async #untilHung<Result>(answer: Promise<Result>): Promise<Result> {
-    const timer = setTimeout(() => {
-      this.#firstFailure ??= new ConnectionLost(new Error("The database hangs"), true);
-      connectionOf(this.#client).stream.destroy();
-    }, this.#options.limits.statementTimeoutMs + hungServerMs);
+  async #untilHung(answer: Promise<Answer>): Promise<Answer> {
+    if (this.#missing++ === 0) {
+      this.#hungTimer = setTimeout(() => {
+        this.#firstFailure ??= new ConnectionLost(new Error("The database hangs"), true);
+        connectionOf(this.#lease.client).stream.destroy();
+      }, this.#options.limits.statementTimeoutMs + hungServerMs);
+    }
     try {
       return await answer;
     } finally {
-      clearTimeout(timer);
+      if (--this.#missing === 0) clearTimeout(this.#hungTimer);
     }
   }
+}
 
-  #mayPrepare(name: string): boolean {
-    if (!this.#options.limits.prepare) return false;
-    let names = preparedNames.get(this.#client);
-    if (names === undefined) preparedNames.set(this.#client, names = new Set());
-    if (!names.has(name) && names.size >= maxPreparedPerConnection) return false;
-    names.add(name);
-    return true;
+/** Connections that have the limits of what reads, until they are closed. */
+const limited = new WeakSet<PoolClient>();
+
+/**
+ * The beginning of a transaction, with its limits: those of what reads are settings of the connection,
+ * unless it is shared with others, by a pooler.
+ */
+function openingStatements(client: PoolClient, options: TransactionOptions): Message[] {
+  const { kind, limits: { statementTimeoutMs, prepare } } = options;
+  const isRead = kind === "read";
+  const lockTimeoutMs = Math.ceil(statementTimeoutMs * lockTimeoutPart);
+  const setLimits = (isLocal: boolean) =>
+    `select pg_catalog.set_config('statement_timeout', '${statementTimeoutMs}', ${isLocal}), ` +
+    `pg_catalog.set_config('lock_timeout', '${lockTimeoutMs}', ${isLocal}), ` +
+    "pg_catalog.set_config('idle_in_transaction_session_timeout', " +
+    `'${idleTransactionTimeoutMs}', ${isLocal})`;
+  const begin = isRead ? "begin isolation level repeatable read, read only" : "begin";
+  const opening: Message[] = [{ text: begin, name: `begin ${kind}` }];
+  if (!prepare) opening.push({ text: setLimits(true) });
+  else if (!limited.has(client)) {
+    const exchange = new Exchange(client);
+    exchange.add({ text: setLimits(false) }).then(() => limited.add(client), ignore);
+    exchange.sync();
   }
-}
-
-/** A request asked for more than one may; its connection was closed, so that the rest need not be read. */
-export class TooMuchData extends GatewayError {
-  constructor(maxBytes: number) {
-    super(
-      "LIMIT",
-      `The answer needs more than ${maxBytes} bytes of the database; ask for smaller pages (first), or ` +
-        "for fewer long texts",
-    );
+  if (!isRead) {
+    const text = `select pg_catalog.set_config('lock_timeout', '${statementTimeoutMs}', true)`;
+    opening.push({ text, name: "limit write" });
   }
-}
-
-/** The connection went away: the statement under way may or may not have had its effect. */
-export class ConnectionLost extends GatewayError {
-  /** @param hangs whether that took so long that another attempt is no use */
-  constructor(cause: unknown, readonly hangs = false) {
-    super("UNAVAILABLE", "The connection to the database was lost; try again", { cause });
-  }
-}
-
-/** Whether PostgreSQL sent this error, over a connection that goes on working. */
-export function isFromServer(error: unknown): error is pg.DatabaseError {
-  return error instanceof pg.DatabaseError && !endsConnection.test(error.code ?? "");
-}
-
-/** Any other failure than one that the server reports. */
-export function connectionLost(error: unknown): unknown {
-  return error instanceof GatewayError ? error : new ConnectionLost(error);
+  return opening;
 }
 
 function ignore(): void {}

@@ -5,6 +5,8 @@ import { Kind, type OperationDefinitionNode, type ValueNode } from "postgraphile
 export interface ArgumentValues {
   /** A number, a text or a boolean; null; undefined for lists and objects, and for what is not given. */
   scalarOf(node: ValueNode | undefined): unknown;
+  /** Whether what was asked so far depends on the variables. */
+  readonly haveVaried: boolean;
 }
 
 /** @param variables as they came with the request: not checked yet */
@@ -18,6 +20,7 @@ export function makeArgumentValues(
       variable.defaultValue,
     ]),
   );
+  let haveVaried = false;
   function scalarOf(node: ValueNode | undefined): unknown {
     switch (node?.kind) {
       case Kind.INT:
@@ -31,6 +34,7 @@ export function makeArgumentValues(
         return null;
       case Kind.VARIABLE: {
         const name = node.name.value;
+        haveVaried = true;
         const given = variables && Object.hasOwn(variables, name) ? variables[name] : undefined;
         if (given !== undefined) return typeof given === "object" ? given && undefined : given;
         return scalarOf(defaults.get(name));
@@ -39,5 +43,10 @@ export function makeArgumentValues(
         return undefined;
     }
   }
-  return { scalarOf };
+  return {
+    scalarOf,
+    get haveVaried() {
+      return haveVaried;
+    },
+  };
 }

@@ -8,6 +8,9 @@ import {
 import { makeArgumentValues } from "./argument_values.ts";
 import { fragmentsOf, limits } from "./limits.ts";
 
+/** Operations whose page sizes are right, whatever the variables are. */
+const right = new WeakSet<OperationDefinitionNode>();
+
 /**
  * Checks `first` and `last` of every field of an operation, given literally or by a variable.
  *
@@ -18,6 +21,7 @@ export function checkPageSizes(
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>> | null | undefined,
 ): GraphQLError[] {
+  if (right.has(operation)) return [];
   const errors: GraphQLError[] = [];
   const fragments = fragmentsOf(document);
   const values = makeArgumentValues(operation, variables);
@@ -52,5 +56,6 @@ export function checkPageSizes(
   }
 
   visit(operation.selectionSet);
+  if (errors.length === 0 && !values.haveVaried) right.add(operation);
   return errors;
 }

@@ -10,6 +10,7 @@ import {
 } from "postgraphile/grafserv";
 import type { GraphQLError } from "postgraphile/graphql";
 import type { ErrorCode } from "../../shared/error_codes.ts";
+import type { Answer } from "../answer.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
 import { nextTurn } from "../turns.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
@@ -46,7 +47,7 @@ export interface Place {
 
 /** An answer, the codes of its errors for the log, and the root fields that it has used. */
 export interface GraphqlAnswer {
-  response: Response;
+  answer: Answer;
   codes: readonly ErrorCode[];
   used: readonly string[];
 }
@@ -56,10 +57,11 @@ export interface GraphqlServer {
   /**
    * Runs an operation. Never throws.
    *
+   * @param accept the header, null if there is none
    * @returns "elsewhere" for a costly one that is not to run here; it is paid
    */
   handle(
-    request: Request,
+    accept: string | null,
     body: GraphqlBody,
     database: RequestDatabase,
     requestId: string,
@@ -90,19 +92,19 @@ export async function makeGraphqlServer(
   await grafserv.ready();
 
   return {
-    async handle(request, body, database, requestId, { pay, mayGoElsewhere }) {
+    async handle(accept, body, database, requestId, { pay, mayGoElsewhere }) {
       const { query } = body;
       if (query.length > charactersOfATurn && !isKnown(query)) await nextTurn();
       const used: string[] = [];
       const place = { mayChange: mayGoElsewhere, isElsewhere: false };
-      const digest = makeDigest(request, body, { database, used, pay, place });
+      const digest = operationDigest(accept, body, { database, used, pay, place });
       const result: HandlerResult | null = await grafserv.graphqlHandler(
         normalizeRequest(digest),
         grafserv.graphiqlHandler,
       );
       if (place.isElsewhere) return "elsewhere";
       if (result?.type !== "graphql") {
-        return { response: await toResponse(result), codes: [], used };
+        return { answer: await toAnswer(result), codes: [], used };
       }
       const found = await Promise.all(
         (result.payload.errors ?? []).map((error) =>
@@ -116,33 +118,33 @@ export async function makeGraphqlServer(
         ...(data === undefined ? {} : { data }),
       };
       // Whoever names no media type gets the one that every client knows, with the honest status.
-      const contentType = acceptsAnything(request)
+      const contentType = acceptsAnything(accept)
         ? "application/json;charset=utf-8"
         : result.contentType;
-      const headers = new Headers({ "content-type": contentType });
-      if (status === 401) headers.set("www-authenticate", "Bearer");
-      if (status === 503) headers.set("retry-after", "1");
+      const headers: Record<string, string> = { "content-type": contentType };
+      if (status === 401) headers["www-authenticate"] = "Bearer";
+      if (status === 503) headers["retry-after"] = "1";
       return {
-        response: new Response(JSON.stringify(payload), { status, headers }),
+        answer: { status, headers, body: JSON.stringify(payload) },
         codes: found.map((error) => error.extensions.code),
         used,
       };
     },
 
     async explore(request) {
-      const digest = normalizeRequest(makeDigest(request, null, {}));
+      const digest = normalizeRequest(pageDigest(request));
       const isFile = digest.path.startsWith("/ruru-static/");
-      return await toResponse(
+      const { status, headers, body } = await toAnswer(
         isFile
           ? await grafserv.graphiqlStaticHandler(digest)
           : await grafserv.graphiqlHandler(digest),
       );
+      return new Response(body, { status, headers });
     },
   };
 }
 
-function acceptsAnything(request: Request): boolean {
-  const accept = request.headers.get("accept");
+function acceptsAnything(accept: string | null): boolean {
   return accept === null || accept.trim() === "*/*";
 }
 
@@ -164,40 +166,52 @@ function isEmpty(data: unknown): boolean {
     Object.values(data).every((value) => value === null);
 }
 
-function makeDigest(
-  request: Request,
-  body: GraphqlBody | null,
+/** What all requests say to grafserv, which has no part in HTTP. */
+const http1 = { httpVersionMajor: 1, httpVersionMinor: 1, isSecure: false, preferJSON: true };
+
+function operationDigest(
+  accept: string | null,
+  body: GraphqlBody,
   requestContext: Partial<Grafast.RequestContext>,
 ): RequestDigest {
-  const url = new URL(request.url);
+  // Checked before; grafserv knows it in small letters only.
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (accept !== null) headers.accept = accept;
   return {
-    httpVersionMajor: 1,
-    httpVersionMinor: 1,
-    isSecure: url.protocol === "https:",
-    method: request.method,
-    path: url.pathname,
-    headers: {
-      ...Object.fromEntries(request.headers),
-      // Checked before; grafserv knows it in small letters only.
-      ...(body === null ? {} : { "content-type": "application/json" }),
-    },
-    getQueryParams: () => Object.fromEntries(url.searchParams),
+    ...http1,
+    method: "POST",
+    path: "/graphql",
+    headers,
+    getQueryParams: () => ({}),
     getBody: () => ({ type: "json", json: body as never }),
-    preferJSON: true,
     requestContext,
   };
 }
 
-async function toResponse(result: HandlerResult | null): Promise<Response> {
+function pageDigest(request: Request): RequestDigest {
+  const url = new URL(request.url);
+  return {
+    ...http1,
+    isSecure: url.protocol === "https:",
+    method: request.method,
+    path: url.pathname,
+    headers: Object.fromEntries(request.headers),
+    getQueryParams: () => Object.fromEntries(url.searchParams),
+    getBody: () => ({ type: "json", json: null as never }),
+    requestContext: {},
+  };
+}
+
+async function toAnswer(result: HandlerResult | null): Promise<Answer> {
   const converted = await convertHandlerResultToResult(result);
   switch (converted?.type) {
     case "buffer": {
       const { buffer, statusCode, headers } = converted;
-      return new Response(new Uint8Array(buffer), { status: statusCode, headers });
+      return { status: statusCode, headers, body: new Uint8Array(buffer) };
     }
     case "noContent":
-      return new Response(null, { status: converted.statusCode, headers: converted.headers });
+      return { status: converted.statusCode, headers: converted.headers ?? {}, body: null };
     default:
-      return new Response(null, { status: 404 });
+      return { status: 404, headers: {}, body: null };
   }
 }

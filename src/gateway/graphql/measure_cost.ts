@@ -38,6 +38,15 @@ interface AnswerField {
   selections: SelectionSetNode[];
 }
 
+/** What an operation costs at most, and of how many pages its document speaks. */
+interface Cost {
+  cost: number;
+  pages: number;
+}
+
+/** Costs that no variable changes. */
+const known = new WeakMap<OperationDefinitionNode, Cost>();
+
 /**
  * What an operation costs at most: 1 for each object that its answer may have, 0.1 for each plain
  * value, 2 for each count and aggregate. A list has as many rows as `first` or `last` says, and as the
@@ -45,15 +54,15 @@ interface AnswerField {
  * GraphQL merges count once, under each alias.
  *
  * The document has passed the limits and the rules of GraphQL.
- *
- * @returns beside the cost, of how many pages the document speaks
  */
 export function measureCost(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>> | null | undefined,
-): { cost: number; pages: number } {
+): Cost {
+  const before = known.get(operation);
+  if (before !== undefined) return before;
   let pages = 0;
   const fragments = fragmentsOf(document);
   const values = makeArgumentValues(operation, variables);
@@ -130,7 +139,9 @@ export function measureCost(
 
   const root = schema.getRootType(operation.operation);
   const cost = root ? costOf(root, [operation.selectionSet], null) : 0;
-  return { cost, pages };
+  const found = { cost, pages };
+  if (!values.haveVaried) known.set(operation, found);
+  return found;
 }
 
 function isConnection(type: GraphQLNamedType): boolean {

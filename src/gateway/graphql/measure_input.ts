@@ -15,6 +15,13 @@ export interface InputSize {
   objects: number;
 }
 
+/** What the text of a document says about its input: literals, and each use of a variable. */
+interface LiteralInput extends InputSize {
+  uses: readonly string[];
+}
+
+const literals = new WeakMap<OperationDefinitionNode, LiteralInput>();
+
 /**
  * Counts the values in the arguments of a document and in the variables of a request. A variable
  * counts each time that it is used.
@@ -27,7 +34,11 @@ export function measureInput(
   variables: Readonly<Record<string, unknown>> | null | undefined,
   enough: number,
 ): InputSize {
-  const total = { values: 0, objects: 0 };
+  let literal = literals.get(operation);
+  if (literal === undefined) {
+    literals.set(operation, literal = measureLiterals(document, operation));
+  }
+  const total = { values: literal.values, objects: literal.objects };
   const known = new Map<string, InputSize>();
 
   function addGiven(value: unknown, size: InputSize): void {
@@ -53,28 +64,37 @@ export function measureInput(
     total.objects += size.objects;
   }
 
-  function addLiteral(node: ValueNode): void {
-    if (node.kind === Kind.VARIABLE) return addVariable(node.name.value);
-    if (node.kind !== Kind.LIST) total.values++;
-    if (node.kind === Kind.OBJECT) {
-      total.objects++;
-      for (const field of node.fields) addLiteral(field.value);
-    } else if (node.kind === Kind.LIST) node.values.forEach(addLiteral);
-  }
+  for (const name of literal.uses) addVariable(name);
+  // What no argument uses is checked all the same, by its type
+  for (const name of Object.keys(variables ?? {})) if (!known.has(name)) addVariable(name);
+  return total;
+}
 
+function measureLiterals(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): LiteralInput {
+  const size = { values: 0, objects: 0 };
+  const uses: string[] = [];
+  function add(node: ValueNode): void {
+    if (node.kind === Kind.VARIABLE) return void uses.push(node.name.value);
+    if (node.kind !== Kind.LIST) size.values++;
+    if (node.kind === Kind.OBJECT) {
+      size.objects++;
+      for (const field of node.fields) add(field.value);
+    } else if (node.kind === Kind.LIST) node.values.forEach(add);
+  }
   // Fragments too, whether or not the operation spreads them
   visit(document, {
     OperationDefinition: (node) => node === operation ? undefined : false,
     Argument(node) {
-      addLiteral(node.value);
+      add(node.value);
       return false;
     },
     VariableDefinition(node) {
-      if (node.defaultValue) addLiteral(node.defaultValue);
+      if (node.defaultValue) add(node.defaultValue);
       return false;
     },
   });
-  // What no argument uses is checked all the same, by its type
-  for (const name of Object.keys(variables ?? {})) if (!known.has(name)) addVariable(name);
-  return total;
+  return { ...size, uses };
 }

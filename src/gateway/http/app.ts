@@ -1,22 +1,41 @@
 import { Hono } from "hono";
-import { accessLog } from "./access_log.ts";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayApp, GatewayContext } from "./context.ts";
-import { countRequests } from "./count_requests.ts";
 import { explore } from "./explorer.ts";
-import { limitBody } from "./limit_body.ts";
-import { refuse } from "./refuse.ts";
-import { requestId } from "./request_id.ts";
-import { runOperation } from "./run_operation.ts";
-import { securityHeaders } from "./security_headers.ts";
+import type { AnswerOperation } from "./answer_operation.ts";
+import { refusal, refusedRequest, sendRefusal } from "./refuse.ts";
+import { chooseRequestId } from "./request_id.ts";
 import { withSession } from "./with_session.ts";
 
-/** Makes the application: requests in, one operation each, answers out. */
-export function makeApp(parts: AppParts): GatewayApp {
-  const { log, health, metrics, sessions } = parts;
+/**
+ * Makes the application: all that is asked over HTTP.
+ *
+ * @param answerOperation the way of POST /graphql, which most requests take without coming here
+ */
+export function makeApp(parts: AppParts, answerOperation: AnswerOperation): GatewayApp {
+  const { log, health, metrics, noteRequest, sessions } = parts;
   const app: GatewayApp = new Hono();
 
-  app.use(accessLog(log), countRequests(metrics), requestId(), securityHeaders());
+  app.post("/graphql", async (c) => {
+    const { status, headers, body } = await answerOperation({
+      headers: c.req.header(),
+      body: new Uint8Array(await c.req.raw.arrayBuffer()),
+    });
+    return new Response(body, { status, headers });
+  });
+
+  app.use(async (c, next) => {
+    const startedAt = performance.now();
+    const { method, path } = c.req;
+    const requestId = chooseRequestId(c.req.header("x-request-id"));
+    c.set("requestId", requestId);
+    await next();
+    c.header("x-request-id", requestId);
+    c.header("x-content-type-options", "nosniff");
+    const { status } = c.res;
+    const { credential, codes } = c.var;
+    noteRequest({ requestId, method, path, status, startedAt, credential, codes });
+  });
 
   app.get("/livez", (c) => c.json({ status: "alive" }));
   app.get("/readyz", async (c) => {
@@ -34,16 +53,15 @@ export function makeApp(parts: AppParts): GatewayApp {
 
   const showExplorer = async (c: GatewayContext) =>
     await explore(c, await parts.serverOf("curestry_member"));
-  app.post("/graphql", limitBody(), (c) => runOperation(c, parts));
+  const refuseMethod = (c: GatewayContext, allowed: string) => {
+    c.header("allow", allowed);
+    return sendRefusal(c, refusal(405, "INVALID", "Send the operation by POST", refusedRequest(c)));
+  };
   app.get("/graphql", (c) => {
     if (/\btext\/html\b/.test(c.req.header("accept") ?? "")) return showExplorer(c);
-    c.header("allow", "POST");
-    return refuse(c, 405, "INVALID", "Send the operation by POST");
+    return refuseMethod(c, "POST");
   });
-  app.all("/graphql", (c) => {
-    c.header("allow", "GET, POST");
-    return refuse(c, 405, "INVALID", "Send the operation by POST");
-  });
+  app.all("/graphql", (c) => refuseMethod(c, "GET, POST"));
   app.get("/ruru", showExplorer);
   app.get("/ruru-static/*", showExplorer);
 

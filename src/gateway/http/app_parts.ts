@@ -10,6 +10,7 @@ import type { GraphqlServer } from "../graphql/graphql_server.ts";
 import type { OperationLimits } from "../graphql/operation_limits.ts";
 import type { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
+import type { NoteRequest } from "./note_request.ts";
 
 /** What the application is made of. */
 export interface AppParts {
@@ -22,6 +23,7 @@ export interface AppParts {
   errors: ErrorMapper;
   health: Health;
   metrics: Metrics;
+  noteRequest: NoteRequest;
   /** Notes the use of the API; does not make the request wait. */
   apiUsage: ApiUsage;
   readCredential: ReadCredential;

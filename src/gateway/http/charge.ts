@@ -3,6 +3,7 @@ import { GraphQLError } from "postgraphile/graphql";
 import type { Balance, Budgets, Payer } from "../budgets.ts";
 import { GatewayError } from "../gateway_error.ts";
 import type { Pay } from "../graphql/graphql_server.ts";
+import type { Answer } from "../answer.ts";
 
 /** To read a body takes as long as to answer so many objects, for each byte; */
 const byteCost = 0.01;
@@ -24,7 +25,7 @@ export interface Charge {
   /** What it has cost to look at a request that is refused: bytes of its body, characters of its document. */
   owe(bytes: number, characters: number): void;
   /** Adds the headers of draft-ietf-httpapi-ratelimit-headers-03; what was not paid becomes 429. */
-  finish(response: Response): Response;
+  finish(answer: Answer): Answer;
 }
 
 /** @param payer null: nobody pays, without credentials or without budgets */
@@ -50,16 +51,20 @@ export function makeCharge(budgets: Budgets | null, payer: Payer | null): Charge
       if (budgets === null || payer === null || balance !== null) return;
       budgets.owe(payer, Math.ceil(bytes * byteCost + characters * characterCost));
     },
-    finish(response) {
-      if (balance === null) return response;
-      const headers = new Headers(response.headers);
-      headers.set("ratelimit-limit", String(balance.limit));
-      headers.set("ratelimit-remaining", String(balance.remaining));
-      headers.set("ratelimit-reset", String(balance.resetSeconds));
-      const { retrySeconds } = balance;
-      if (retrySeconds !== null) headers.set("retry-after", String(retrySeconds));
-      const status = retrySeconds === null ? response.status : 429;
-      return new Response(response.body, { status, headers });
+    finish(answer) {
+      if (balance === null) return answer;
+      const { limit, remaining, resetSeconds, retrySeconds } = balance;
+      return {
+        ...answer,
+        status: retrySeconds === null ? answer.status : 429,
+        headers: {
+          ...answer.headers,
+          "ratelimit-limit": String(limit),
+          "ratelimit-remaining": String(remaining),
+          "ratelimit-reset": String(resetSeconds),
+          ...(retrySeconds === null ? {} : { "retry-after": String(retrySeconds) }),
+        },
+      };
     },
   };
 }

@@ -1,7 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, ListenOptions as ListenOptionsOfNode, Socket } from "node:net";
 import type { Logger } from "pino";
-import { convertRequest, sendResponse } from "./convert_request.ts";
+import type { AnswerOperation } from "./answer_operation.ts";
+import {
+  convertRequest,
+  isOperation,
+  readBody,
+  readHeaders,
+  sendAnswer,
+  sendResponse,
+} from "./convert_request.ts";
 import { maxConnections } from "./max_connections.ts";
 import { watchAccepts } from "./watch_accepts.ts";
 
@@ -14,7 +22,16 @@ export interface ListenOptions {
   clientTimeoutMs: number;
   /** Connections of clients at once; with more, the oldest without a request under way is closed. */
   maxClients: number;
+  /** Whether other processes may listen on the same port: the system deals connections out among them. */
+  sharedPort: boolean;
   log: Logger;
+}
+
+/** Who answers. */
+export interface Handlers {
+  /** POST /graphql, without the Web's Request and Response in between: they cost as much as our own work. */
+  answerOperation: AnswerOperation;
+  answerOther(request: Request): Response | Promise<Response>;
 }
 
 /** A server that listens. */
@@ -26,6 +43,8 @@ export interface HttpListener {
   cut(): void;
 }
 
+/** `reusePort` is an option of Node.js 23, which its types in use here do not have yet. */
+type ListenArguments = ListenOptionsOfNode & { reusePort: boolean };
 /** How long a client may go on sending what is too large already. */
 const drainMs = 2_000;
 /** How long requests under way may take on a server that was replaced. */
@@ -41,7 +60,7 @@ const slowClientsCheckMs = 1_000;
  */
 export async function listen(
   options: ListenOptions,
-  handler: (request: Request) => Response | Promise<Response>,
+  { answerOperation, answerOther }: Handlers,
 ): Promise<HttpListener> {
   const { host, clientTimeoutMs, log } = options;
   /** The one that listens, and before it those that had to be replaced, with their connections. */
@@ -68,7 +87,7 @@ export async function listen(
     server.on("clientError", (_error, socket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(port, host, () => {
+      server.listen({ port, host, reusePort: options.sharedPort } as ListenArguments, () => {
         server.off("error", reject);
         resolve();
       });
@@ -105,9 +124,13 @@ export async function listen(
     to.on("error", () => message.destroy());
     try {
       if (isClosing) to.setHeader("connection", "close");
-      const request = await convertRequest(message);
-      const response = request === null ? badHost() : await handler(request);
-      await sendResponse(response, to);
+      if (isOperation(message)) {
+        const body = await readBody(message);
+        sendAnswer(await answerOperation({ headers: readHeaders(message), body }), to);
+      } else {
+        const request = await convertRequest(message);
+        await sendResponse(request === null ? badHost() : await answerOther(request), to);
+      }
       // The rest of a body that is too large: a client reads its answer when it has sent some of it
       if (!message.complete) setTimeout(() => message.destroy(), drainMs);
     } catch (error) {
@@ -128,7 +151,8 @@ export async function listen(
     throw new Error(message, { cause: error });
   }
   const { port } = current.address() as AddressInfo;
-  const watch = watchAccepts({ host, port }, {
+  // What is sent to a port that others listen on may come to them
+  const watch = options.sharedPort ? null : watchAccepts({ host, port }, {
     server: () => current,
     async relisten() {
       log.warn("Connections are not accepted any more: listening anew");
@@ -141,7 +165,7 @@ export async function listen(
     port,
     async close() {
       isClosing = true;
-      watch.stop();
+      watch?.stop();
       const closed = [...servers.keys()].map((server) =>
         new Promise<void>((resolve) => server.close(() => resolve()))
       );

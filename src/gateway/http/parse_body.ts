@@ -7,6 +7,9 @@ import { isRecord } from "../is_record.ts";
 /** To parse a longer body takes milliseconds: only for those whose credential holds, one after the other. */
 export const smallBodyBytes = 64 * 1024;
 
+/** Fatal: a byte that is no character must not be stored as another one. */
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
   constructor(readonly status: 400 | 413 | 415, code: ErrorCode, message: string) {
@@ -22,7 +25,7 @@ export class BodyError extends GatewayError {
  * @throws BodyError
  */
 export function parseBody(
-  bytes: ArrayBuffer,
+  bytes: Uint8Array,
   contentType: string | undefined,
   maxValues: (query: string) => number,
 ): GraphqlBody {
@@ -59,10 +62,9 @@ export function parseBody(
   return { query, operationName: operationName ?? null, variables: variables ?? null };
 }
 
-function parseJson(bytes: ArrayBuffer): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   try {
-    // Fatal: a byte that is no character must not be stored as another one.
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(decoder.decode(bytes));
   } catch {
     throw new BodyError(400, "INVALID", "The body is not valid JSON in UTF-8");
   }

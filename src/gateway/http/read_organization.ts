@@ -1,15 +1,14 @@
 import { GatewayError } from "../gateway_error.ts";
-import type { GatewayContext } from "./context.ts";
 
 const longestSlugLength = 100;
 
 /**
  * The slug of the organization that a request chose, null if it chose none.
  *
+ * @param slug the header X-Curestry-Organization
  * @throws GatewayError with code FORBIDDEN
  */
-export function readOrganization(c: GatewayContext): string | null {
-  const slug = c.req.header("x-curestry-organization");
+export function readOrganization(slug: string | undefined): string | null {
   if (slug === undefined) return null;
   if (slug.length === 0 || slug.length > longestSlugLength) {
     throw new GatewayError(

@@ -1,6 +1,4 @@
-import type { MiddlewareHandler } from "hono";
 import { randomUUID } from "node:crypto";
-import type { GatewayEnv } from "./context.ts";
 
 const requestIdPattern = /^[\w.:/+=@-]{1,128}$/;
 
@@ -17,14 +15,9 @@ const reservedNames: ReadonlySet<string> = new Set([
   "worker",
 ]);
 
-/** Names each request: by the header X-Request-Id if it has a usable one. The answer says the name. */
-export function requestId(): MiddlewareHandler<GatewayEnv> {
-  return async function requestId(c, next) {
-    const given = c.req.header("x-request-id") ?? "";
-    const isUsable = requestIdPattern.test(given) && !reservedNames.has(given.toLowerCase());
-    const id = isUsable ? given : randomUUID();
-    c.set("requestId", id);
-    await next();
-    c.header("x-request-id", id);
-  };
+/** Names a request: by its header X-Request-Id if that is a usable one. */
+export function chooseRequestId(given: string | undefined): string {
+  const isUsable = given !== undefined && requestIdPattern.test(given) &&
+    !reservedNames.has(given.toLowerCase());
+  return isUsable ? given : randomUUID();
 }

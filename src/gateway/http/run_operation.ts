@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { CostlyOperations } from "../costly/costly_operations.ts";
 import type { CostlyOperation } from "../costly/messages.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
@@ -7,35 +8,53 @@ import { inputLimitOf } from "../graphql/check_operation.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import type { GraphqlAnswer } from "../graphql/graphql_server.ts";
 import { nextTurn } from "../turns.ts";
+import type { Answer } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
-import type { GatewayContext } from "./context.ts";
 import { type Charge, makeCharge, OwingError } from "./charge.ts";
 import { BodyError, parseBody, smallBodyBytes } from "./parse_body.ts";
 import { readOrganization } from "./read_organization.ts";
-import { refuse, refuseError } from "./refuse.ts";
+import { type Refusal, refusal, refusalOf } from "./refuse.ts";
+
+/** A request to run an operation. */
+export interface OperationRequest {
+  requestId: string;
+  /** Names in small letters. */
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array;
+}
+
+/** Its answer, and what the log and the metrics tell about it. */
+export interface OperationAnswer extends Answer {
+  credential?: string;
+  codes?: readonly ErrorCode[];
+}
 
 /**
  * Runs the GraphQL operation of a request. The credential comes first, then everything else: who is
- * refused learns nothing about the schema.
+ * refused learns nothing about the schema. Never throws.
  */
-export async function runOperation(c: GatewayContext, parts: AppParts): Promise<Response> {
-  const requestId = c.get("requestId");
+export async function runOperation(
+  request: OperationRequest,
+  parts: AppParts,
+): Promise<OperationAnswer> {
+  const { requestId, headers } = request;
+  const bytes = request.body.byteLength;
+  const accept = headers.accept ?? null;
   let database: RequestDatabase | null = null;
   let charge: Charge | null = null;
-  let bytes = 0;
   let body: GraphqlBody | null = null;
+  let credentialName: { credential: string } | undefined;
+  const refuse = (refused: Refusal): OperationAnswer => ({ ...refused, ...credentialName });
   try {
-    const credential = await parts.readCredential(c.req.header("authorization") ?? null);
-    c.set("credential", nameCredential(credential));
+    const credential = await parts.readCredential(headers.authorization ?? null);
+    credentialName = { credential: nameCredential(credential) };
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
-    const content = await c.req.raw.arrayBuffer();
-    bytes = content.byteLength;
     const isSmall = bytes <= smallBodyBytes;
     if (!isSmall && role === "curestry_anonymous") throw tooLargeWithoutCredentials();
     const parse = () =>
       parseBody(
-        content,
-        c.req.header("content-type"),
+        request.body,
+        headers["content-type"],
         (query) => inputLimitOf(query, parts.operationLimits),
       );
     if (isSmall) body = parse();
@@ -44,49 +63,50 @@ export async function runOperation(c: GatewayContext, parts: AppParts): Promise<
       role,
       jwtId: credential.kind === "session" ? credential.jwtId : null,
       keyHash: credential.kind === "key" ? credential.hash : null,
-      organization: readOrganization(c),
+      organization: readOrganization(headers["x-curestry-organization"]),
       requestId,
     };
     const work = body === null ? "large" : workOf(body.query);
     database = parts.adaptor.openRequest(caller, work);
-    const organization = role === "curestry_member" ? await database.verify() : null;
+    const organization = role === "curestry_member" ? await database.readOrganization() : null;
     const key = caller.keyHash ?? caller.jwtId;
     const payer = key === null || organization === null ? null : { key, organization };
     charge = makeCharge(parts.budgets, payer);
     charge.throwIfOwing();
-    if (credential.kind === "key") parts.noteKeyUse(credential.hash);
     if (body === null) {
       await nextTurn();
       body = parse();
     }
     const { costly } = parts;
     const options = { pay: charge.pay, mayGoElsewhere: costly !== null };
-    const here = await server.handle(c.req.raw, body, database, requestId, options);
-    const { response, codes, used } = costly !== null && here === "elsewhere"
-      ? await runCostly(costly, {
-        caller,
-        work,
-        body,
-        url: c.req.url,
-        accept: c.req.header("accept") ?? null,
-      })
+    const here = await server.handle(accept, body, database, requestId, options);
+    const { answer, codes, used } = costly !== null && here === "elsewhere"
+      ? await runCostly(costly, { caller, work, body, accept })
       : here as GraphqlAnswer;
-    if (role === "curestry_member") parts.apiUsage.note(caller, used);
-    if (codes.length > 0) {
-      c.set("codes", codes);
-      charge.owe(bytes, body.query.length);
+    if (role === "curestry_member") {
+      await database.verify();
+      parts.apiUsage.note(caller, used);
     }
-    return charge.finish(response);
+    if (credential.kind === "key") parts.noteKeyUse(credential.hash);
+    if (codes.length > 0) charge.owe(bytes, body.query.length);
+    return { ...charge.finish(answer), ...credentialName, ...(codes.length > 0 ? { codes } : {}) };
   } catch (error) {
+    if (error instanceof BodyError || error instanceof OwingError) {
+      const refused = await database?.verify().catch((refused: unknown) => refused);
+      if (refused !== undefined) {
+        return refuse(await refusalOf(refused, parts.errors, requestId, accept));
+      }
+    }
     if (error instanceof BodyError) {
       charge?.owe(bytes, body?.query.length ?? 0);
-      return refuse(c, error.status, error.code, error.message);
+      return refuse(refusal(error.status, error.code, error.message, { requestId, accept }));
     }
     if (error instanceof OwingError) {
-      c.header("retry-after", String(error.retrySeconds));
-      return refuse(c, 429, error.code, error.message);
+      const owing = refusal(429, error.code, error.message, { requestId, accept });
+      owing.headers["retry-after"] = String(error.retrySeconds);
+      return refuse(owing);
     }
-    return await refuseError(c, parts.errors, error);
+    return refuse(await refusalOf(error, parts.errors, requestId, accept));
   } finally {
     database?.finish();
   }
@@ -105,5 +125,5 @@ async function runCostly(
   operation: CostlyOperation,
 ): Promise<GraphqlAnswer> {
   const { status, headers, body, codes, used } = await costly.run(operation);
-  return { response: new Response(body, { status, headers }), codes, used };
+  return { answer: { status, headers, body }, codes, used };
 }

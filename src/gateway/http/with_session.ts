@@ -2,7 +2,7 @@ import { nameCredential } from "../credentials/read_credential.ts";
 import { refused } from "../gateway_error.ts";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayContext } from "./context.ts";
-import { refuseError } from "./refuse.ts";
+import { refusalOf, refusedRequest, sendRefusal } from "./refuse.ts";
 
 /** What only a person who has signed in can do, with the session itself. */
 export async function withSession(
@@ -16,6 +16,7 @@ export async function withSession(
     if (credential.kind !== "session") throw refused();
     return await work(credential.jwtId);
   } catch (error) {
-    return await refuseError(c, parts.errors, error);
+    const { requestId, accept } = refusedRequest(c);
+    return sendRefusal(c, await refusalOf(error, parts.errors, requestId, accept));
   }
 }

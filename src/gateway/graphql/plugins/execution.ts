@@ -1,8 +1,9 @@
 import type { GraphileConfig } from "graphile-config";
 import { execute, type GrafastExecutionArgs } from "postgraphile/grafast";
-import { getOperationAST, GraphQLError } from "postgraphile/graphql";
+import { type DocumentNode, getOperationAST, GraphQLError } from "postgraphile/graphql";
 import type {} from "postgraphile/grafserv";
-import { TooMuchData } from "../../database/transaction.ts";
+import type { RequestDatabase } from "../../database/adaptor.ts";
+import { TooMuchData } from "../../database/connection_failures.ts";
 import { GatewayError } from "../../gateway_error.ts";
 import { makeCheckDocument } from "../check_document.ts";
 import { checkOperation } from "../check_operation.ts";
@@ -75,13 +76,14 @@ function makeRun(limits: OperationLimits): typeof execute {
         const unpaid = await pay(cost, records);
         if (unpaid !== null) return { errors: [unpaid] };
         if (isCostly && place.mayChange) return goElsewhere(args);
-        database.begin(operation.operation === "mutation" ? "mutation" : "query");
       }
       Object.assign(args.contextValue as object, {
         pgSettings: {},
         withPgClient: database.withPgClient,
       });
-      const result = await execute(args);
+      const result = operation?.operation === "mutation"
+        ? await runMutation(args, database)
+        : await runQuery(args, database);
       if (!("data" in result)) return result;
       const excess = operation?.operation === "query" && result.errors?.find(isTooMuchData);
       if (excess && place.mayChange) return goElsewhere(args);
@@ -102,6 +104,34 @@ function makeRun(limits: OperationLimits): typeof execute {
       database.finish();
     }
   };
+}
+
+async function runMutation(args: GrafastExecutionArgs, database: RequestDatabase) {
+  database.begin("mutation", { inOneTurn: false });
+  return await execute(args);
+}
+
+/** In how many turns the statements of a document came, at most. */
+const turnCounts = new WeakMap<DocumentNode, number>();
+
+/**
+ * Runs a query in one round trip to the database, if its document has never needed more so far; when it
+ * turns out to need more now, runs it again.
+ */
+async function runQuery(args: GrafastExecutionArgs, database: RequestDatabase) {
+  const { document } = args;
+  const context = { ...args.contextValue as object };
+  const known = turnCounts.get(document) ?? 0;
+  const inOneTurn = known === 1;
+  database.begin("query", { inOneTurn });
+  let result = await execute(args);
+  const { turnCount } = database;
+  turnCounts.set(document, Math.max(known, turnCount));
+  if (inOneTurn && turnCount > 1) {
+    database.begin("query", { inOneTurn: false });
+    result = await execute({ ...args, contextValue: context });
+  }
+  return result;
 }
 
 /** Ends an operation that nothing was done of; whoever handles the request runs it elsewhere. */
