@@ -52,6 +52,8 @@ export interface GatewayOptions {
   maxClients?: number;
   /** Whether other gateways of this machine may listen on the same port; not by default. */
   sharedPort?: boolean;
+  /** Origins that browsers may call from, `*` for all; none by default. */
+  corsOrigins?: readonly string[];
   /** Where the access log's lines go, standard error by default. */
   writeRequestLine?: (line: string) => void;
   /** Whether costly operations run on a thread of their own; by default they do. */
@@ -152,6 +154,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       log,
       health: makeHealth(ask, storage, log),
       metrics,
+      corsOrigins: options.corsOrigins ?? [],
       noteRequest: makeNoteRequest(log, metrics, options.writeRequestLine ?? makeLineWriter()),
       apiUsage: usage,
       readCredential: await makeReadCredential(options.jwtKeys),

@@ -50,6 +50,8 @@ export interface Settings {
   clientTimeoutMs: number;
   /** Connections of clients at once. */
   maxClients: number;
+  /** Origins that browsers may call from; `*` for all. */
+  corsOrigins: readonly string[];
   /** Whether other gateways of this machine may listen on the same port. */
   sharedPort: boolean;
   /** What one operation may cost. */
@@ -130,6 +132,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     statementTimeoutMs: read("CURESTRY_STATEMENT_TIMEOUT", parseDuration) ?? 10_000,
     clientTimeoutMs: read("CURESTRY_CLIENT_TIMEOUT", parseDuration) ?? 30_000,
     maxClients: read("CURESTRY_MAX_CLIENTS", wholeNumber(1, 1_000_000)) ?? 10_000,
+    corsOrigins: read("CURESTRY_CORS_ORIGINS", parseOrigins) ?? [],
     sharedPort: read("CURESTRY_SHARED_PORT", parseSwitch) ?? false,
     maxCost: read("CURESTRY_MAX_COST", wholeNumber(1, 1e9)) ?? 100_000,
     maxInputValues: read("CURESTRY_MAX_INPUT_VALUES", wholeNumber(1, 1e9)) ?? 5_000,
@@ -157,6 +160,16 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     );
   }
   return settings;
+}
+
+function parseOrigins(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).map((origin) => {
+    if (origin === "*") return origin;
+    const isOrigin = URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol) &&
+      new URL(origin).origin === origin;
+    if (isOrigin) return origin;
+    throw new Error(`Is ${text}; must be origins such as https://app.example.com, or *`);
+  });
 }
 
 function parseSwitch(text: string): boolean {

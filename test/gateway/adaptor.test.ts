@@ -173,7 +173,7 @@ test("a query whose document is known takes one turn at the database, and then e
   } as const;
   async function run(inOneTurn: boolean): Promise<number> {
     const request = adaptor.openRequest(caller, "work");
-    await request.readOrganization();
+    await request.readRights();
     writes.length = 0;
     request.begin("query", { inOneTurn });
     const read = () =>

@@ -176,7 +176,7 @@ test.each([
   ["image/png", "application/json", 406, 406],
 ])("the answer to Accept: %s is %s", async (accept, type, status, statusOfInvalid) => {
   expect(await post(viewer, { accept })).toMatchObject({ status, type });
-  expect(await post(`{"query": "{ nonsense }"}`, { accept })).toMatchObject({
+  expect(await post(`{"query": "{ __typename"}`, { accept })).toMatchObject({
     status: statusOfInvalid,
   });
 });
@@ -247,11 +247,4 @@ test("the explorer comes from here, with all it loads", async () => {
       expect([file, again.status]).toEqual([file, 304]);
     }
   }
-});
-
-test("an operation by GET is refused", async () => {
-  const url = `${gateway.url}/graphql?query=${encodeURIComponent("{ viewer { userId } }")}`;
-  const answer = await fetch(url, { headers: { accept: "application/json" } });
-  expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
-  await answer.body?.cancel();
 });

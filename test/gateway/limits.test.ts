@@ -12,7 +12,12 @@ let key = "";
 
 beforeAll(async () => {
   const acme = await makeOrganization(database, { slug: "acme" });
-  key = await makeKey(database, acme, ["prompts:read", "prompts:write"]);
+  key = await makeKey(database, acme, [
+    "prompts:read",
+    "prompts:write",
+    "analyses:read",
+    "rubrics:read",
+  ]);
   await database.query(
     `insert into core.prompts (organization_id, name, content)
      select $1, 'prompt ' || n, 'content' from generate_series(1, 130) as n`,

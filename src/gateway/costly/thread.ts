@@ -60,6 +60,7 @@ async function run(operation: CostlyOperation, sentAt: number): Promise<CostlyAn
     const answer = await server.handle(accept, body, database, caller.requestId, {
       pay: () => Promise.resolve(null),
       mayGoElsewhere: false,
+      onlyQueries: false,
     });
     if (answer === "elsewhere") throw new Error("There is no other place for this operation");
     const { answer: { status, headers, body: content }, codes, used } = answer;

@@ -20,22 +20,30 @@ export interface Caller {
   requestId: string;
 }
 
+/** What the database says about a request. */
+export interface Rights {
+  /** Its organization's id, "" if it has none. */
+  organization: string;
+  /** With a blank before and after each. */
+  permissions: string;
+}
+
 /** A request's way to the database. */
 export interface RequestDatabase {
   /**
-   * The id of the request's organization, "" if it has none: as it was a minute ago at most, and else as
-   * the database says. Nothing may be answered before `verify` has settled.
+   * What the request may do: as it was a minute ago at most, and else as the database says. Nothing may
+   * be answered before `verify` has settled.
    *
    * @throws what `verify` throws
    */
-  readOrganization(): Promise<string>;
+  readRights(): Promise<Rights>;
   /**
-   * Whether the credential holds: what the database said in the request's first transaction, or, if it
-   * has had none yet, what it says now.
+   * Whether the credential holds, and what it may do: what the database said in the request's first
+   * transaction, or, if it has had none yet, what it says now.
    *
    * @throws the database's refusal (SQLSTATE CU001, CU002), or UNAVAILABLE
    */
-  verify(): Promise<void>;
+  verify(): Promise<Rights>;
   /**
    * Says what the operation is, before it runs.
    *
@@ -65,6 +73,7 @@ export interface Adaptor {
   introspectAs(role: RequestRole): WithClient;
 }
 
+const noRights: Rights = { organization: "", permissions: "" };
 /** How many dead connections a request may meet in the pool before it gives up. */
 const maxDeadConnections = 4;
 /** Credentials whose organization is remembered, and for how long: a slug can change its owner. */
@@ -88,8 +97,8 @@ const unknownOrganization = "unknown";
  * @param pool connections of the gateway's login, with `pipeline: true`
  */
 export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor {
-  /** Organizations by credential, to tell whose request one is before the database is asked. */
-  const organizations = makeExpiringCache<string>(maxRememberedCredentials);
+  /** Rights by credential, to tell whose request one is before the database is asked. */
+  const rightsOf = makeExpiringCache<Rights>(maxRememberedCredentials);
 
   /** Where a transaction comes from. */
   interface Origin {
@@ -155,10 +164,13 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
     openRequest(caller, work) {
       const credential = JSON.stringify([caller.jwtId, caller.keyHash, caller.organization]);
       const isAnonymous = caller.role === "curestry_anonymous";
-      const remembered = isAnonymous ? caller.role : organizations.get(credential);
-      let firstBegun: Promise<unknown> | undefined;
+      const remembered = isAnonymous ? noRights : rightsOf.get(credential);
+      let firstBegun: Promise<Rights> | undefined;
       const origin: Origin = {
-        claim: { organization: remembered ?? unknownOrganization, work },
+        claim: {
+          organization: isAnonymous ? caller.role : remembered?.organization ?? unknownOrganization,
+          work,
+        },
         first: [context(caller)],
         meter: { bytes: 0 },
         inOneTurn: false,
@@ -174,15 +186,15 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
       let current: Transaction | undefined;
       let finished = false;
 
-      function accept([context]: readonly Answer[]): string {
-        const id = String((context?.rows[0] as { organization: string }).organization);
-        organizations.set(credential, id, Date.now() + rememberCredentialMs);
-        if (!isAnonymous) origin.claim = { organization: id, work };
-        return id;
+      function accept([context]: readonly Answer[]): Rights {
+        const rights = context?.rows[0] as Rights;
+        rightsOf.set(credential, rights, Date.now() + rememberCredentialMs);
+        if (!isAnonymous) origin.claim = { organization: rights.organization, work };
+        return rights;
       }
 
       function refuse(error: unknown): never {
-        if (isFromServer(error)) organizations.delete(credential);
+        if (isFromServer(error)) rightsOf.delete(credential);
         throw error;
       }
 
@@ -201,13 +213,14 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
       }
 
       return {
-        async readOrganization() {
+        async readRights() {
           return remembered ?? accept(await (await share()).begun);
         },
         async verify() {
           if (firstBegun === undefined) await (await share()).begun;
-          await firstBegun;
+          const rights = await firstBegun!;
           if (finished) endShared();
+          return rights;
         },
         begin(operation, { inOneTurn }) {
           kind = operation;
@@ -254,6 +267,7 @@ function context(caller: Caller): Message {
   return {
     name: `begin_request as ${caller.role}`,
     text: `select pg_catalog.current_setting('curestry.organization_id') as organization, ` +
+      "pg_catalog.current_setting('curestry.permissions') as permissions, " +
       `${setRole(caller.role)} from app.begin_request($1, $2, $3, $4)`,
     values: [caller.jwtId, caller.keyHash, caller.organization, caller.requestId],
   };

@@ -20,6 +20,14 @@ export class ConnectionLost extends GatewayError {
   }
 }
 
+/** A statement that was not run, because another one of its transaction had failed. */
+export class SkippedStatement extends Error {
+  /** @param failure why the other one failed */
+  constructor(readonly failure: unknown) {
+    super("Another statement of the transaction failed");
+  }
+}
+
 /** SQLSTATEs after which the server closes the connection: shutdown, time-outs of the session. */
 const endsConnection = /^(08|57P0|25P0[34])/;
 

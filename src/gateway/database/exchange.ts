@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import pg, { type PoolClient } from "pg";
 import { serialize } from "pg-protocol";
 import utils from "pg/lib/utils.js";
+import { isFromServer, SkippedStatement } from "./connection_failures.ts";
 import { connectionOf } from "./pool.ts";
 
 /** A statement to be sent. */
@@ -84,9 +85,12 @@ export class Exchange extends pg.Query {
     return !this.#isSynced && this.#failure === null;
   }
 
-  /** Adds a statement; it is sent by `flush` or `sync`. The answer fails with the first failure of all. */
+  /**
+   * Adds a statement; it is sent by `flush` or `sync`. The answer fails with what the server says of it, or
+   * with SkippedStatement when one before it has failed.
+   */
   add(message: Message): Promise<Answer> {
-    if (this.#failure !== null) return Promise.reject(this.#failure.error);
+    if (this.#failure !== null) return Promise.reject(new SkippedStatement(this.#failure.error));
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const isArrayMode = message.arrayMode === true;
     const expected = { statement: "", isArrayMode, columns: [], rows: [], resolve, reject };
@@ -187,9 +191,12 @@ export class Exchange extends pg.Query {
       this.#isSynced = true;
       this.#stream.write(serialize.sync());
     }
-    const failed = this.#expected;
+    const [failed, ...skipped] = this.#expected;
     this.#expected = [];
-    for (const { reject } of failed) reject(this.#failure.error);
+    failed?.reject(error);
+    for (const { reject } of skipped) {
+      reject(isFromServer(error) ? new SkippedStatement(error) : error);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   ConnectionLost,
   connectionLost,
   isFromServer,
+  SkippedStatement,
   TooMuchData,
 } from "./connection_failures.ts";
 import { type Answer, Exchange, type Message } from "./exchange.ts";
@@ -106,7 +107,7 @@ export class Transaction implements DatabaseClient {
 
   async query<Row>(statement: Statement): Promise<StatementResult<Row>> {
     if (this.#ended) throw new GatewayError("UNAVAILABLE", "The operation has ended already");
-    if (this.#firstFailure !== undefined) throw this.#firstFailure;
+    if (this.#firstFailure !== undefined) throw skipped(this.#firstFailure);
     if (this.#committed !== null) {
       this.#turnCount++;
       throw new MissedTurn();
@@ -173,6 +174,7 @@ export class Transaction implements DatabaseClient {
   /** Sends a statement. Of several failures the first counts: the others only follow from it. */
   #send(message: Message): Promise<Answer> {
     const answer = this.#add(message).catch((error: unknown) => {
+      if (error instanceof SkippedStatement) throw skipped(this.#firstFailure ?? error.failure);
       this.#firstFailure ??= isFromServer(error) ? error : connectionLost(error);
       throw this.#firstFailure;
     });
@@ -246,6 +248,11 @@ export class Transaction implements DatabaseClient {
       if (--this.#missing === 0) clearTimeout(this.#hungTimer);
     }
   }
+}
+
+/** What a statement fails with that was not run: of a lost connection, that it was lost. */
+function skipped(failure: unknown): unknown {
+  return isFromServer(failure) ? new SkippedStatement(failure) : failure;
 }
 
 /** Connections that have the limits of what reads, until they are closed. */

@@ -8,6 +8,7 @@ import {
   validate,
 } from "postgraphile/graphql";
 import { makeExpiringCache } from "../expiring_cache.ts";
+import { GatewayError } from "../gateway_error.ts";
 import { limitRules } from "./limit_rules.ts";
 import { limits, tooMuch } from "./limits.ts";
 
@@ -28,11 +29,12 @@ const longestRememberedCharacters = 20_000;
  *
  * `isKnown` says whether a text was checked just now, so that another check costs nothing.
  *
- * @param options.suggestions whether a refusal may name fields that exist ("Did you mean …")
+ * @param options.isAnonymous whether this is the API of requests without credentials: what is not in it
+ * needs them, whether or not it exists
  */
 export function makeCheckDocument(
   schema: GraphQLSchema,
-  options: { suggestions: boolean },
+  options: { isAnonymous: boolean },
 ): { checkDocument: (text: string) => Checked; isKnown: (text: string) => boolean } {
   const remembered = makeExpiringCache<Checked>(maxRememberedDocuments);
 
@@ -65,7 +67,11 @@ export function makeCheckDocument(
       // graphql-js gives up comparing fields of one name with each other: that takes n² steps.
       return { errors: [repeatsTooMuch()] };
     }
-    return { errors: options.suggestions ? errors : errors.map(withoutSuggestion) };
+    if (options.isAnonymous) {
+      const unknown = errors.find(({ message }) => unknownName.test(message));
+      if (unknown) return { errors: [needsCredentials(unknown)] };
+    }
+    return { errors };
   }
 
   return {
@@ -86,7 +92,23 @@ function repeatsTooMuch(): GraphQLError {
   });
 }
 
-function withoutSuggestion(error: GraphQLError): GraphQLError {
-  const message = error.message.replace(/ Did you mean .*\?$/s, "");
-  return message === error.message ? error : new GraphQLError(message, error.nodes);
+/** A document asks for what is not there without credentials: it is not valid, which is no 401. */
+export class NotWithoutCredentials extends GatewayError {
+  constructor(message: string) {
+    super("UNAUTHENTICATED", message);
+  }
+}
+
+/** How graphql-js begins to say that there is no such field, argument, type, or enum value. */
+const unknownName =
+  /^(Cannot query field|Unknown |Value "[^"]*" does not exist|Field "[^"]*" is not defined)/;
+
+/** Never says what exists: suggestions of graphql-js are left out. */
+function needsCredentials({ message, nodes }: GraphQLError): GraphQLError {
+  const [, name = "This"] = /"([^"]*)"/.exec(message) ?? [];
+  const originalError = new NotWithoutCredentials(
+    `"${name}" is not there without credentials: send "Authorization: Bearer" with an API key or a ` +
+      'session token, or "X-API-Key" with an API key',
+  );
+  return new GraphQLError(originalError.message, { nodes: nodes ?? null, originalError });
 }

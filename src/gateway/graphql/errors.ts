@@ -4,13 +4,15 @@ import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 import { GraphQLError } from "postgraphile/graphql";
 import type { BesideQueries } from "../database/beside_queries.ts";
+import { SkippedStatement } from "../database/connection_failures.ts";
 import type { StorageFailures } from "../database/storage_failures.ts";
 import { readConstraintSentence } from "../../database/constraint_sentence.ts";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { makeExpiringCache } from "../expiring_cache.ts";
 import { GatewayError } from "../gateway_error.ts";
-import { explainSql, type Explanation } from "./explain_sql.ts";
 import { findLongText } from "./find_long_text.ts";
+import { explainSql, type Explanation } from "./explain_sql.ts";
+import { rootCause } from "./root_cause.ts";
 
 /** An entry of `errors` in an answer. */
 export interface ClientError {
@@ -108,7 +110,7 @@ export function makeErrorMapper(
   return {
     async toClientError(error, requestId, variables) {
       const graphqlError = error instanceof GraphQLError ? error : null;
-      const cause = rootCause(error);
+      const cause = failureOf(error);
       if (cause instanceof pg.DatabaseError) storage.note(cause);
       const known = nameLongText(await explain(cause, graphqlError), cause, variables);
       const answer: ClientError = {
@@ -147,9 +149,8 @@ function nameLongText(
   return { ...known, message, field };
 }
 
-/** Unwraps the errors that graphql-js and Grafast put around the first one. */
-function rootCause(error: unknown): unknown {
-  let cause = error;
-  while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
-  return cause;
+/** What went wrong at first: a statement that was not run has the reason of the one that failed. */
+function failureOf(error: unknown): unknown {
+  const cause = rootCause(error);
+  return cause instanceof SkippedStatement ? cause.failure : cause;
 }

@@ -13,9 +13,12 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { Answer } from "../answer.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
 import { nextTurn } from "../turns.ts";
+import { NotWithoutCredentials } from "./check_document.ts";
 import type { ClientError, ErrorMapper } from "./errors.ts";
 import type { GraphqlBody } from "./graphql_body.ts";
+import { MutationByGet } from "./mutation_by_get.ts";
 import type { OperationLimits } from "./operation_limits.ts";
+import type { TablePermissions } from "./run_query.ts";
 import { makeExecutionPlugin } from "./plugins/execution.ts";
 
 declare global {
@@ -41,6 +44,8 @@ export type Pay = (cost: number, records: boolean) => Promise<GraphQLError | nul
 export interface Place {
   /** Whether it may run elsewhere if it is costly. */
   readonly mayChange: boolean;
+  /** Whether it came by GET, which changes nothing. */
+  readonly onlyQueries: boolean;
   /** Set when it has to run elsewhere. */
   isElsewhere: boolean;
 }
@@ -65,7 +70,7 @@ export interface GraphqlServer {
     body: GraphqlBody,
     database: RequestDatabase,
     requestId: string,
-    options: { pay: Pay; mayGoElsewhere: boolean },
+    options: { pay: Pay; mayGoElsewhere: boolean; onlyQueries: boolean },
   ): Promise<GraphqlAnswer | "elsewhere">;
   /** The API explorer's page, and the files it loads. */
   explore(request: Request): Promise<Response>;
@@ -74,16 +79,16 @@ export interface GraphqlServer {
 /**
  * Builds the schema of a preset and serves it.
  *
- * @param options `suggestions`: whether refusals may name fields that exist
+ * @param options `isAnonymous`: whether it is that of requests without credentials; `tables`: what reading needs
  * @throws when the database cannot be introspected
  */
 export async function makeGraphqlServer(
   preset: GraphileConfig.Preset,
   errors: ErrorMapper,
-  options: { suggestions: boolean; operationLimits: OperationLimits },
+  options: { isAnonymous: boolean; operationLimits: OperationLimits; tables: TablePermissions },
 ): Promise<GraphqlServer> {
-  const { suggestions, operationLimits } = options;
-  const { plugin, isKnown } = makeExecutionPlugin(suggestions, operationLimits);
+  const { isAnonymous, operationLimits, tables } = options;
+  const { plugin, isKnown } = makeExecutionPlugin(isAnonymous, operationLimits, tables);
   const { schema, resolvedPreset } = await makeSchema({
     ...preset,
     plugins: [...preset.plugins ?? [], plugin],
@@ -92,11 +97,11 @@ export async function makeGraphqlServer(
   await grafserv.ready();
 
   return {
-    async handle(accept, body, database, requestId, { pay, mayGoElsewhere }) {
+    async handle(accept, body, database, requestId, { pay, mayGoElsewhere, onlyQueries }) {
       const { query } = body;
       if (query.length > charactersOfATurn && !isKnown(query)) await nextTurn();
       const used: string[] = [];
-      const place = { mayChange: mayGoElsewhere, isElsewhere: false };
+      const place = { mayChange: mayGoElsewhere, onlyQueries, isElsewhere: false };
       const digest = operationDigest(accept, body, { database, used, pay, place });
       const result: HandlerResult | null = await grafserv.graphqlHandler(
         normalizeRequest(digest),
@@ -112,7 +117,16 @@ export async function makeGraphqlServer(
         ),
       );
       const { data } = result.payload;
-      const status = statusOf(result.statusCode ?? 200, data, found);
+      const isBecause = (failure: typeof MutationByGet | typeof NotWithoutCredentials) =>
+        result.payload.errors?.some((error) =>
+          (error as GraphQLError).originalError instanceof failure
+        ) ?? false;
+      const ofMediaType = result.statusCode ?? 200;
+      const status = isBecause(MutationByGet)
+        ? 405
+        : isBecause(NotWithoutCredentials)
+        ? ofMediaType
+        : statusOf(ofMediaType, data, found);
       const payload = {
         ...(found.length > 0 ? { errors: found } : {}),
         ...(data === undefined ? {} : { data }),
@@ -122,6 +136,7 @@ export async function makeGraphqlServer(
         ? "application/json;charset=utf-8"
         : result.contentType;
       const headers: Record<string, string> = { "content-type": contentType };
+      if (status === 405) headers["allow"] = "POST";
       if (status === 401) headers["www-authenticate"] = "Bearer";
       if (status === 503) headers["retry-after"] = "1";
       return {

@@ -1,4 +1,5 @@
 import type { Adaptor, RequestRole } from "../database/adaptor.ts";
+import { readTablePermissions } from "../database/table_permissions.ts";
 import type { ErrorMapper } from "./errors.ts";
 import { type GraphqlServer, makeGraphqlServer } from "./graphql_server.ts";
 import type { OperationLimits } from "./operation_limits.ts";
@@ -15,10 +16,13 @@ export function makeGraphqlServers(
     let server = servers.get(role);
     if (server === undefined) {
       const timeouts = { planning: 1_000, execution: options.statementTimeoutMs + 5_000 };
-      server = makeGraphqlServer(makePreset(role, adaptor, timeouts), errors, {
-        suggestions: role === "curestry_member",
-        operationLimits: options.operationLimits,
-      });
+      server = adaptor.introspectAs(role)(null, readTablePermissions).then((tables) =>
+        makeGraphqlServer(makePreset(role, adaptor, timeouts), errors, {
+          isAnonymous: role === "curestry_anonymous",
+          operationLimits: options.operationLimits,
+          tables,
+        })
+      );
       servers.set(role, server);
       server.catch(() => servers.delete(role));
     }

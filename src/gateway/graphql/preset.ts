@@ -15,6 +15,7 @@ import { NamesPlugin } from "./plugins/names.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
 import { PageSizePlugin } from "./plugins/page_size.ts";
 import { PrivilegesPlugin } from "./plugins/privileges.ts";
+import { TableTypesPlugin } from "./plugins/table_types.ts";
 
 declare global {
   namespace GraphileConfig {
@@ -65,6 +66,7 @@ export function makePreset(
       NumbersPlugin,
       PageSizePlugin,
       PrivilegesPlugin,
+      TableTypesPlugin,
     ],
     disablePlugins: [
       // Query.query: for Relay 1, and a way to nest without end.

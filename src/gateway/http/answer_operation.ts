@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
 import type { Answer } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
+import { compress } from "./compress.ts";
+import { corsHeaders } from "./cors.ts";
 import { refusal } from "./refuse.ts";
 import { chooseRequestId } from "./request_id.ts";
 import { type OperationRequest, runOperation } from "./run_operation.ts";
@@ -10,29 +13,50 @@ export const largestBodyBytes = 2 * 1024 * 1024;
 /** Runs a GraphQL operation, and notes it. Never throws. */
 export type AnswerOperation = (request: Omit<OperationRequest, "requestId">) => Promise<Answer>;
 
-/** Makes the way of POST /graphql. */
+/** Makes the way of operations, by POST and by GET. */
 export function makeAnswerOperation(parts: AppParts): AnswerOperation {
-  const { noteRequest } = parts;
-  return async function answerOperation({ headers, body }) {
+  const { corsOrigins, noteRequest } = parts;
+  return async function answerOperation({ headers, body, onlyQueries }) {
     const startedAt = performance.now();
     const requestId = chooseRequestId(headers["x-request-id"]);
     const { credential, codes, ...answer } = body.byteLength > largestBodyBytes
       ? refuseBody(requestId, headers.accept)
-      : await runOperation({ requestId, headers, body }, parts);
-    const { status } = answer;
+      : await runOperation({ requestId, headers, body, onlyQueries }, parts);
+    Object.assign(answer.headers, corsHeaders(corsOrigins, headers.origin));
+    answer.headers["x-content-type-options"] = "nosniff";
+    answer.headers["x-request-id"] = requestId;
+    const sent = await compress(
+      onlyQueries ? withValidator(answer, headers["if-none-match"]) : answer,
+      headers["accept-encoding"],
+    );
     noteRequest({
       requestId,
-      method: "POST",
+      method: onlyQueries ? "GET" : "POST",
       path: "/graphql",
-      status,
+      status: sent.status,
       startedAt,
       credential,
       codes,
     });
-    answer.headers["x-content-type-options"] = "nosniff";
-    answer.headers["x-request-id"] = requestId;
-    return answer;
+    return sent;
   };
+}
+
+/**
+ * The answer to a query by GET, for a cache of its reader alone, which asks each time whether it is still
+ * good; 304 if it is.
+ */
+function withValidator(answer: Answer, known: string | undefined): Answer {
+  const { status, headers, body } = answer;
+  if (status !== 200 || typeof body !== "string") {
+    return { ...answer, headers: { ...headers, "cache-control": "no-store" } };
+  }
+  const etag = `W/"${createHash("sha256").update(body).digest("base64url")}"`;
+  const vary = [headers.vary, "authorization, x-api-key, x-curestry-organization, accept"]
+    .filter((names) => names !== undefined).join(", ");
+  const cached = { ...headers, etag, vary, "cache-control": "private, no-cache" };
+  const isKnown = known?.split(",").some((tag) => tag.trim() === etag) ?? false;
+  return isKnown ? { status: 304, headers: cached, body: null } : { ...answer, headers: cached };
 }
 
 function refuseBody(

@@ -1,7 +1,10 @@
 import { Hono } from "hono";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayApp, GatewayContext } from "./context.ts";
+import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { explore } from "./explorer.ts";
+import { showHome } from "./home.ts";
+import { readQuery } from "./read_query.ts";
 import type { AnswerOperation } from "./answer_operation.ts";
 import { refusal, refusedRequest, sendRefusal } from "./refuse.ts";
 import { chooseRequestId } from "./request_id.ts";
@@ -13,15 +16,32 @@ import { withSession } from "./with_session.ts";
  * @param answerOperation the way of POST /graphql, which most requests take without coming here
  */
 export function makeApp(parts: AppParts, answerOperation: AnswerOperation): GatewayApp {
-  const { log, health, metrics, noteRequest, sessions } = parts;
+  const { corsOrigins, log, health, metrics, noteRequest, sessions } = parts;
   const app: GatewayApp = new Hono();
 
-  app.post("/graphql", async (c) => {
-    const { status, headers, body } = await answerOperation({
-      headers: c.req.header(),
-      body: new Uint8Array(await c.req.raw.arrayBuffer()),
+  async function sendOperation(
+    c: GatewayContext,
+    body: Uint8Array,
+    onlyQueries: boolean,
+  ): Promise<Response> {
+    const { status, headers, body: content } = await answerOperation({
+      headers: {
+        ...c.req.header(),
+        ...(onlyQueries ? { "content-type": "application/json" } : {}),
+      },
+      body,
+      onlyQueries,
     });
-    return new Response(body, { status, headers });
+    return new Response(content, { status, headers });
+  }
+
+  app.post(
+    "/graphql",
+    async (c) => await sendOperation(c, new Uint8Array(await c.req.raw.arrayBuffer()), false),
+  );
+  app.get("/graphql", async (c, next) => {
+    const body = readQuery(new URL(c.req.url).searchParams);
+    return body === null ? await next() : await sendOperation(c, body, true);
   });
 
   app.use(async (c, next) => {
@@ -30,6 +50,8 @@ export function makeApp(parts: AppParts, answerOperation: AnswerOperation): Gate
     const requestId = chooseRequestId(c.req.header("x-request-id"));
     c.set("requestId", requestId);
     await next();
+    const shown = corsHeaders(corsOrigins, c.req.header("origin"));
+    for (const [name, value] of Object.entries(shown)) c.header(name, value);
     c.header("x-request-id", requestId);
     c.header("x-content-type-options", "nosniff");
     const { status } = c.res;
@@ -37,6 +59,12 @@ export function makeApp(parts: AppParts, answerOperation: AnswerOperation): Gate
     noteRequest({ requestId, method, path, status, startedAt, credential, codes });
   });
 
+  app.options("*", async (c, next) => {
+    const headers = preflightHeaders(corsOrigins, c.req.header("origin"));
+    return headers === null ? await next() : c.body(null, 204, headers);
+  });
+
+  app.get("/", showHome);
   app.get("/livez", (c) => c.json({ status: "alive" }));
   app.get("/readyz", async (c) => {
     const { status, body } = await health.readReadiness();
@@ -53,15 +81,16 @@ export function makeApp(parts: AppParts, answerOperation: AnswerOperation): Gate
 
   const showExplorer = async (c: GatewayContext) =>
     await explore(c, await parts.serverOf("curestry_member"));
-  const refuseMethod = (c: GatewayContext, allowed: string) => {
-    c.header("allow", allowed);
+  const refuseMethod = (c: GatewayContext) => {
+    c.header("allow", "GET, POST");
     return sendRefusal(c, refusal(405, "INVALID", "Send the operation by POST", refusedRequest(c)));
   };
   app.get("/graphql", (c) => {
     if (/\btext\/html\b/.test(c.req.header("accept") ?? "")) return showExplorer(c);
-    return refuseMethod(c, "POST");
+    const message = "Send the operation by POST, or a query as ?query=";
+    return sendRefusal(c, refusal(400, "INVALID", message, refusedRequest(c)));
   });
-  app.all("/graphql", (c) => refuseMethod(c, "GET, POST"));
+  app.all("/graphql", (c) => refuseMethod(c));
   app.get("/ruru", showExplorer);
   app.get("/ruru-static/*", showExplorer);
 

@@ -8,6 +8,7 @@ import type { Adaptor, RequestRole } from "../database/adaptor.ts";
 import type { ErrorMapper } from "../graphql/errors.ts";
 import type { GraphqlServer } from "../graphql/graphql_server.ts";
 import type { OperationLimits } from "../graphql/operation_limits.ts";
+import type { CorsOrigins } from "./cors.ts";
 import type { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import type { NoteRequest } from "./note_request.ts";
@@ -23,6 +24,7 @@ export interface AppParts {
   errors: ErrorMapper;
   health: Health;
   metrics: Metrics;
+  corsOrigins: CorsOrigins;
   noteRequest: NoteRequest;
   /** Notes the use of the API; does not make the request wait. */
   apiUsage: ApiUsage;

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { nextTurn } from "../turns.ts";
 import type { Answer } from "../answer.ts";
+import { compress } from "./compress.ts";
 import { largestBodyBytes } from "./answer_operation.ts";
 
 /** The hosts and the target of nearly all requests. */
@@ -80,8 +81,16 @@ export function sendAnswer({ status, headers, body }: Answer, to: ServerResponse
   to.end(body ?? undefined);
 }
 
-/** Sends an answer of the Web by node:http. Our answers are whole: none is a stream. */
-export async function sendResponse(response: Response, to: ServerResponse): Promise<void> {
+/**
+ * Sends an answer of the Web by node:http, compressed if that was asked for. Our answers are whole: none is
+ * a stream.
+ */
+export async function sendResponse(
+  response: Response,
+  acceptEncoding: string | undefined,
+  to: ServerResponse,
+): Promise<void> {
   const body = response.body === null ? null : new Uint8Array(await response.arrayBuffer());
-  sendAnswer({ status: response.status, headers: Object.fromEntries(response.headers), body }, to);
+  const headers = Object.fromEntries(response.headers);
+  sendAnswer(await compress({ status: response.status, headers, body }, acceptEncoding), to);
 }

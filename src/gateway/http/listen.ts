@@ -126,10 +126,16 @@ export async function listen(
       if (isClosing) to.setHeader("connection", "close");
       if (isOperation(message)) {
         const body = await readBody(message);
-        sendAnswer(await answerOperation({ headers: readHeaders(message), body }), to);
+        const answer = await answerOperation({
+          headers: readHeaders(message),
+          body,
+          onlyQueries: false,
+        });
+        sendAnswer(answer, to);
       } else {
         const request = await convertRequest(message);
-        await sendResponse(request === null ? badHost() : await answerOther(request), to);
+        const response = request === null ? badHost() : await answerOther(request);
+        await sendResponse(response, readHeaders(message)["accept-encoding"], to);
       }
       // The rest of a body that is too large: a client reads its answer when it has sent some of it
       if (!message.complete) setTimeout(() => message.destroy(), drainMs);

@@ -21,6 +21,8 @@ export interface OperationRequest {
   /** Names in small letters. */
   headers: Readonly<Record<string, string>>;
   body: Uint8Array;
+  /** Whether it came by GET, which changes nothing. */
+  onlyQueries: boolean;
 }
 
 /** Its answer, and what the log and the metrics tell about it. */
@@ -46,7 +48,7 @@ export async function runOperation(
   let credentialName: { credential: string } | undefined;
   const refuse = (refused: Refusal): OperationAnswer => ({ ...refused, ...credentialName });
   try {
-    const credential = await parts.readCredential(headers.authorization ?? null);
+    const credential = await parts.readCredential(credentialOf(headers));
     credentialName = { credential: nameCredential(credential) };
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
     const isSmall = bytes <= smallBodyBytes;
@@ -68,7 +70,9 @@ export async function runOperation(
     };
     const work = body === null ? "large" : workOf(body.query);
     database = parts.adaptor.openRequest(caller, work);
-    const organization = role === "curestry_member" ? await database.readOrganization() : null;
+    const organization = role === "curestry_member"
+      ? (await database.readRights()).organization
+      : null;
     const key = caller.keyHash ?? caller.jwtId;
     const payer = key === null || organization === null ? null : { key, organization };
     charge = makeCharge(parts.budgets, payer);
@@ -78,7 +82,11 @@ export async function runOperation(
       body = parse();
     }
     const { costly } = parts;
-    const options = { pay: charge.pay, mayGoElsewhere: costly !== null };
+    const options = {
+      pay: charge.pay,
+      mayGoElsewhere: costly !== null,
+      onlyQueries: request.onlyQueries,
+    };
     const here = await server.handle(accept, body, database, requestId, options);
     const { answer, codes, used } = costly !== null && here === "elsewhere"
       ? await runCostly(costly, { caller, work, body, accept })
@@ -92,7 +100,7 @@ export async function runOperation(
     return { ...charge.finish(answer), ...credentialName, ...(codes.length > 0 ? { codes } : {}) };
   } catch (error) {
     if (error instanceof BodyError || error instanceof OwingError) {
-      const refused = await database?.verify().catch((refused: unknown) => refused);
+      const refused = await database?.verify().then(() => undefined, (refused: unknown) => refused);
       if (refused !== undefined) {
         return refuse(await refusalOf(refused, parts.errors, requestId, accept));
       }
@@ -110,6 +118,12 @@ export async function runOperation(
   } finally {
     database?.finish();
   }
+}
+
+/** `X-API-Key` is another way to send a key; `Authorization` goes before it. */
+function credentialOf(headers: OperationRequest["headers"]): string | null {
+  const key = headers["x-api-key"];
+  return headers.authorization ?? (key === undefined ? null : `Bearer ${key}`);
 }
 
 function tooLargeWithoutCredentials(): BodyError {

@@ -1,15 +1,16 @@
 import type { GraphileConfig } from "graphile-config";
-import { execute, type GrafastExecutionArgs } from "postgraphile/grafast";
-import { type DocumentNode, getOperationAST, GraphQLError } from "postgraphile/graphql";
+import type { execute, GrafastExecutionArgs } from "postgraphile/grafast";
+import { getOperationAST, GraphQLError } from "postgraphile/graphql";
 import type {} from "postgraphile/grafserv";
-import type { RequestDatabase } from "../../database/adaptor.ts";
 import { TooMuchData } from "../../database/connection_failures.ts";
 import { GatewayError } from "../../gateway_error.ts";
 import { makeCheckDocument } from "../check_document.ts";
 import { checkOperation } from "../check_operation.ts";
 import { checkPageSizes } from "../check_page_sizes.ts";
 import { measureAnswer } from "../measure_answer.ts";
+import { MutationByGet } from "../mutation_by_get.ts";
 import type { OperationLimits } from "../operation_limits.ts";
+import { runMutation, runQuery, type TablePermissions } from "../run_query.ts";
 import { setAsideBadItems } from "../set_aside_bad_items.ts";
 import { usedFields } from "../used_fields.ts";
 
@@ -17,14 +18,15 @@ import { usedFields } from "../used_fields.ts";
  * Runs operations our way: the document is checked before Grafast sees it, the request's database is
  * used and ended, and whatever goes wrong is an error of the answer, with its cause.
  *
- * @param suggestions whether refusals may name fields that exist
+ * @param isAnonymous whether it is the API of requests without credentials
  * @returns beside the plugin, whether a document was checked just now
  */
 export function makeExecutionPlugin(
-  suggestions: boolean,
+  isAnonymous: boolean,
   limits: OperationLimits,
+  tables: TablePermissions,
 ): { plugin: GraphileConfig.Plugin; isKnown: (document: string) => boolean } {
-  const run = makeRun(limits);
+  const run = makeRun(limits, tables);
   let check: ReturnType<typeof makeCheckDocument> | undefined;
   const plugin: GraphileConfig.Plugin = {
     name: "CurestryExecutionPlugin",
@@ -35,7 +37,7 @@ export function makeExecutionPlugin(
           const original = event.getExecutionConfig;
           event.getExecutionConfig = async function (context) {
             const config = await original.call(this, context);
-            check ??= makeCheckDocument(config.schema, { suggestions });
+            check ??= makeCheckDocument(config.schema, { isAnonymous });
             return { ...config, parseAndValidate: check.checkDocument, execute: run };
           };
           return next();
@@ -46,13 +48,14 @@ export function makeExecutionPlugin(
   return { plugin, isKnown: (document) => check?.isKnown(document) ?? false };
 }
 
-function makeRun(limits: OperationLimits): typeof execute {
+function makeRun(limits: OperationLimits, tables: TablePermissions): typeof execute {
   return async function run(args: GrafastExecutionArgs) {
     const { schema, document } = args;
     const { database, used, pay, place } = args.requestContext as Grafast.RequestContext;
     try {
       const operation = getOperationAST(document, args.operationName);
       if (operation) {
+        if (place.onlyQueries && operation.operation !== "query") throw new MutationByGet();
         if (!schema.getRootType(operation.operation)) throw notOffered(operation.operation);
         const { variables: variableValues, problem } = setAsideBadItems(
           document,
@@ -82,8 +85,8 @@ function makeRun(limits: OperationLimits): typeof execute {
         withPgClient: database.withPgClient,
       });
       const result = operation?.operation === "mutation"
-        ? await runMutation(args, database)
-        : await runQuery(args, database);
+        ? await runMutation(args, database, tables)
+        : await runQuery(args, database, tables);
       if (!("data" in result)) return result;
       const excess = operation?.operation === "query" && result.errors?.find(isTooMuchData);
       if (excess && place.mayChange) return goElsewhere(args);
@@ -104,34 +107,6 @@ function makeRun(limits: OperationLimits): typeof execute {
       database.finish();
     }
   };
-}
-
-async function runMutation(args: GrafastExecutionArgs, database: RequestDatabase) {
-  database.begin("mutation", { inOneTurn: false });
-  return await execute(args);
-}
-
-/** In how many turns the statements of a document came, at most. */
-const turnCounts = new WeakMap<DocumentNode, number>();
-
-/**
- * Runs a query in one round trip to the database, if its document has never needed more so far; when it
- * turns out to need more now, runs it again.
- */
-async function runQuery(args: GrafastExecutionArgs, database: RequestDatabase) {
-  const { document } = args;
-  const context = { ...args.contextValue as object };
-  const known = turnCounts.get(document) ?? 0;
-  const inOneTurn = known === 1;
-  database.begin("query", { inOneTurn });
-  let result = await execute(args);
-  const { turnCount } = database;
-  turnCounts.set(document, Math.max(known, turnCount));
-  if (inOneTurn && turnCount > 1) {
-    database.begin("query", { inOneTurn: false });
-    result = await execute({ ...args, contextValue: context });
-  }
-  return result;
 }
 
 /** Ends an operation that nothing was done of; whoever handles the request runs it elsewhere. */
