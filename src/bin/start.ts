@@ -14,7 +14,6 @@ import { fail, listenForStop, type StopRequests } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
 import { readSettings, type Settings } from "../shared/settings.ts";
 import { describeStart } from "../start/describe_start.ts";
-import { linkDeno } from "../start/link_deno.ts";
 import { analystLimits } from "../worker/analyst_limits.ts";
 import type { Worker } from "../worker/start_worker.ts";
 
@@ -157,7 +156,6 @@ async function start(
   const shown = await seedDemo?.({ adminUrl, gatewayUrl: url, settings, log });
   console.log(describeStart(settings, url));
   if (shown) console.log(`\n${shown}`);
-  await linkDeno().catch((error) => log.debug({ err: error }, "The next npx will not be faster"));
 }
 
 async function importParts(options: { demo: boolean }) {

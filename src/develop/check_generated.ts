@@ -13,6 +13,7 @@ import { dumpSchema } from "./dump_schema.ts";
 import { checkReleasedMigrations } from "./released_migrations.ts";
 import { renderRights } from "./render_rights.ts";
 import { printReportDictionary } from "./report_dictionary.ts";
+import { printRuntimeLock } from "./runtime_lock.ts";
 import { findTableFiles, withTableHeader } from "./table_headers.ts";
 
 /** A file of the repository that is made from others. */
@@ -29,6 +30,7 @@ async function listGenerated(): Promise<GeneratedFile[]> {
     { file: "schema.graphql", make: printMemberSchema },
     { file: "docs/rights.md", make: renderRights },
     { file: "docs/report.md", make: printReportDictionary },
+    { file: "runtime.lock", make: printRuntimeLock },
     ...(await findTableFiles()).map((file) => ({
       file,
       make: (adminUrl: string) => withTableHeader(file, adminUrl),
