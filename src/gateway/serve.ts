@@ -98,7 +98,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     operationLimits: { ...defaultOperationLimits, ...options.operationLimits },
   };
   let costly = null as CostlyOperations | null;
-  // Both build the API at the same time
+  // It loads its modules while the API is built here
   const startThread = (preparedStatements: boolean) => {
     costly = startCostlyOperations(databaseUrl, {
       ...engineOptions,

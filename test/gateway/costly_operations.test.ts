@@ -31,8 +31,8 @@ beforeAll(async () => {
 });
 
 /** When a connection of the thread began its last statement, by the database. */
-async function lastStatementOfThread(): Promise<Date> {
-  const [row] = await database.query<{ at: Date }>(
+async function lastStatementOfThread(): Promise<Date | null> {
+  const [row] = await database.query<{ at: Date | null }>(
     `select max(query_start) as at from pg_stat_activity
       where datname = current_database() and application_name = 'curestry gateway costly'`,
   );
@@ -46,7 +46,8 @@ const pages = (count: number, fields = "nodes { name } totalCount") =>
   ).join("\n");
 
 test("a document with many pages is answered there, and as it would be here", async () => {
-  const before = await lastStatementOfThread();
+  // The thread does nothing before the first one
+  expect(await lastStatementOfThread()).toBeNull();
   const query = `{ ${pages(25)} }`;
   const answers = await Promise.all(
     [plain, divided].map(({ url }) => graphql(url, { query, key })),
@@ -56,7 +57,7 @@ test("a document with many pages is answered there, and as it would be here", as
   expect(here?.data).toMatchObject({ p2: { totalCount: 60, nodes: [{}, {}, {}] } });
   expect([there?.status, there?.data]).toEqual([here?.status, here?.data]);
   expect(there?.headers.get("content-type")).toBe(here?.headers.get("content-type"));
-  expect((await lastStatementOfThread()).getTime()).toBeGreaterThan(before.getTime());
+  expect(await lastStatementOfThread()).not.toBeNull();
 });
 
 test("an answer with long texts is whole, wherever it is made", async () => {

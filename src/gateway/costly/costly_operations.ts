@@ -10,7 +10,7 @@ import type { CostlyAnswer, CostlyOperation, FromThread, ToThread } from "./mess
 
 /** Costly operations, which run where they keep no others waiting. */
 export interface CostlyOperations {
-  /** Settles when the thread has its database and its API. @throws GatewayError if it broke */
+  /** Settles when the thread has loaded all that it needs. @throws GatewayError if it broke */
   ready(): Promise<void>;
   /** @throws GatewayError with the code and the message for the client */
   run(operation: CostlyOperation): Promise<CostlyAnswer>;
@@ -35,7 +35,8 @@ const stopWaitMs = 1_000;
 const hungThreadMs = 30_000;
 
 /**
- * Starts the thread of costly operations: an engine of its own, on connections of its own. JavaScript
+ * Starts the thread of costly operations, which makes an engine of its own, on connections of its own,
+ * for the first of them. JavaScript
  * plans an operation, and makes its answer, in one go; for a large one that takes up to a second, in
  * which its thread does nothing else.
  */
@@ -59,8 +60,6 @@ export function startCostlyOperations(
       switch (data.type) {
         case "ready":
           return ready.resolve();
-        case "failed":
-          return broke(data.message);
         case "answer":
           return take(data.id)?.resolve(data.answer);
         case "refused":

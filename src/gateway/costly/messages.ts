@@ -35,7 +35,6 @@ export type ToThread =
 /** From the thread. */
 export type FromThread =
   | { type: "ready" }
-  | { type: "failed"; message: string }
   | { type: "answer"; id: number; answer: CostlyAnswer }
   /** It did not get as far as GraphQL. */
   | { type: "refused"; id: number; code: ErrorCode; message: string }

@@ -16,11 +16,17 @@ const port = globalThis as unknown as {
 const log = makeLineLog((line) => port.postMessage({ type: "log", line }));
 
 const encoder = new TextEncoder();
+const cannotRun = "The operation cannot be run now; try again";
 
 /** Connections that wait for another connection string. */
 let renewals: { resolve(url: string): void; reject(error: unknown): void }[] = [];
-let engine: Engine;
+/** The API and its connections, once an operation needed them. */
+let building: Promise<Engine> | null = null;
+let engine: Engine | null = null;
+let makeOwnEngine: () => Promise<Engine>;
 let waitMs = 0;
+/** When the API was built: while it was, operations waited for that and not for others. */
+let builtAt = 0;
 
 /** The gateway's login: what is good now is asked of the gateway, which may set passwords. */
 function makeLogin(first: string): Login {
@@ -39,20 +45,28 @@ function makeLogin(first: string): Login {
   };
 }
 
-async function start(databaseUrl: string, options: EngineOptions): Promise<void> {
-  try {
-    waitMs = options.poolWaitMs;
-    engine = await makeEngine(makeLogin(databaseUrl), options, log);
-    port.postMessage({ type: "ready" });
-  } catch (error) {
-    port.postMessage({ type: "failed", message: String(error) });
-  }
+/** All modules are loaded now; the API takes a second and some memory, which few gateways need. */
+function start(databaseUrl: string, options: EngineOptions): void {
+  waitMs = options.poolWaitMs;
+  const login = makeLogin(databaseUrl);
+  makeOwnEngine = () => makeEngine(login, { ...options, connectWaitMs: waitMs }, log);
+  port.postMessage({ type: "ready" });
+}
+
+/** Builds the API for the first that needs it; a failed attempt is repeated. */
+async function getEngine(): Promise<Engine> {
+  if (engine) return engine;
+  building ??= makeOwnEngine().finally(() => building = null);
+  engine = await building;
+  builtAt = Date.now();
+  return engine;
 }
 
 async function run(operation: CostlyOperation, sentAt: number): Promise<CostlyAnswer> {
   const { caller, work, body, accept } = operation;
+  const engine = await getEngine();
   // The thread was busy with others for as long as one waits for a connection
-  if (Date.now() - sentAt > waitMs) throw busy();
+  if (Date.now() - Math.max(sentAt, builtAt) > waitMs) throw busy();
   const server = await engine.serverOf(caller.role);
   const database = engine.adaptor.openRequest(caller, work);
   try {
@@ -78,6 +92,10 @@ async function answer(id: number, operation: CostlyOperation, sentAt: number): P
     const answer = await run(operation, sentAt);
     port.postMessage({ type: "answer", id, answer }, [answer.body.buffer]);
   } catch (error) {
+    if (engine === null) {
+      log.error({ err: error }, "The API of costly operations cannot be built");
+      return port.postMessage({ type: "refused", id, code: "UNAVAILABLE", message: cannotRun });
+    }
     const { message, extensions: { code } } = await engine.errors.toClientError(
       error,
       operation.caller.requestId,
@@ -96,7 +114,7 @@ function renewed(url: string, refusal: LoginRefusal | null): void {
 }
 
 async function stop(): Promise<void> {
-  await engine?.requests.pool.end();
+  await (await building?.catch(() => null) ?? engine)?.requests.pool.end();
   port.postMessage({ type: "stopped" });
   port.close();
 }
@@ -104,7 +122,7 @@ async function stop(): Promise<void> {
 port.onmessage = ({ data }) => {
   switch (data.type) {
     case "start":
-      return void start(data.databaseUrl, data.engine);
+      return start(data.databaseUrl, data.engine);
     case "run":
       return void answer(data.id, data.operation, data.sentAt);
     case "renewed":
