@@ -4,6 +4,7 @@ import type { CommandContext } from "../shared/command.ts";
 import { toFailure } from "../shared/failure.ts";
 import { readOpenDatabases } from "./open_databases.ts";
 import { readSecurityFindings } from "./security.ts";
+import { readSettingAdvice } from "./server_settings.ts";
 
 /** What became of one check. */
 export interface Check {
@@ -21,6 +22,7 @@ const allChecks: [
   check: (context: CommandContext) => Promise<Finding | Finding[]>,
 ][] = [
   ["server", checkVersion],
+  ["settings", checkSettings],
   ["migrations", checkMigrations],
   ["security", checkSecurity],
   ["databases", checkDatabases],
@@ -53,6 +55,15 @@ async function checkVersion({ connect }: CommandContext): Promise<Finding> {
   const { text, warning } = await connect("administrator", checkServer);
   if (warning !== null) return { status: "warn", message: warning, cure: null };
   return { status: "ok", message: `PostgreSQL ${text}`, cure: null };
+}
+
+/** Warnings alone: the machine's memory and disks are the operator's to judge. */
+async function checkSettings(context: CommandContext): Promise<Finding | Finding[]> {
+  const advice = await readSettingAdvice(context);
+  if (advice.length === 0) {
+    return { status: "ok", message: "the server's suit Curestry", cure: null };
+  }
+  return advice.map((advice) => ({ status: "warn", ...advice }));
 }
 
 async function checkMigrations({ connect }: CommandContext): Promise<Finding> {

@@ -10,6 +10,7 @@ import { readPostmaster } from "./postmaster.ts";
 import { reachableBinaries } from "./reachable.ts";
 import { bareEnvironment, runProgram } from "./run_program.ts";
 import { serverAccount } from "./server_account.ts";
+import { settingsForMachine, usableMemory } from "./server_settings.ts";
 
 /** How to run a cluster. */
 export interface ClusterOptions {
@@ -172,6 +173,7 @@ async function startServer(
     log_parameter_max_length: "0",
     log_parameter_max_length_on_error: "0",
     log_error_verbosity: "terse",
+    ...settingsForMachine(usableMemory()),
     ...(options.noSync ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off" } : {}),
     ...options.settings,
   };
