@@ -2,8 +2,11 @@
 export interface Benchmark {
   name: string;
   description: string;
-  /** @param options.adminUrl of a database of its own, migrated and empty */
-  run(options: { adminUrl: string }): Promise<Comparison[]>;
+  /**
+   * @param options.adminUrl of a database of its own, migrated and empty
+   * @param options.small for a quick run
+   */
+  run(options: { adminUrl: string; small: boolean }): Promise<Comparison[]>;
 }
 
 /** Two ways to do one thing, measured in turns. */
@@ -13,6 +16,8 @@ export interface Comparison {
   other: Measured;
   /** Median of ours by median of the other. */
   ratio: number;
+  /** Of what was measured; milliseconds by default. */
+  unit?: string;
   /** What the ratio should not exceed. */
   limit?: number;
 }

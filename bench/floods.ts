@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withClient } from "../src/database/open_client.ts";
 import { loginUrl } from "../src/database/urls.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
-import { ended, readUrl, start } from "./processes.ts";
+import { ended, readUrl, runProgram, stop } from "./processes.ts";
 import { floodKinds } from "./send_flood.ts";
 
 /** What an ordinary request, and a process manager's, wait for at most while others flood. */
@@ -27,7 +27,7 @@ export const floodsBenchmark: Benchmark = {
   async run({ adminUrl }) {
     const { flooder, neighbour } = await fill(adminUrl);
     const dataDir = await mkdtemp(join(tmpdir(), `curestry-temporary-${process.pid}-`));
-    const gateway = start("../src/bin/gateway.ts", [], {
+    const gateway = runProgram("../src/bin/gateway.ts", [], {
       CURESTRY_GATEWAY_URL: loginUrl(adminUrl, "curestry_gateway", "bench"),
       CURESTRY_DATA_DIR: dataDir,
       CURESTRY_LOG_LEVEL: "fatal",
@@ -36,13 +36,15 @@ export const floodsBenchmark: Benchmark = {
     try {
       const url = await readUrl(gateway);
       // The thread of costly operations is there when it has answered
-      await finish(start("./send_flood.ts", [url, flooder, "lists below lists, allowed", "1"]));
+      await finish(
+        runProgram("./send_flood.ts", [url, flooder, "lists below lists, allowed", "1"]),
+      );
       await watch(url, neighbour, sleep(1_000));
       const comparisons: Comparison[] = [];
       const quiet = await watch(url, neighbour, sleep(quietMs));
       for (const kind of floodKinds) {
         for (const size of sizes) {
-          const flood = start("./send_flood.ts", [url, flooder, kind, String(size)]);
+          const flood = runProgram("./send_flood.ts", [url, flooder, kind, String(size)]);
           const longest = await watch(url, neighbour, finish(flood));
           for (const [what, promised] of Object.entries(promisedMs)) {
             const ms = longest[what as keyof typeof promisedMs];
@@ -60,8 +62,7 @@ export const floodsBenchmark: Benchmark = {
       }
       return comparisons;
     } finally {
-      gateway.kill("SIGTERM");
-      await ended(gateway);
+      await stop(gateway);
       await rm(dataDir, { recursive: true, force: true });
     }
   },

@@ -10,16 +10,18 @@ import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
 import { floodsBenchmark } from "./floods.ts";
 import { gatewayBenchmark } from "./gateway/benchmark.ts";
+import { growthBenchmark } from "./growth.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
 
-const usage = `Usage: deno task bench [NAME …] [--json FILE]
+const usage = `Usage: deno task bench [NAME …] [--small] [--json FILE]
 
 Compares what we claim with what else one would use, both in one run, on a throw-away PostgreSQL
 with durable commits. Read the ratios: absolute times depend on the machine.
 
   NAME         which benchmarks; all if none is named
+  --small      growth: with a hundredth of the rows
   --json FILE  writes the figures`;
 
 const benchmarks: readonly Benchmark[] = [
@@ -29,12 +31,13 @@ const benchmarks: readonly Benchmark[] = [
   martsBenchmark,
   gatewayBenchmark,
   floodsBenchmark,
+  growthBenchmark,
 ];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: "string" }, help: { type: "boolean" } },
+    options: { json: { type: "string" }, small: { type: "boolean" }, help: { type: "boolean" } },
   });
   if (values.help) {
     console.log(`${usage}\n\n${benchmarks.map((b) => `  ${b.name}: ${b.description}`).join("\n")}`);
@@ -57,7 +60,7 @@ async function main(): Promise<void> {
         passwords: { curestry_gateway: "bench", curestry_worker: "bench" },
       });
       console.log(`\n${benchmark.name}: ${benchmark.description}`);
-      for (const comparison of await benchmark.run({ adminUrl })) {
+      for (const comparison of await benchmark.run({ adminUrl, small: values.small ?? false })) {
         results.push({ benchmark: benchmark.name, ...comparison });
         console.log(describe(comparison));
       }
@@ -71,13 +74,13 @@ async function main(): Promise<void> {
   }
 }
 
-function describe({ what, ours, other, ratio, limit }: Comparison): string {
+function describe({ what, ours, other, ratio, limit, unit = "ms" }: Comparison): string {
   const verdict = limit === undefined
     ? ""
     : `  (at most ${limit}: ${ratio <= limit ? "yes" : "NO"})`;
-  return `  ${what}\n    ${ours.name}: ${ours.ms.toFixed(3)} ms   ${other.name}: ${
+  return `  ${what}\n    ${ours.name}: ${ours.ms.toFixed(3)} ${unit}   ${other.name}: ${
     other.ms.toFixed(3)
-  } ms   ratio ${ratio.toFixed(2)}${verdict}`;
+  } ${unit}   ratio ${ratio.toFixed(2)}${verdict}`;
 }
 
 if (import.meta.main) await main().then(() => process.exit(0), fail);

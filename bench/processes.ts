@@ -4,11 +4,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /**
- * Starts a module of this folder, or by its path, with Deno.
+ * Runs a program of ours with all permissions; its standard output is read by the caller.
  *
- * @param log file descriptor for what it writes to stderr; ours by default
+ * @param module relative to this file
+ * @param log file descriptor for what it writes to standard error; ours by default
  */
-export function start(
+export function runProgram(
   module: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
@@ -21,17 +22,23 @@ export function start(
   });
 }
 
-/** Waits for a server's line with its address. */
-export async function readUrl(server: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: server.stdout! })) {
+/** Waits until a gateway answers. @returns its URL */
+export async function readUrl(gateway: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: gateway.stdout! })) {
     const [, url] = /ready on (\S+)/.exec(line) ?? [];
     if (url !== undefined) return url;
   }
-  throw new Error("The server did not start");
+  throw new Error("The gateway did not start");
 }
 
-/** Waits for the end of a process. */
+/** Waits for the end of a program. */
 export function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return Promise.resolve();
   return new Promise((resolve) => child.once("exit", () => resolve()));
+}
+
+/** Asks a program to stop, and waits for that. */
+export async function stop(child: ChildProcess): Promise<void> {
+  child.kill("SIGTERM");
+  await ended(child);
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { loginUrl } from "../../src/database/urls.ts";
 import { type Benchmark, type Comparison, median } from "../compare.ts";
-import { ended, readUrl, start } from "../processes.ts";
+import { ended, readUrl, runProgram, stop } from "../processes.ts";
 import { fill } from "./fill.ts";
 import { type Operation, operations } from "./operations.ts";
 
@@ -85,8 +85,7 @@ export const gatewayBenchmark: Benchmark = {
       return comparisons;
     } finally {
       for (const server of servers) {
-        server.process.kill("SIGTERM");
-        await ended(server.process);
+        await stop(server.process);
       }
       await rm(scratch, { recursive: true, force: true });
     }
@@ -107,7 +106,7 @@ async function startServer(
   { path, answers = () => true }: Pick<Server, "path"> & Partial<Pick<Server, "answers">>,
   log?: number,
 ): Promise<Server> {
-  const child = start(module, args, env, log);
+  const child = runProgram(module, args, env, log);
   return { name, limit, url: await readUrl(child), process: child, path, answers };
 }
 
@@ -212,7 +211,7 @@ async function expectSameAnswers(
 
 async function takeTurn(server: Server, file: string): Promise<Turn> {
   const before = await processorMs(server.process);
-  const load = start("./gateway/load.ts", [
+  const load = runProgram("./gateway/load.ts", [
     server.url,
     file,
     String(connections),
