@@ -9,10 +9,7 @@ declare
 begin
   v_report := jsonb_build_object(
     'recent_analyses_24h', (
-      select coalesce(sum(r.n), 0)
-        from ops.organization o,
-             lateral (select count(*) as n from core.analysis_results r
-                       where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
+      select count(*) from core.analysis_results r where r.created_at > now() - interval '24 hours'),
     'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
     'workers', jsonb_build_object('alive', app.worker_count_alive()),
