@@ -119,13 +119,11 @@
 --!include app/buckets/sketch_slot.sql
 --!include app/buckets/sketch_value.sql
 --!include app/buckets/bucket_metric_key.sql
---!include app/buckets/bucket_value_json.sql
---!include app/buckets/bucket_value_json_of_equals.sql
+--!include app/buckets/bucket_day_start_by_search.sql
 --!include app/buckets/bucket_day_start.sql
 --!include app/buckets/bucket_hours.sql
 --!include app/buckets/bucket_days.sql
 --!include app/marts/mart_compute_metric_timeseries.sql
---!include app/marts/mart_merge_metric_timeseries.sql
 --!include app/marts/mart_compute_analysis_hourly.sql
 --!include app/marts/mart_compute_feature_daily.sql
 --!include app/marts/mart_refresh_metric_timeseries.sql
@@ -138,6 +136,7 @@
 --!include app/mart_upkeep/mart_extent.sql
 --!include app/mart_upkeep/mart_next_day.sql
 --!include app/mart_upkeep/mart_rebuild_organization.sql
+--!include app/marts/mart_changed_hours.sql
 --!include app/marts/mart_refresh_organization.sql
 --!include app/marts/mart_changed_organizations.sql
 --!include app/marts/mart_try_refresh_organization.sql

@@ -18,7 +18,7 @@ export interface Refresher {
 const maxConcurrentRefreshes = 4;
 
 /** What app.mart_refresh_organization does at once; with less, the next poll is early enough. */
-const fullSliceHours = 200;
+const fullSliceHours = 500;
 
 /** How long an organization that fails is left alone; doubled with each failure. */
 const firstRetryDelayMs = 2_000;

@@ -48,10 +48,9 @@ begin
     on conflict (organization_id, idempotency_key) do nothing
     returning id, occurred_at
   )
-  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
+  select array_agg(r.id order by r.n), array_agg(r.occurred_at order by r.n), array_agg(r.n order by r.n)
     into v_new, v_times, v_new_at
-    from run
-    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
+    from (select run.id, run.occurred_at, array_position(v_ids, run.id) as n from run) r;
 
   if v_new is not null then
     if cardinality(v_new) = cardinality(items) then

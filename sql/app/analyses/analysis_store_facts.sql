@@ -23,22 +23,30 @@ begin
          lateral (select contents[i.ordinality] as content) as c
    where i.result is distinct from null;
 
-  insert into ops.analysis_metric
-    (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
-  select organization, run_ids[i.ordinality], m.key, m.value_num, m.value_text, m.value_json, times[i.ordinality]
-    from unnest(items) with ordinality as i, lateral unnest(i.metrics) as m
-   where i.result is not distinct from null
-      -- The document's numbers are mirrored by its trigger.
-      or not exists (select from app.analysis_document_metrics(null, null, null, null, null, null) as d
-                      where d.key = m.key);
+  -- An insert of no rows would still fire the triggers of its table.
+  if exists (select from unnest(items) as i where cardinality(i.metrics) > 0) then
+    insert into ops.analysis_metric
+      (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
+    select organization, run_ids[i.ordinality], m.key, m.value_num, m.value_text, m.value_json, times[i.ordinality]
+      from unnest(items) with ordinality as i, lateral unnest(i.metrics) as m
+     where i.result is not distinct from null
+        -- The document's numbers are mirrored by its trigger.
+        or not exists (select from app.analysis_document_metrics(null, null, null, null, null, null) as d
+                        where d.key = m.key);
+  end if;
 
-  insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
-  select organization, run_ids[i.ordinality], r.node, r.status, r.score, coalesce(r.details, '{}'), times[i.ordinality]
-    from unnest(items) with ordinality as i, lateral unnest(i.node_results) as r;
+  if exists (select from unnest(items) as i where cardinality(i.node_results) > 0) then
+    insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
+    select organization, run_ids[i.ordinality], r.node, r.status, r.score, coalesce(r.details, '{}'),
+           times[i.ordinality]
+      from unnest(items) with ordinality as i, lateral unnest(i.node_results) as r;
+  end if;
 
-  insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
-  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
-    from app.analysis_resolve_scores(organization, items) as s;
+  if exists (select from unnest(items) as i where cardinality(i.scores) > 0) then
+    insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
+    select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
+      from app.analysis_resolve_scores(organization, items) as s;
+  end if;
 end;
 $$;
 alter function app.analysis_store_facts owner to curestry_definer;

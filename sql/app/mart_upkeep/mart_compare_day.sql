@@ -34,7 +34,7 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
            unnest(array['metric', 'node', 'judge', 'evaluation']) as s (source),
            unnest(array['hour', 'day']) as g (size),
            lateral app.mart_compute_metric_timeseries(
-             organization, s.source,
+             organization, s.source, 'fact', null,
              case g.size when 'hour' then h.lows else array[mart_compare_day.low] end,
              case g.size when 'hour' then h.highs else array[mart_compare_day.high] end) as c
     union all

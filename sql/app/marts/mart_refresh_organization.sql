@@ -1,16 +1,19 @@
 /*
  * One slice of what an organization's marts are behind, so that a transaction is short however long a history is: the
- * changes of at most 200 hours, the oldest first, or 100 days of a rebuild. It deletes those changes and recomputes
- * exactly their hours and days, in one transaction: after a crash, the changes are still there. The lock is taken
- * before the statement that deletes the changes, whose snapshot then sees everything that an earlier worker wrote.
- * The time zone is read in that same statement: whoever sees a new zone also sees the change that announces it.
- * While a rebuild goes on, other changes wait for its end.
+ * changes of at most 500 hours, or 100 days of a rebuild. It begins with the hour of the oldest change, which so never
+ * waits for more than one slice after it is the oldest, and goes on with the hours after it, then with the first ones:
+ * hours of one day are in one slice, whatever the order in which they changed, and the day is merged once.
+ *
+ * It deletes those changes and recomputes exactly their hours and days, in one transaction: after a crash, the changes
+ * are still there. The lock is taken before the statement that deletes the changes, whose snapshot then sees everything
+ * that an earlier worker wrote. The time zone is read in that same statement: whoever sees a new zone also sees the
+ * change that announces it. While a rebuild goes on, other changes wait for its end.
  */
 create or replace function app.mart_refresh_organization(organization uuid) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
+  v_oldest timestamptz;
   v_slice timestamptz[];
-  v_through_id bigint;
   v_sources text[];
   v_hours timestamptz[];
   v_zone text;
@@ -20,25 +23,26 @@ declare
   v_highs timestamptz[];
 begin
   perform app.organization_lock_take(organization, 'marts');
+  select m.hour into v_oldest from app.mart_change m where m.organization_id = organization order by m.id limit 1;
+  if not found then
+    return 0;
+  end if;
   if exists (select from app.mart_change m where m.organization_id = organization and m.hour = '-infinity')
-     or exists (select from app.mart_change m
-                  join ops.organization o on o.id = m.organization_id
+     or exists (select from ops.organization o
                   left join app.mart_state s on s.organization_id = o.id
-                 where m.organization_id = organization
+                 where o.id = organization
                    and (s.rebuild_change_id is not null or coalesce(s.time_zone, 'UTC') <> o.time_zone)) then
     return app.mart_rebuild_organization(organization);
   end if;
-  select array_agg(h.hour), max(h.through_id) into v_slice, v_through_id
-    from (select o.hour, min(o.id) as first_id, max(max(o.id)) over () as through_id
-            from (select m.id, m.hour from app.mart_change m
-                   where m.organization_id = organization order by m.id limit 10000) o
-           group by o.hour
-           order by 2
-           limit 200) h;
+  v_slice := array(select app.mart_changed_hours(organization, v_oldest, 'infinity', 500));
+  v_slice := v_slice || array(select app.mart_changed_hours(organization, '-infinity', v_oldest,
+                                                            500 - cardinality(v_slice)));
   with deleted as (
     delete from app.mart_change m
-     where m.organization_id = organization and m.id <= v_through_id
-       and m.hour = any (v_slice) and m.hour <> '-infinity'
+     where m.ctid = any (array(select c.ctid from app.mart_change c
+                                where c.organization_id = organization and c.hour = any (v_slice)
+                                  and c.hour <> '-infinity'
+                                limit 100000))
     returning m.source, m.hour
   ), change as (
     select distinct source, hour from deleted

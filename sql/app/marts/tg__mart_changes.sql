@@ -14,9 +14,13 @@ begin
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
   if TG_OP = 'INSERT' then
-    perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
-       from new_rows n
-      group by n.organization_id;
+    if exists (select from new_rows n
+                 join app.mart_state s on s.organization_id = n.organization_id
+                where n.occurred_at < s.facts_immutable_before) then
+      perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
+         from new_rows n
+        group by n.organization_id;
+    end if;
   elsif TG_OP = 'UPDATE' then
     perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
        from new_rows n

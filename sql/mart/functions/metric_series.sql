@@ -28,7 +28,7 @@ begin
              -- The bucket of the last number before, or here
              max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
         from bucket b
-        left join app.mart_merge_metric_timeseries(
+        left join app.mart_compute_metric_timeseries(
                v_organization, metric_series.source, v_part, metric_series.key,
                (select array_agg(a.low order by a.n) from bucket a),
                (select array_agg(a.high order by a.n) from bucket a)) as m

@@ -9,6 +9,8 @@
  *
  *   pk_mart_change          primary key (organization_id, id)
  *   chk_mart_change_source  check (source in ('metric', 'node', 'judge', 'evaluation', 'analysis', 'feature', 'zone'))
+ *
+ *   idx_mart_change_hour  index (organization_id, hour)
  */
 
 select app.table_usual_comments('app.mart_change');
