@@ -1,10 +1,12 @@
 /*
- * With force_generic_plan, statements are planned once in a session: the planner would take an array of a known length
- * for a better reason to plan than it is, and a quarter of the time of recording one analysis would be planning.
+ * Statements are planned once in a session, also those of the triggers and of the foreign keys: a quarter of the time of
+ * recording one analysis would be planning. Such a plan has to be right for tables that grow: the first one of a new
+ * database would read all runs for each foreign key, until the tables are analyzed. Planner settings: sql/README.md.
  */
 create or replace function app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[])
 returns ops.record_outcome[]
-language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
+language plpgsql volatile security definer set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   v_problems constant text[] := app.analysis_item_problems(organization, items);
   v_answer ops.record_outcome[];

@@ -4,7 +4,8 @@ create or replace function app.mart_refresh_analysis_daily(
 language sql volatile security definer set search_path = ''
 set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
   with merged as materialized (
-    select b.day, h.dimension::text, h.value::text, sum(h.analyses)::bigint as analyses, sum(h.scored)::bigint as scored,
+    select b.day, h.dimension::text, h.value::text,
+           sum(h.analyses)::bigint as analyses, sum(h.scored)::bigint as scored,
            sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
            sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
            sum(h.judged)::bigint as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged,
