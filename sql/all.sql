@@ -113,6 +113,7 @@
 --!include app/analysts/analyst_is_login.sql
 --!include app/analysts/analyst_list.sql
 --!include app/analysts/analyst_drop.sql
+--!include app/prompts/prompt_store.sql
 --!include app/prompts/prompt_import.sql
 --!include app/analyses/analysis_item_from_json.sql
 --!include app/analyses/analysis_import.sql

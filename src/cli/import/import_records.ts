@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import pg from "pg";
 import type { FileRecord } from "./file_record.ts";
 
@@ -35,7 +36,7 @@ export interface ImportOptions {
 type Record = FileRecord & { json: string };
 
 /** A call has at most this many records, each call being a transaction … */
-const maxRecordsPerCall = 200;
+const maxRecordsPerCall = 500;
 /** … and about this many characters. */
 const maxCharactersPerCall = 4 * 1024 * 1024;
 
@@ -53,14 +54,22 @@ export async function importRecords(
   const summary: ImportSummary = { read: 0, inserted: 0, unchanged: 0, refused: [] };
   let waiting: Record[] = [];
   let characters = 0;
-  async function flush(bytes: number): Promise<void> {
-    for (const { line, outcome, reason } of await sendAll(client, options, waiting)) {
+  let sending = Promise.resolve();
+  async function send(records: Record[], bytes: number): Promise<void> {
+    for (const { line, outcome, reason } of await sendAll(client, options, records)) {
       if (outcome === "refused") summary.refused.push({ line, reason: reason ?? "" });
       else summary[outcome]++;
     }
+    options.onProgress?.(summary, bytes);
+  }
+  /** While the database works on some records, the next ones are read. */
+  async function flush(bytes: number): Promise<void> {
+    await sending;
+    sending = send(waiting, bytes);
+    sending.catch(() => {}); // told by the next flush
     waiting = [];
     characters = 0;
-    options.onProgress?.(summary, bytes);
+    await nextTurn();
   }
 
   if (options.dryRun) await client.query("begin");
@@ -79,6 +88,7 @@ export async function importRecords(
     }
   }
   await flush(bytes);
+  await sending;
   if (options.dryRun) await client.query("rollback");
   summary.refused.sort((a, b) => a.line - b.line);
   return summary;

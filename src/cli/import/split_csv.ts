@@ -87,9 +87,35 @@ function endOfQuoted(text: string, start: number): number {
 }
 
 function endOfPlain(text: string, start: number, delimiter: string): number {
-  let at = start;
-  while (at < text.length && text[at] !== delimiter && !/["\r\n]/.test(text[at] ?? "")) at++;
-  return at;
+  const ends = plainEnds[delimiter];
+  if (ends === undefined) throw new Error(`${delimiter} is no separator of ours`);
+  ends.lastIndex = start;
+  return ends.exec(text)?.index ?? text.length;
+}
+
+/** What ends a field without quotes, by separator. */
+const plainEnds: Record<string, RegExp> = {
+  ",": /[,"\r\n]/g,
+  ";": /[;"\r\n]/g,
+  "\t": /[\t"\r\n]/g,
+};
+
+/**
+ * The fields of a record that `splitCsv` found whole.
+ *
+ * @param text the record, decoded
+ */
+export function splitFields(text: string, delimiter: string): string[] {
+  const fields: string[] = [];
+  for (let at = 0;; at++) {
+    const isQuoted = text[at] === '"';
+    const end = isQuoted ? endOfQuoted(text, at) : endOfPlain(text, at, delimiter);
+    fields.push(
+      isQuoted ? text.slice(at + 1, end - 1).replaceAll('""', '"') : text.slice(at, end),
+    );
+    if (end >= text.length) return fields;
+    at = end;
+  }
 }
 
 /** Whether all that follows is records as wide as the header: then one line alone was broken. */
@@ -115,18 +141,15 @@ function breakAt(text: string, at: number): number {
 }
 
 function endOfLine(text: string, start: number): number {
-  let at = start;
-  while (at < text.length && text[at] !== "\n" && text[at] !== "\r") at++;
-  return at;
+  lineBreaks.lastIndex = start;
+  return lineBreaks.exec(text)?.index ?? text.length;
 }
 
 function countBreaks(text: string, start: number, end: number): number {
   let breaks = 0;
-  for (let at = start; at < end; at++) {
-    const length = breakAt(text, at);
-    if (length === 0) continue;
-    breaks++;
-    at += length - 1;
-  }
+  lineBreaks.lastIndex = start;
+  while ((lineBreaks.exec(text)?.index ?? end) < end) breaks++;
   return breaks;
 }
+
+const lineBreaks = /\r\n|\n|\r/g;
