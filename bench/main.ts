@@ -11,6 +11,7 @@ import type { Benchmark, Comparison } from "./compare.ts";
 import { floodsBenchmark } from "./floods.ts";
 import { gatewayBenchmark } from "./gateway/benchmark.ts";
 import { growthBenchmark } from "./growth.ts";
+import { importsBenchmark } from "./imports.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
@@ -27,6 +28,7 @@ with durable commits. Read the ratios: absolute times depend on the machine.
 const benchmarks: readonly Benchmark[] = [
   policyBenchmark,
   recordBenchmark,
+  importsBenchmark,
   auditBenchmark,
   martsBenchmark,
   gatewayBenchmark,
