@@ -17,6 +17,50 @@ describe("whatever becomes of facts", () => {
     expect(await buckets("hour")).toEqual([]);
   });
 
+  test("rows that are right are neither written nor locked", async () => {
+    const written = async () =>
+      (await database.query<{ metric_key: string; row: string }>(
+        "select metric_key, xmin || ' ' || xmax as row from mart.metric_timeseries where organization_id = $1 order by granularity, metric_key",
+        [own.organization.id],
+      )).map(({ metric_key, row }) => `${metric_key} ${row}`);
+    await record(["2026-01-01T05:00Z"], 1, "same");
+    await record(["2026-01-01T05:00Z"], 1, "other");
+    await refresh();
+    const before = await written();
+    await record(["2026-01-01T05:10Z"], 2, "other");
+    await refresh();
+    const after = await written();
+    expect(after.filter((row) => row.startsWith("same"))).toEqual(
+      before.filter((row) => row.startsWith("same")),
+    );
+    expect(after.filter((row) => row.startsWith("other"))).not.toEqual(
+      before.filter((row) => row.startsWith("other")),
+    );
+    expect(await check()).toEqual([]);
+  });
+
+  test("a slice begins with the oldest change, and then has whole days, whatever came first", async () => {
+    await record(["2026-03-01T05:00Z"]);
+    const [days, hours] = [30, 24];
+    // An hour of each day, then the next hour of each day
+    await record(
+      Array.from(
+        { length: days * hours },
+        (_, n) => new Date(Date.UTC(2026, 0, 1 + n % days, Math.floor(n / days))).toISOString(),
+      ),
+    );
+    await refresh();
+    const done = await buckets("hour");
+    expect(done).toContain("03-01 05:00");
+    expect(done.length).toBeLessThan(days * hours);
+    const perDay = Map.groupBy(done.slice(0, -1), (start) => start.slice(0, 5));
+    expect([...perDay.values()].filter(({ length }) => length < hours).length)
+      .toBeLessThanOrEqual(1);
+    await refresh();
+    expect(await buckets("hour")).toHaveLength(days * hours + 1);
+    expect(await check()).toEqual([]);
+  });
+
   test("a deleted organization leaves no mark that fails", async () => {
     await record(["2026-01-01T05:00Z"]);
     await refresh();
