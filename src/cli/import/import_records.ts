@@ -74,18 +74,23 @@ export async function importRecords(
 
   if (options.dryRun) await client.query("begin");
   let bytes = 0;
-  for await (const record of options.records) {
-    summary.read++;
-    bytes = record.end;
-    if ("problem" in record) {
-      summary.refused.push({ line: record.line, reason: record.problem });
-      continue;
+  try {
+    for await (const record of options.records) {
+      summary.read++;
+      bytes = record.end;
+      if ("problem" in record) {
+        summary.refused.push({ line: record.line, reason: record.problem });
+        continue;
+      }
+      waiting.push(record);
+      characters += record.json.length;
+      if (waiting.length >= maxRecordsPerCall || characters >= maxCharactersPerCall) {
+        await flush(bytes);
+      }
     }
-    waiting.push(record);
-    characters += record.json.length;
-    if (waiting.length >= maxRecordsPerCall || characters >= maxCharactersPerCall) {
-      await flush(bytes);
-    }
+  } catch (error) {
+    await sending.catch(() => {}); // what was sent stays
+    throw error;
   }
   await flush(bytes);
   await sending;
