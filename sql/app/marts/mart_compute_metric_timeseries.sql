@@ -3,8 +3,9 @@
  * what is counted: "fact", what was recorded; "hour" or "day", the rows of smaller buckets, which are added up. NaN and
  * Infinity, which the old backends allowed, are left out.
  *
- * All buckets are one set from beginning to end: how often each slot of a sketch and each text occurs in a bucket,
- * then its place there, then one row for each bucket. A call of a function for each would cost more than all the rest.
+ * All buckets are one set from beginning to end, with a number for each (g): how often each slot of a sketch and each
+ * text occurs there, then its place, then one row for each bucket. A call of a function for each would cost more than
+ * all the rest.
  *
  * Of more than 100 distinct texts, those with the smallest hashes are kept and the others are counted together: a text
  * among the 100 of a day is among the 100 of each of its hours, so a day merged from hours equals a count of the day.
@@ -19,10 +20,10 @@ create or replace function app.mart_compute_metric_timeseries(
 returns table (metric_key text, ts_bucket timestamptz, value_num numeric, value_json jsonb,
                sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
 language sql stable security definer set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
   with bucket as (
     select b.low, b.high from unnest(lows, highs) as b (low, high)
-  ), sample as materialized (
+  ), sample as (
     select m.key::text, b.low, m.value_num as num,
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
       from bucket b,
@@ -40,14 +41,17 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
                     offset 0) n
      where source = 'node' and parts = 'fact'
     union all
-    select app.bucket_metric_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
-      from bucket b
-     cross join lateral (select s.* from ops.judge_score s
-                          where s.organization_id = (select organization)
-                            and s.occurred_at >= b.low and s.occurred_at < b.high
-                         offset 0) s
-      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
-      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+    select app.bucket_metric_key(c.name || ' v' || c.version || '/' || c.key), b.low, s.score, null
+      from bucket b,
+           lateral (select s.criterion_id, s.score from ops.judge_score s
+                     where s.organization_id = (select organization)
+                       and s.occurred_at >= b.low and s.occurred_at < b.high
+                    offset 0) s,
+           lateral (select r.name, r.version, c.key
+                      from ops.judge_criterion c
+                      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+                     where c.organization_id = (select organization) and c.id = s.criterion_id
+                    offset 0) c
      where source = 'judge' and parts = 'fact'
     union all
     select app.bucket_metric_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
@@ -58,8 +62,15 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
                        and e.occurred_at >= b.low and e.occurred_at < b.high
                     offset 0) e
      where source = 'evaluation' and parts = 'fact'
+  ), counted as materialized (
+    select row_number() over () as g, s.key, s.low, count(*) as samples, count(s.num) as numbers,
+           sum(s.num) as sum, min(s.num) as min, max(s.num) as max,
+           array_agg(app.sketch_slot(s.num)) filter (where s.num is not null) as slots,
+           array_agg(s.word) filter (where s.word is not null) as words
+      from sample s
+     group by s.key, s.low
   ), part as materialized (
-    select p.*, count(*) over (partition by p.key, p.low) as siblings
+    select p.*, dense_rank() over (order by p.key, p.low) as g, count(*) over (partition by p.key, p.low) as siblings
       from (select m.metric_key::text as key, b.low, m.value_num, m.value_json, m.sample_count, m.numeric_count,
                    m.value_sum, m.value_min, m.value_max
               from bucket b,
@@ -78,70 +89,73 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
                                and m.source = mart_compute_metric_timeseries.source and m.metric_key = only_key
                             offset 0) m
              where only_key is not null and parts <> 'fact') p
-  ), slot as (
-    select s.key, s.low, app.sketch_slot(s.num) as slot, (s.num is not null)::integer::bigint as n,
-           1::bigint as samples, (s.num is not null)::integer::bigint as numbers,
-           s.num as sum, s.num as min, s.num as max, 0::bigint as other
-      from sample s
+  ), total as materialized (
+    select c.g, c.key, c.low, c.samples, c.numbers, c.sum, c.min, c.max, 0::bigint as other from counted c
     union all
-    -- Equal numbers have one slot: no need to read it
-    select p.key, p.low, case when p.value_min = p.value_max then app.sketch_slot(p.value_min) end, p.numeric_count,
-           p.sample_count, p.numeric_count, p.value_sum, p.value_min, p.value_max,
-           case when p.sample_count > p.numeric_count then (p.value_json ->> 'other')::bigint end
+    select p.g, p.key, p.low, sum(p.sample_count)::bigint, sum(p.numeric_count)::bigint, sum(p.value_sum),
+           min(p.value_min), max(p.value_max), sum((p.value_json ->> 'other')::bigint)::bigint
       from part p
      where p.siblings > 1
+     group by p.g, p.key, p.low
+  ), slot (g, slot, n) as (
+    -- Equal numbers have one slot, and all quantiles are the number: nothing to search
+    select c.g, u.slot, count(*) from counted c, unnest(c.slots) as u (slot) where c.min < c.max group by c.g, u.slot
     union all
-    select p.key, p.low, e.key::integer, e.value::bigint, 0, 0, null, null, null, 0
-      from part p, lateral jsonb_each_text(p.value_json -> 'sketch') as e
-     where p.siblings > 1 and p.value_min < p.value_max
-  ), word as (
-    select s.key, s.low, s.word, count(*) as n from sample s where s.word is not null group by s.key, s.low, s.word
+    select e.g, e.slot, sum(e.n)::bigint
+      from (select p.g, app.sketch_slot(p.value_min) as slot, p.numeric_count as n
+              from part p
+             where p.siblings > 1 and p.value_min = p.value_max
+            union all
+            select p.g, e.key::integer, e.value::bigint
+              from part p, lateral jsonb_each_text(p.value_json -> 'sketch') as e
+             where p.siblings > 1 and p.value_min < p.value_max) e
+     group by e.g, e.slot
+  ), sketch as materialized (
+    select s.g, min(s.slot) filter (where s.below * 100 >= s.total * 50) as p50,
+           min(s.slot) filter (where s.below * 100 >= s.total * 90) as p90,
+           min(s.slot) filter (where s.below * 100 >= s.total * 95) as p95,
+           min(s.slot) filter (where s.below * 100 >= s.total * 99) as p99,
+           jsonb_object_agg(s.slot::text, s.n) as slots
+      from (select s.g, s.slot, s.n, (sum(s.n) over (partition by s.g order by s.slot))::bigint as below,
+                   (sum(s.n) over (partition by s.g))::bigint as total
+              from slot s) s
+     group by s.g
+  ), word (g, word, n) as (
+    select c.g, u.word, count(*) from counted c, unnest(c.words) as u (word) group by c.g, u.word
     union all
-    select p.key, p.low, e.key, sum(e.value::bigint)
+    select p.g, e.key, sum(e.value::bigint)::bigint
       from part p, lateral jsonb_each_text(p.value_json -> 'counts') as e
      where p.siblings > 1
-     group by p.key, p.low, e.key
-  ), placed as (
-    select s.key, s.low, s.slot, sum(s.n) as n, sum(s.samples) as samples, sum(s.numbers) as numbers,
-           sum(s.sum) as sum, min(s.min) as min, max(s.max) as max, sum(s.other) as other, null as word, null as place,
-           sum(sum(s.n) filter (where s.slot is not null)) over (partition by s.key, s.low order by s.slot) as below,
-           sum(sum(s.n) filter (where s.slot is not null)) over (partition by s.key, s.low) as total
-      from slot s
-     group by s.key, s.low, s.slot
-    union all
-    select w.key, w.low, null, w.n, 0, 0, null, null, null, 0, w.word,
-           row_number() over (partition by w.key, w.low order by md5(w.word), w.word collate "C"), null, null
-      from word w
-  ), counted as (
-    select p.key, p.low, sum(p.samples)::bigint as samples, sum(p.numbers)::bigint as numbers,
-           sum(p.sum) as sum, min(p.min) as min, max(p.max) as max,
-           min(p.slot) filter (where p.below >= 0.50 * p.total) as p50,
-           min(p.slot) filter (where p.below >= 0.90 * p.total) as p90,
-           min(p.slot) filter (where p.below >= 0.95 * p.total) as p95,
-           min(p.slot) filter (where p.below >= 0.99 * p.total) as p99,
-           jsonb_object_agg(p.slot::text, p.n) filter (where p.slot is not null) as sketch,
-           jsonb_object_agg(p.word, p.n) filter (where p.place <= 100) as counts,
-           coalesce(sum(p.n) filter (where p.place > 100), 0) + coalesce(sum(p.other), 0) as other
-      from placed p
-     group by p.key, p.low
+     group by p.g, e.key
+  ), vocabulary as materialized (
+    select w.g, jsonb_object_agg(w.word, w.n) filter (where w.place <= 100) as counts,
+           coalesce(sum(w.n) filter (where w.place > 100), 0) as other
+      from (select w.g, w.word, w.n,
+                   row_number() over (partition by w.g order by md5(w.word), w.word collate "C") as place
+              from word w) w
+     group by w.g
   )
-  select c.key, c.low, c.sum / nullif(c.numbers, 0),
-         case when c.counts is null then q.value_json
-              else coalesce(q.value_json, '{}') || jsonb_build_object('counts', c.counts)
-                   || case when c.other > 0 then jsonb_build_object('other', c.other) else '{}' end
+  select t.key, t.low, t.sum / nullif(t.numbers, 0),
+         case when v.counts is null then n.value_json
+              else coalesce(n.value_json, '{}') || jsonb_build_object('counts', v.counts)
+                   || case when v.other + coalesce(t.other, 0) > 0
+                           then jsonb_build_object('other', v.other + coalesce(t.other, 0)) else '{}' end
          end,
-         c.samples, c.numbers, c.sum, c.min, c.max
-    from counted c,
-         lateral (select case
-                    when c.min = c.max then
-                      jsonb_build_object('p50', c.min, 'p90', c.min, 'p95', c.min, 'p99', c.min, 'sketch', c.sketch)
-                    when c.numbers > 0 then
-                      jsonb_build_object(
-                        'p50', least(greatest(app.sketch_value(c.p50), c.min), c.max),
-                        'p90', least(greatest(app.sketch_value(c.p90), c.min), c.max),
-                        'p95', least(greatest(app.sketch_value(c.p95), c.min), c.max),
-                        'p99', least(greatest(app.sketch_value(c.p99), c.min), c.max), 'sketch', c.sketch)
-                  end as value_json) q
+         t.samples, t.numbers, t.sum, t.min, t.max
+    from total t
+    left join sketch s on s.g = t.g
+    left join vocabulary v on v.g = t.g
+   cross join lateral (
+      select case
+               when t.min = t.max then
+                 jsonb_build_object('p50', t.min, 'p90', t.min, 'p95', t.min, 'p99', t.min,
+                                    'sketch', jsonb_build_object(app.sketch_slot(t.min)::text, t.numbers))
+               when t.numbers > 0 then
+                 jsonb_build_object('p50', least(greatest(app.sketch_value(s.p50), t.min), t.max),
+                                    'p90', least(greatest(app.sketch_value(s.p90), t.min), t.max),
+                                    'p95', least(greatest(app.sketch_value(s.p95), t.min), t.max),
+                                    'p99', least(greatest(app.sketch_value(s.p99), t.min), t.max), 'sketch', s.slots)
+             end as value_json) n
   union all
   -- A single part is used as it is
   select p.key, p.low, p.value_num, p.value_json, p.sample_count, p.numeric_count, p.value_sum, p.value_min, p.value_max
