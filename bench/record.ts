@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import { withClient } from "../src/database/open_client.ts";
 import { type Benchmark, type Candidate, compare, type Comparison, median } from "./compare.ts";
+import { processorMs } from "./processor_ms.ts";
 
 const analysesPerBatch = 100;
 const batchesPerRun = 20;
@@ -109,17 +110,6 @@ async function single(
     ratio: ms / promisedSingleMs,
     limit: 1,
   };
-}
-
-/** What the connection's server process has had of the processors; elsewhere than on Linux, the time. */
-async function processorMs(client: Client): Promise<number> {
-  const { rows: [row] } = await client.query<{ stat: string | null }>(
-    "select pg_read_file('/proc/self/stat', 0, 1000, true) as stat",
-  );
-  if (!row?.stat) return performance.now();
-  const fields = row.stat.slice(row.stat.lastIndexOf(")")).split(" ");
-  // User and system time, in hundredths of a second
-  return (Number(fields[12]) + Number(fields[13])) * 10;
 }
 
 async function recordAnalyses(client: Client, hash: string, analyses: number): Promise<void> {

@@ -1,6 +1,6 @@
 /*
- * Statements are planned once in a session, also those of the triggers and of the foreign keys: a quarter of the time of
- * recording one analysis would be planning. Such a plan has to be right for tables that grow: the first one of a new
+ * Statements are planned once in a session, also those of the triggers and of the foreign keys: a quarter of the time
+ * of recording one analysis would be planning. Such a plan has to be right for tables that grow: the first one of a new
  * database would read all runs for each foreign key, until the tables are analyzed. Planner settings: sql/README.md.
  */
 create or replace function app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[])

@@ -1,8 +1,8 @@
 /*
- * lines: [{"line": 2, "record": {…}}, …]; one statement for all of them, all or nothing. The fields of a record may have
- * the names of the API or those that prompt collections use: name, act or title; content, prompt or text; tags, or a
- * category, which becomes a tag. Other fields are kept in extra_metadata. A prompt with the same name and content is
- * not imported again, be it in the table or among the lines. Planner settings: sql/README.md.
+ * lines: [{"line": 2, "record": {…}}, …]; one statement for all of them, all or nothing. The fields of a record may
+ * have the names of the API or those that prompt collections use: name, act or title; content, prompt or text; tags,
+ * or a category, which becomes a tag. Other fields are kept in extra_metadata. A prompt with the same name and content
+ * is not imported again, be it in the table or among the lines. Planner settings: sql/README.md.
  */
 create or replace function app.prompt_store(organization uuid, lines jsonb)
 returns table (line integer, outcome text, prompt_id text, reason text)
