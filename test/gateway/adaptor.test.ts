@@ -292,13 +292,37 @@ test("a commit that fails is an error, and the connection goes on", async () => 
   expect((await graphql(gateway.url, { query: "{ testContext }", key: acmeKey })).status).toBe(200);
 });
 
-test("a field that fails takes the query's other fields with it, for the same reason", async () => {
+test("fields that fail leave the query's other fields their answers", async () => {
+  const fail = (name: string, code: string) => `${name}: testFail(code: "${code}")`;
+  for (let n = 0; n < 2; n++) {
+    const { status, data, errors } = await graphql<Record<string, unknown>>(gateway.url, {
+      key: acmeKey,
+      query: `{ before: prompts { totalCount } ${fail("a", "CU004")} viewer { organizationId }
+        ${fail("b", "CU003")} ${fail("c", "CU006")} after: prompts { totalCount } }`,
+    });
+    expect(status).toBe(200);
+    expect(errors?.map(({ path, extensions }) => `${path} ${extensions?.code}`).toSorted())
+      .toEqual(["a INVALID", "b NOT_FOUND", "c LIMIT"]);
+    expect(Object.keys(data ?? {})).toEqual(["before", "a", "viewer", "b", "c", "after"]);
+    expect(data).toMatchObject({
+      before: { totalCount: expect.any(Number) },
+      a: null,
+      viewer: { organizationId: acme.id },
+      b: null,
+      c: null,
+      after: data?.["before"],
+    });
+  }
+});
+
+test("with many that fail, those beside them say why they have no answer", async () => {
+  const fields = ["a", "b", "c", "d", "e"].map((name) => `${name}: testFail(code: "CU004")`);
   const { status, data, errors } = await graphql(gateway.url, {
     key: acmeKey,
-    query: `{ testFail(code: "CU004") prompts { totalCount } }`,
+    query: `{ ${fields.join(" ")} prompts { totalCount } }`,
   });
   expect(status).toBe(200);
-  expect(data).toMatchObject({ testFail: null });
+  expect(data).toMatchObject({ a: null, b: null, c: null, d: null, e: null });
   expect(new Set(errors?.map((error) => `${error.extensions?.code} ${error.message}`)))
     .toEqual(new Set(["INVALID told"]));
 });

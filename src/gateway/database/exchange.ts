@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import pg, { type PoolClient } from "pg";
 import { serialize } from "pg-protocol";
-import utils from "pg/lib/utils.js";
 import { isFromServer, SkippedStatement } from "./connection_failures.ts";
 import { connectionOf } from "./pool.ts";
 
@@ -46,6 +45,9 @@ interface Field {
   dataTypeID: number;
 }
 
+/** How pg writes a value; its types do not have it. */
+const { prepareValue } =
+  (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 /** Prepared statements per connection; whatever comes after these is sent unprepared. */
 const maxPreparedPerConnection = 200;
 const preparedOf = new WeakMap<PoolClient, PreparedStatements>();
@@ -133,7 +135,7 @@ export class Exchange extends pg.Query {
       this.#prepared.parsing(statement);
     }
     const bound = values === undefined ? [] : [...values];
-    parts.push(serialize.bind({ statement, values: bound, valueMapper: utils.prepareValue }));
+    parts.push(serialize.bind({ statement, values: bound, valueMapper: prepareValue }));
     const columns = this.#prepared.columnsOf(statement);
     if (columns === undefined) parts.push(serialize.describe({ type: "P" }));
     else expected.columns = columns;

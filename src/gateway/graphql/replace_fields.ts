@@ -90,7 +90,7 @@ export function replaceFields(
 export function findRoots(
   schema: GraphQLSchema,
   document: DocumentNode,
-  choose: (type: GraphQLNamedType) => string | null,
+  choose: (type: GraphQLNamedType, parent: GraphQLNamedType) => string | null,
 ): Map<string, string> {
   const types = new TypeInfo(schema);
   const found = new Map<string, string>();
@@ -108,7 +108,7 @@ export function findRoots(
           roots.push(root);
         }
         const type = getNamedType(types.getType());
-        const reason = type ? choose(type) : null;
+        const reason = type && parent ? choose(type, parent) : null;
         if (reason === null) return;
         if (root === null) ofFragments ??= reason;
         else if (!found.has(root)) found.set(root, reason);
