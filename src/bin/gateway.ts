@@ -1,7 +1,8 @@
 import { findDatabase } from "../database/connect.ts";
 import { openLogin } from "../database/open_login.ts";
 import { gatewayOptions } from "../gateway/gateway_options.ts";
-import { makeGateway } from "../gateway/serve.ts";
+import { introspectEarly } from "../gateway/database/early_introspection.ts";
+import { importLater } from "../shared/import_later.ts";
 import { makeLog } from "../shared/log.ts";
 import { fail, listenForStop } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
@@ -24,7 +25,17 @@ async function main(): Promise<void> {
       openLogin(settings, "curestry_gateway", adminUrl, log),
       readJwtKeys(settings),
     ]));
-  const gateway = await makeGateway({ ...gatewayOptions(settings), databaseUrl, jwtKeys, log });
+  const introspection = await introspectEarly(databaseUrl, "curestry_member");
+  const { makeGateway } = await importLater<typeof import("../gateway/serve.ts")>(
+    new URL("../gateway/serve.ts", import.meta.url),
+  );
+  const gateway = await makeGateway({
+    ...gatewayOptions(settings),
+    databaseUrl,
+    jwtKeys,
+    log,
+    ...(introspection === null ? {} : { introspection }),
+  });
   console.log(`Curestry is ready on ${gateway.url}`);
   const reason = await stopped;
   log.info({ reason }, "The gateway stops");

@@ -9,6 +9,7 @@ import { openLogin } from "../database/open_login.ts";
 import { gatewayOptions } from "../gateway/gateway_options.ts";
 import { readCheckpoints } from "../maintenance/read_checkpoints.ts";
 import { giveUpPrograms } from "../shared/give_up_programs.ts";
+import { importLater } from "../shared/import_later.ts";
 import { type Log, makeLog } from "../shared/log.ts";
 import { fail, listenForStop, type StopRequests } from "../shared/process.ts";
 import { readJwtKeys } from "../shared/read_jwt_keys.ts";
@@ -160,21 +161,17 @@ async function start(
 
 async function importParts(options: { demo: boolean }) {
   const [gateway, worker, demo] = await Promise.all([
-    importLater<typeof import("../gateway/serve.ts")>("../gateway/serve.ts"),
-    importLater<typeof import("../worker/start_worker.ts")>("../worker/start_worker.ts"),
-    options.demo ? importLater<typeof import("../demo/seed.ts")>("../demo/seed.ts") : null,
+    importLater<typeof import("../gateway/serve.ts")>(
+      new URL("../gateway/serve.ts", import.meta.url),
+    ),
+    importLater<typeof import("../worker/start_worker.ts")>(
+      new URL("../worker/start_worker.ts", import.meta.url),
+    ),
+    options.demo
+      ? importLater<typeof import("../demo/seed.ts")>(new URL("../demo/seed.ts", import.meta.url))
+      : null,
   ]);
   return { ...gateway, ...worker, ...demo };
-}
-
-/**
- * Imports when it is called. Deno reads the modules of an `import("…")` that it can see before it runs
- * the first line, all of the gateway's among them, and PostgreSQL would start 0.3 s later.
- *
- * @param specifier relative to this file
- */
-async function importLater<T>(specifier: string): Promise<T> {
-  return await import(new URL(specifier, import.meta.url).href);
 }
 
 /** Looked at first, because it needs no database to be found out. */

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Login } from "../database/login.ts";
 import { type Adaptor, makeAdaptor, type RequestRole } from "./database/adaptor.ts";
 import { type BesideQueries, makeBesideQueries } from "./database/beside_queries.ts";
+import { type EarlyIntrospection, withEarlyIntrospection } from "./database/early_introspection.ts";
 import { type FairPool, makeFairPool } from "./database/fair_pool.ts";
 import { connectFirst, isPooled, makePool, type PoolWithConnections } from "./database/pool.ts";
 import { makeStorageFailures, type StorageFailures } from "./database/storage_failures.ts";
@@ -49,6 +50,7 @@ const resultBytesFactor = 2;
  *
  * @param databaseUrl connection string of the gateway's own login, or this login with all its passwords
  * @param onConnected called when the database answers, before the API is built
+ * @param early what the API is built from, where it was asked for beforehand
  * @throws when the database cannot be reached in time, or is not migrated
  */
 export async function makeEngine(
@@ -56,6 +58,7 @@ export async function makeEngine(
   options: EngineOptions,
   log: Logger,
   onConnected: (preparedStatements: boolean) => void = () => {},
+  early: EarlyIntrospection | null = null,
 ): Promise<Engine> {
   const { applicationName, poolSize: size, poolWaitMs: waitMs, statementTimeoutMs } = options;
   const { operationLimits } = options;
@@ -68,12 +71,13 @@ export async function makeEngine(
     const fair = makeFairPool(requests.pool, { size, waitMs, maxWaiting: 20 * size });
     const beside = makeBesideQueries(fair);
     const maxResultBytes = resultBytesFactor * operationLimits.answerBytes;
-    const adaptor = makeAdaptor(fair, {
+    const plain = makeAdaptor(fair, {
       statementTimeoutMs,
       maxResultBytes,
       maxQueryBytes: Math.min(options.maxQueryBytes ?? maxResultBytes, maxResultBytes),
       prepare,
     });
+    const adaptor = early === null ? plain : withEarlyIntrospection(plain, early);
     const storage = makeStorageFailures();
     const errors = makeErrorMapper(beside, log, storage);
     const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });

@@ -11,6 +11,7 @@ import { makeNoteKeyUse } from "./credentials/note_key_use.ts";
 import { makeReadCredential } from "./credentials/read_credential.ts";
 import { makeSessions } from "./credentials/sessions.ts";
 import { makeAskBeside } from "./database/ask_beside.ts";
+import type { EarlyIntrospection } from "./database/early_introspection.ts";
 import { makePool } from "./database/pool.ts";
 import { type EngineOptions, makeEngine } from "./engine.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
@@ -60,6 +61,8 @@ export interface GatewayOptions {
   costlyThread?: boolean;
   /** Budgets of keys and organizations; none by default. */
   rateLimit?: RateLimit;
+  /** What the members' API is built from, where it was asked for beforehand. */
+  introspection?: EarlyIntrospection;
   /** What one operation may ask for; those that are not given have their defaults. */
   operationLimits?: Partial<OperationLimits>;
 }
@@ -112,6 +115,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     costlyThread ? { ...engineOptions, maxQueryBytes: maxQueryBytesBesideOthers } : engineOptions,
     log,
     costlyThread ? startThread : undefined,
+    options.introspection,
   ).catch(async (error) => {
     await costly?.stop();
     throw error;

@@ -72,19 +72,19 @@ test("settings of the server that cost speed or data are warnings, with the valu
     );
   const name = new URL(database.adminUrl).pathname.slice(1);
   const others = (await settings()).map(({ message }) => message);
-  await database.query(`alter database ${name} set random_page_cost = 4`);
-  await database.query(`alter database ${name} set work_mem = '4MB'`);
+  await database.query(`alter database ${name} set random_page_cost = 3.5`);
+  await database.query(`alter database ${name} set work_mem = '2MB'`);
   try {
     const found = (await settings()).filter(({ message }) => !others.includes(message));
     expect(found).toEqual(expect.arrayContaining([{
       name: "settings",
       status: "warn",
-      message: "random_page_cost is 4: the planner reads whole tables where an index is faster",
+      message: "random_page_cost is 3.5: the planner reads whole tables where an index is faster",
       cure: "set random_page_cost to 1.1, unless the disk is one that spins",
     }, {
       name: "settings",
       status: "warn",
-      message: "work_mem is 4MB: larger sorts, and merges of marts, go to disk",
+      message: "work_mem is 2MB: larger sorts, and merges of marts, go to disk",
       cure: "set work_mem to 16MB",
     }]));
   } finally {
