@@ -42,21 +42,24 @@ export interface Candidate {
 /**
  * Runs two candidates in turns, so that whatever else the machine does hits both alike.
  *
- * @param rounds of each, after a tenth as many that do not count
+ * @param options.rounds of each, after a tenth as many that do not count
+ * @param options.clock what is measured, in milliseconds; default: the time
  */
 export async function compare(
   what: string,
   ours: Candidate,
   other: Candidate,
-  options: { rounds: number; limit?: number },
+  options: { rounds: number; limit?: number; clock?: () => Promise<number> },
 ): Promise<Comparison> {
+  const clock = options.clock ?? (() => Promise.resolve(performance.now()));
   const times: [number[], number[]] = [[], []];
   for (let round = -Math.ceil(options.rounds / 10); round < options.rounds; round++) {
     for (const [n, candidate] of [ours, other].entries()) {
       await candidate.prepare?.();
-      const start = performance.now();
+      const start = await clock();
       await candidate.work();
-      if (round >= 0) times[n]?.push(performance.now() - start);
+      const taken = await clock() - start;
+      if (round >= 0) times[n]?.push(taken);
       await candidate.after?.();
     }
   }

@@ -6,10 +6,7 @@ import type { Client } from "pg";
  */
 export async function processorMs(client: Client): Promise<number> {
   const { rows: [row] } = await client.query<{ stat: string | null }>(
-    "select pg_read_file('/proc/self/stat', 0, 1000, true) as stat",
+    "select pg_read_file('/proc/self/schedstat', 0, 1000, true) as stat",
   );
-  if (!row?.stat) return performance.now();
-  const fields = row.stat.slice(row.stat.lastIndexOf(")")).split(" ");
-  // User and system time, in hundredths of a second
-  return (Number(fields[12]) + Number(fields[13])) * 10;
+  return row?.stat ? Number(row.stat.split(" ")[0]) / 1e6 : performance.now();
 }

@@ -52,8 +52,8 @@ export const recordBenchmark: Benchmark = {
             await client.query("commit");
           }),
       });
-      const rounds = { rounds: runCount };
-      const what = `${batchesPerRun} batches of ${analysesPerBatch} analyses`;
+      const rounds = { rounds: runCount, clock: () => processorMs(client) };
+      const what = `${batchesPerRun} batches of ${analysesPerBatch} analyses, time of one core`;
       const beside = await compare(
         what,
         batches,
@@ -75,18 +75,26 @@ export const recordBenchmark: Benchmark = {
         ),
         rounds,
       );
-      return [beside, besideCopy, promised(rowsPerRun, beside), await single(client, record)];
+      return [beside, besideCopy, await inTime(rowsPerRun, batches), await single(client, record)];
     });
   },
 };
 
-function promised(rowsPerRun: number, { ours }: Comparison): Comparison {
+/** As clients see it: with the commits. */
+async function inTime(rowsPerRun: number, batches: Candidate): Promise<Comparison> {
+  const times: number[] = [];
+  for (let run = 0; run < runCount; run++) {
+    const start = performance.now();
+    await batches.work();
+    times.push(performance.now() - start);
+  }
+  const ms = median(times);
   const promisedMs = rowsPerRun / promisedRowsPerSecond * 1000;
   return {
-    what: `${Math.round(rowsPerRun / ours.ms * 1000)} table rows a second, in batches`,
-    ours: { name: `${rowsPerRun} rows`, ms: ours.ms },
+    what: `${Math.round(rowsPerRun / ms * 1000)} table rows a second, in batches`,
+    ours: { name: `${rowsPerRun} rows`, ms },
     other: { name: "promised", ms: promisedMs },
-    ratio: ours.ms / promisedMs,
+    ratio: ms / promisedMs,
     limit: 1,
   };
 }
