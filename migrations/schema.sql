@@ -719,6 +719,8 @@ create table app.mart_change (
   constraint chk_mart_change_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying, 'analysis'::character varying, 'feature'::character varying, 'zone'::character varying]::text[]))
 );
 
+CREATE INDEX idx_mart_change_hour ON app.mart_change USING btree (organization_id, hour);
+
 alter table app.mart_change enable row level security, force row level security;
 
 create policy definer_all on app.mart_change for all to curestry_definer
@@ -1130,6 +1132,8 @@ CREATE INDEX idx_analysis_results_overall_score ON core.analysis_results USING b
 CREATE INDEX idx_analysis_results_prompt_id ON core.analysis_results USING btree (organization_id, prompt_id);
 
 CREATE INDEX idx_analysis_results_prompt_version_id ON core.analysis_results USING btree (organization_id, prompt_version_id);
+
+CREATE INDEX idx_analysis_results_recent ON core.analysis_results USING btree (created_at);
 
 CREATE INDEX idx_analysis_results_semantic_entropy ON core.analysis_results USING btree (organization_id, semantic_entropy);
 
@@ -3704,78 +3708,79 @@ comment on function app.analysis_item_from_json(record jsonb) is 'Reads an item 
 -- app.analysis_item_problems(organization uuid, items ops.analysis_item[])
 CREATE OR REPLACE FUNCTION app.analysis_item_problems(organization uuid, items ops.analysis_item[])
  RETURNS text[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with item as materialized (
-    select * from unnest(items) with ordinality as i
-  ), problem (n, problem) as (
-    select i.ordinality, 'promptId or promptContent is required'
-      from item i
-     where i.prompt_id is null and i.prompt_content is null
-    union all
-    -- The gateway says so of an item with a text that no database could hold.
-    select i.ordinality, substr(i.prompt_content, 2)
-      from item i
-     where i.prompt_content like U&'\FDD0%'
-    union all
-    -- Of a text that is too long for its type, PostgreSQL does not say which it is.
-    select i.ordinality, format('%s must be at most %s characters', t.field, t.longest)
-      from item i, lateral (
-        values ('idempotencyKey', i.idempotency_key, 255), ('status', i.status, 20),
-               ('result.detectedLanguage', (i.result).detected_language, 10)
-        union all select 'metrics: key', m.key, 100 from unnest(i.metrics) as m
-        union all select 'nodeResults: node', r.node, 50 from unnest(i.node_results) as r
-        union all select 'nodeResults: status', r.status, 20 from unnest(i.node_results) as r
-      ) as t (field, text, longest)
-     where char_length(t.text) > t.longest
-    union all
-    select i.ordinality, format('promptId: there is no prompt %s in this organization', i.prompt_id)
-      from item i
-     where i.prompt_id is not null
-       and not exists (select from core.prompts p where p.organization_id = organization and p.id = i.prompt_id)
-    union all
-    select i.ordinality,
-           format('status must be queued, running, succeeded, failed or cancelled, and is %s', left(i.status, 50))
-      from item i
-     where i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
-    union all
-    select i.ordinality, app.retention_refusal('finishedAt', s.facts_immutable_before)
-      from item i
-      join app.mart_state s on s.organization_id = organization
-     where coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end)
-           < s.facts_immutable_before
-    union all
-    select i.ordinality, format('result: an analysis that is %s has none yet', i.status)
-      from item i
-     where i.status in ('queued', 'running') and i.result is distinct from null
-    union all
-    select i.ordinality, format('metrics: %s must be %s, as result has it', m.key, d.value)
-      from item i, lateral unnest(i.metrics) as m,
-           lateral app.analysis_document_metrics(
-             (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy, (i.result).complexity_score,
-             (i.result).length_chars, (i.result).length_words) as d
-     where d.key = m.key and d.value is not null
-       and (m.value_num is distinct from d.value or m.value_text is not null or m.value_json is not null)
-    union all
-    select s.n,
-           case
-             when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
-             when not exists (select from ops.judge_rubric r
-                               where r.organization_id = organization and r.name = s.rubric)
-               then format('scores: there is no rubric %L in this organization', s.rubric)
-             else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
-           end
-      from app.analysis_resolve_scores(organization, items) as s
-     where s.criterion_id is null
-  )
-  select array_agg(p.problem order by i.ordinality)
-    from item i
-    left join lateral (select min(p.problem) as problem from problem p where p.n = i.ordinality) p
-      -- A known key is unchanged or in conflict, whatever has become of the prompt since.
-      on not exists (select from ops.analysis_run r
-                      where r.organization_id = organization and r.idempotency_key = i.idempotency_key);
+begin
+  return (
+    with reserved as materialized (
+      select array_agg(d.key) as keys from app.analysis_document_metrics(null, null, null, null, null, null) as d
+    ), immutable as materialized (
+      select max(s.facts_immutable_before) as before from app.mart_state s where s.organization_id = organization
+    ), unknown_score as (
+      select s.n,
+             min(case
+                   when s.rubric is null or s.criterion is null then 'scores: rubric and criterion are required'
+                   when not exists (select from ops.judge_rubric r
+                                     where r.organization_id = organization and r.name = s.rubric)
+                     then format('scores: there is no rubric %L in this organization', s.rubric)
+                   else format('scores: the rubric %L has no criterion %L', s.rubric, s.criterion)
+                 end) as problem
+        from app.analysis_resolve_scores(organization, items) as s
+       where s.criterion_id is null
+       group by s.n
+    ), problem as (
+      select i.ordinality, i.idempotency_key, least(
+        case when i.prompt_id is null and i.prompt_content is null then 'promptId or promptContent is required' end,
+        -- The gateway says so of an item with a text that no database could hold.
+        case when i.prompt_content like U&'\FDD0%' then substr(i.prompt_content, 2) end,
+        -- Of a text that is too long for its type, PostgreSQL does not say which it is.
+        case when char_length(i.idempotency_key) > 255 then 'idempotencyKey must be at most 255 characters' end,
+        case when char_length(i.status) > 20 then 'status must be at most 20 characters' end,
+        case when char_length((i.result).detected_language) > 10
+             then 'result.detectedLanguage must be at most 10 characters' end,
+        case when i.prompt_id is not null
+                  and not exists (select from core.prompts p
+                                   where p.organization_id = organization and p.id = i.prompt_id)
+             then format('promptId: there is no prompt %s in this organization', i.prompt_id) end,
+        case when i.status not in ('queued', 'running', 'succeeded', 'failed', 'cancelled')
+             then format('status must be queued, running, succeeded, failed or cancelled, and is %s',
+                         left(i.status, 50)) end,
+        case when coalesce(i.finished_at, case when i.status in ('queued', 'running') then i.started_at end)
+                  < (select before from immutable)
+             then app.retention_refusal('finishedAt', (select before from immutable)) end,
+        case when i.status in ('queued', 'running') and i.result is distinct from null
+             then format('result: an analysis that is %s has none yet', i.status) end,
+        (select min(case
+                      when char_length(m.key) > 100 then 'metrics: key must be at most 100 characters'
+                      when m.key = any ((select keys from reserved)::text[]) then
+                        (select format('metrics: %s must be %s, as result has it', m.key, d.value)
+                           from app.analysis_document_metrics(
+                                  (i.result).overall_score, (i.result).judge_score, (i.result).semantic_entropy,
+                                  (i.result).complexity_score, (i.result).length_chars, (i.result).length_words) as d
+                          where d.key = m.key and d.value is not null
+                            and (m.value_num is distinct from d.value or m.value_text is not null
+                                 or m.value_json is not null))
+                    end)
+           from unnest(i.metrics) as m),
+        (select min(least(
+                  case when char_length(r.node) > 50 then 'nodeResults: node must be at most 50 characters' end,
+                  case when char_length(r.status) > 20 then 'nodeResults: status must be at most 20 characters' end))
+           from unnest(i.node_results) as r),
+        u.problem) as problem
+        from unnest(items) with ordinality as i
+        left join unknown_score u on u.n = i.ordinality
+    )
+    select array_agg(
+             case when p.problem is not null
+                       -- A known key is unchanged or in conflict, whatever has become of the prompt since.
+                       and not exists (select from ops.analysis_run r
+                                        where r.organization_id = organization
+                                          and r.idempotency_key = p.idempotency_key)
+                  then p.problem end order by p.ordinality)
+      from problem p);
+end;
 $function$;
 alter function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) owner to curestry_definer;
 revoke all on function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) from public;
@@ -3799,6 +3804,11 @@ CREATE OR REPLACE FUNCTION app.analysis_record(organization uuid, user_id intege
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
 declare
   v_problems constant text[] := app.analysis_item_problems(organization, items);
@@ -3842,19 +3852,30 @@ comment on function app.analysis_record(organization uuid, user_id integer, item
 -- app.analysis_resolve_scores(organization uuid, items ops.analysis_item[])
 CREATE OR REPLACE FUNCTION app.analysis_resolve_scores(organization uuid, items ops.analysis_item[])
  RETURNS TABLE(n bigint, rubric text, criterion text, criterion_id uuid, score numeric, comment text, evidence jsonb)
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select i.ordinality, s.rubric, s.criterion, c.id, s.score, s.comment, s.evidence
-    from unnest(items) with ordinality as i, lateral unnest(i.scores) as s
-    left join lateral (
-      select c.id
-        from ops.judge_rubric r
-        join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
-       where r.organization_id = organization and r.name = s.rubric and c.key = s.criterion
-       order by r.version desc
-       limit 1) c on true;
+begin
+  return query
+    with score as materialized (
+      select i.ordinality, s.*
+        from unnest(items) with ordinality as i, lateral unnest(i.scores) as s
+    ), meant as materialized (
+      select m.rubric, m.criterion, c.id
+        from (select distinct s.rubric, s.criterion from score s) m,
+             lateral (
+               select c.id
+                 from ops.judge_rubric r
+                 join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
+                where r.organization_id = organization and r.name = m.rubric and c.key = m.criterion
+                order by r.version desc
+                limit 1) c
+    )
+    select s.ordinality, s.rubric, s.criterion, m.id, s.score, s.comment, s.evidence
+      from score s
+      left join meant m on m.rubric = s.rubric and m.criterion = s.criterion;
+end;
 $function$;
 alter function app.analysis_resolve_scores(organization uuid, items ops.analysis_item[]) owner to curestry_definer;
 revoke all on function app.analysis_resolve_scores(organization uuid, items ops.analysis_item[]) from public;
@@ -3937,10 +3958,9 @@ begin
     on conflict (organization_id, idempotency_key) do nothing
     returning id, occurred_at
   )
-  select array_agg(run.id order by o.n), array_agg(run.occurred_at order by o.n), array_agg(o.n order by o.n)
+  select array_agg(r.id order by r.n), array_agg(r.occurred_at order by r.n), array_agg(r.n order by r.n)
     into v_new, v_times, v_new_at
-    from run
-    join unnest(v_ids) with ordinality as o (id, n) on o.id = run.id;
+    from (select run.id, run.occurred_at, array_position(v_ids, run.id) as n from run) r;
 
   if v_new is not null then
     if cardinality(v_new) = cardinality(items) then
@@ -4000,22 +4020,30 @@ begin
          lateral (select contents[i.ordinality] as content) as c
    where i.result is distinct from null;
 
-  insert into ops.analysis_metric
-    (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
-  select organization, run_ids[i.ordinality], m.key, m.value_num, m.value_text, m.value_json, times[i.ordinality]
-    from unnest(items) with ordinality as i, lateral unnest(i.metrics) as m
-   where i.result is not distinct from null
-      -- The document's numbers are mirrored by its trigger.
-      or not exists (select from app.analysis_document_metrics(null, null, null, null, null, null) as d
-                      where d.key = m.key);
+  -- An insert of no rows would still fire the triggers of its table.
+  if exists (select from unnest(items) as i where cardinality(i.metrics) > 0) then
+    insert into ops.analysis_metric
+      (organization_id, analysis_run_id, key, value_num, value_text, value_json, occurred_at)
+    select organization, run_ids[i.ordinality], m.key, m.value_num, m.value_text, m.value_json, times[i.ordinality]
+      from unnest(items) with ordinality as i, lateral unnest(i.metrics) as m
+     where i.result is not distinct from null
+        -- The document's numbers are mirrored by its trigger.
+        or not exists (select from app.analysis_document_metrics(null, null, null, null, null, null) as d
+                        where d.key = m.key);
+  end if;
 
-  insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
-  select organization, run_ids[i.ordinality], r.node, r.status, r.score, coalesce(r.details, '{}'), times[i.ordinality]
-    from unnest(items) with ordinality as i, lateral unnest(i.node_results) as r;
+  if exists (select from unnest(items) as i where cardinality(i.node_results) > 0) then
+    insert into ops.analysis_node_result (organization_id, analysis_run_id, node, status, score, details, occurred_at)
+    select organization, run_ids[i.ordinality], r.node, r.status, r.score, coalesce(r.details, '{}'),
+           times[i.ordinality]
+      from unnest(items) with ordinality as i, lateral unnest(i.node_results) as r;
+  end if;
 
-  insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
-  select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
-    from app.analysis_resolve_scores(organization, items) as s;
+  if exists (select from unnest(items) as i where cardinality(i.scores) > 0) then
+    insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence, occurred_at)
+    select organization, run_ids[s.n], s.criterion_id, s.score, s.comment, coalesce(s.evidence, '{}'), times[s.n]
+      from app.analysis_resolve_scores(organization, items) as s;
+  end if;
 end;
 $function$;
 alter function app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) owner to curestry_definer;
@@ -5629,7 +5657,18 @@ comment on function app.begin_request(session_jwt_id text, api_key_hash text, or
 CREATE OR REPLACE FUNCTION app.bucket_day_start(zone text, day date)
  RETURNS timestamp with time zone
  LANGUAGE sql
- STABLE
+ STABLE PARALLEL SAFE
+RETURN CASE WHEN (((((day)::timestamp without time zone AT TIME ZONE zone) AT TIME ZONE zone) = (day)::timestamp without time zone) AND (((((day)::timestamp without time zone AT TIME ZONE zone) - '02:00:00'::interval) AT TIME ZONE zone) = ((day)::timestamp without time zone - '02:00:00'::interval))) THEN ((day)::timestamp without time zone AT TIME ZONE zone) ELSE app.bucket_day_start_by_search(zone, day) END;
+grant execute on function app.bucket_day_start(zone text, day date) to curestry_definer;
+revoke all on function app.bucket_day_start(zone text, day date) from public;
+comment on function app.bucket_day_start(zone text, day date) is 'When a day begins in a time zone.';
+
+
+-- app.bucket_day_start_by_search(zone text, day date)
+CREATE OR REPLACE FUNCTION app.bucket_day_start_by_search(zone text, day date)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
  SET search_path TO ''
 AS $function$
   select coalesce(min(m.midnight - k.n * interval '15 minutes')
@@ -5637,9 +5676,9 @@ AS $function$
                   min(m.midnight))
     from (select day::timestamp at time zone zone as midnight) m, generate_series(0, 8) as k (n);
 $function$;
-grant execute on function app.bucket_day_start(zone text, day date) to curestry_definer;
-revoke all on function app.bucket_day_start(zone text, day date) from public;
-comment on function app.bucket_day_start(zone text, day date) is 'When a day begins in a time zone.';
+grant execute on function app.bucket_day_start_by_search(zone text, day date) to curestry_definer;
+revoke all on function app.bucket_day_start_by_search(zone text, day date) from public;
+comment on function app.bucket_day_start_by_search(zone text, day date) is 'When a day begins in a time zone, also where clocks change at midnight.';
 
 
 -- app.bucket_days(zone text, moments timestamp with time zone[])
@@ -5769,55 +5808,6 @@ $function$;
 grant execute on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) to curestry_definer;
 revoke all on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) from public;
 comment on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The buckets of a time zone that overlap a period, preceded by as many of the previous period; refuses (CU006) more than 10000.';
-
-
--- app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
-CREATE OR REPLACE FUNCTION app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint)
- RETURNS jsonb
- LANGUAGE sql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-  select nullif(
-    coalesce((
-      select jsonb_build_object(
-               'p50', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.50 * c.total)),
-                                     value_min), value_max),
-               'p90', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.90 * c.total)),
-                                     value_min), value_max),
-               'p95', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.95 * c.total)),
-                                     value_min), value_max),
-               'p99', least(greatest(app.sketch_value(min(c.slot) filter (where c.below >= 0.99 * c.total)),
-                                     value_min), value_max),
-               'sketch', jsonb_object_agg(c.slot::text, c.n))
-        from (select u.slot, u.n, sum(u.n) over (order by u.slot) as below, sum(u.n) over () as total
-                from unnest(slots, slot_counts) as u (slot, n)) c
-      having count(*) > 0), '{}')
-    || coalesce((
-      select jsonb_build_object('counts', jsonb_object_agg(w.word, w.n) filter (where w.place <= 100))
-             || case when coalesce(sum(w.n) filter (where w.place > 100), 0) + coalesce(other_count, 0) > 0
-                     then jsonb_build_object('other', coalesce(sum(w.n) filter (where w.place > 100), 0)
-                                                      + coalesce(other_count, 0))
-                     else '{}' end
-        from (select u.word, u.n, row_number() over (order by md5(u.word), u.word collate "C") as place
-                from unnest(words, word_counts) as u (word, n)) w
-      having count(*) > 0), '{}'),
-    '{}');
-$function$;
-grant execute on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) to curestry_definer;
-revoke all on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) from public;
-comment on function app.bucket_value_json(slots integer[], slot_counts bigint[], value_min numeric, value_max numeric, words text[], word_counts bigint[], other_count bigint) is 'Quantiles and their sketch, and counts of texts, as mart.metric_timeseries.value_json holds them.';
-
-
--- app.bucket_value_json_of_equals(value numeric, n bigint)
-CREATE OR REPLACE FUNCTION app.bucket_value_json_of_equals(value numeric, n bigint)
- RETURNS jsonb
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN jsonb_build_object('p50', value, 'p90', value, 'p95', value, 'p99', value, 'sketch', jsonb_build_object((app.sketch_slot(value))::text, n));
-grant execute on function app.bucket_value_json_of_equals(value numeric, n bigint) to curestry_definer;
-revoke all on function app.bucket_value_json_of_equals(value numeric, n bigint) from public;
-comment on function app.bucket_value_json_of_equals(value numeric, n bigint) is 'Quantiles and their sketch of n equal numbers, as mart.metric_timeseries.value_json holds them.';
 
 
 -- app.constraint_message(schema_name text, table_name text, constraint_name text)
@@ -6385,10 +6375,7 @@ declare
 begin
   v_report := jsonb_build_object(
     'recent_analyses_24h', (
-      select coalesce(sum(r.n), 0)
-        from ops.organization o,
-             lateral (select count(*) as n from core.analysis_results r
-                       where r.organization_id = o.id and r.created_at > now() - interval '24 hours') r),
+      select count(*) from core.analysis_results r where r.created_at > now() - interval '24 hours'),
     'timestamp', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'database', jsonb_build_object('version', current_setting('server_version'), 'migrated', true),
     'workers', jsonb_build_object('alive', app.worker_count_alive()),
@@ -6816,6 +6803,32 @@ revoke all on function app.lock_take(lock_name text) from public;
 comment on function app.lock_take(lock_name text) is 'Waits for a lock of the installation, which this transaction then holds until it ends.';
 
 
+-- app.mart_changed_hours(organization uuid, from_ts timestamp with time zone, before timestamp with time zone, most integer)
+CREATE OR REPLACE FUNCTION app.mart_changed_hours(organization uuid, from_ts timestamp with time zone, before timestamp with time zone, most integer)
+ RETURNS SETOF timestamp with time zone
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with recursive changed as (
+    (select m.hour from app.mart_change m
+      where m.organization_id = organization and m.hour >= from_ts and m.hour < before order by m.hour limit 1)
+    union all
+    select n.hour
+      from changed p,
+           lateral (select m.hour from app.mart_change m
+                     where m.organization_id = organization and m.hour > p.hour and m.hour < before
+                     order by m.hour limit 1) n
+  )
+  select hour from changed limit most;
+$function$;
+alter function app.mart_changed_hours(organization uuid, from_ts timestamp with time zone, before timestamp with time zone, most integer) owner to curestry_definer;
+revoke all on function app.mart_changed_hours(organization uuid, from_ts timestamp with time zone, before timestamp with time zone, most integer) from public;
+comment on function app.mart_changed_hours(organization uuid, from_ts timestamp with time zone, before timestamp with time zone, most integer) is 'The first so many hours within a span of time that an organization''s marts have changes of.';
+
+
 -- app.mart_changed_organizations()
 CREATE OR REPLACE FUNCTION app.mart_changed_organizations()
  RETURNS SETOF uuid
@@ -6968,7 +6981,7 @@ AS $function$
            unnest(array['metric', 'node', 'judge', 'evaluation']) as s (source),
            unnest(array['hour', 'day']) as g (size),
            lateral app.mart_compute_metric_timeseries(
-             organization, s.source,
+             organization, s.source, 'fact', null,
              case g.size when 'hour' then h.lows else array[mart_compare_day.low] end,
              case g.size when 'hour' then h.highs else array[mart_compare_day.high] end) as c
     union all
@@ -7108,14 +7121,13 @@ revoke all on function app.mart_compute_feature_daily(organization uuid, days da
 comment on function app.mart_compute_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.feature_daily of an organization for days with these starts and ends, computed from the feature events.';
 
 
--- app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[])
+-- app.mart_compute_metric_timeseries(organization uuid, source text, parts text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
+CREATE OR REPLACE FUNCTION app.mart_compute_metric_timeseries(organization uuid, source text, parts text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
  RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
 AS $function$
@@ -7125,59 +7137,144 @@ AS $function$
     select m.key::text, b.low, m.value_num as num,
            case when m.value_num is null then left(coalesce(m.value_text, m.value_json::text), 200) end as word
       from bucket b,
-           lateral (select m.* from ops.analysis_metric m
+           lateral (select m.key, m.value_num, m.value_text, m.value_json from ops.analysis_metric m
                      where m.organization_id = (select organization)
                        and m.occurred_at >= b.low and m.occurred_at < b.high
                     offset 0) m
-     where source = 'metric'
+     where source = 'metric' and parts = 'fact'
     union all
     select n.node, b.low, n.score, n.status
       from bucket b,
-           lateral (select n.* from ops.analysis_node_result n
+           lateral (select n.node, n.score, n.status from ops.analysis_node_result n
                      where n.organization_id = (select organization)
                        and n.occurred_at >= b.low and n.occurred_at < b.high
                     offset 0) n
-     where source = 'node'
+     where source = 'node' and parts = 'fact'
     union all
-    select app.bucket_metric_key(r.name || ' v' || r.version || '/' || c.key), b.low, s.score, null
-      from bucket b
-     cross join lateral (select s.* from ops.judge_score s
-                          where s.organization_id = (select organization)
-                            and s.occurred_at >= b.low and s.occurred_at < b.high
-                         offset 0) s
-      join ops.judge_criterion c on c.organization_id = s.organization_id and c.id = s.criterion_id
-      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
-     where source = 'judge'
+    select app.bucket_metric_key(c.name || ' v' || c.version || '/' || c.key), b.low, s.score, null
+      from bucket b,
+           lateral (select s.criterion_id, s.score from ops.judge_score s
+                     where s.organization_id = (select organization)
+                       and s.occurred_at >= b.low and s.occurred_at < b.high
+                    offset 0) s,
+           lateral (select r.name, r.version, c.key
+                      from ops.judge_criterion c
+                      join ops.judge_rubric r on r.organization_id = c.organization_id and r.id = c.rubric_id
+                     where c.organization_id = (select organization) and c.id = s.criterion_id
+                    offset 0) c
+     where source = 'judge' and parts = 'fact'
     union all
     select app.bucket_metric_key(coalesce(e.node_key || '/', '') || e.metric_name), b.low,
            app.exact_numeric(e.metric_value), null
       from bucket b,
-           lateral (select e.* from core.evaluation_metrics e
+           lateral (select e.node_key, e.metric_name, e.metric_value from core.evaluation_metrics e
                      where e.organization_id = (select organization)
                        and e.occurred_at >= b.low and e.occurred_at < b.high
                     offset 0) e
-     where source = 'evaluation'
+     where source = 'evaluation' and parts = 'fact'
+  ), counted as materialized (
+    select row_number() over () as g, s.key, s.low, count(*) as samples, count(s.num) as numbers,
+           sum(s.num) as sum, min(s.num) as min, max(s.num) as max,
+           array_agg(app.sketch_slot(s.num)) filter (where s.num is not null) as slots,
+           array_agg(s.word) filter (where s.word is not null) as words
+      from sample s
+     group by s.key, s.low
+  ), part as materialized (
+    select p.*, dense_rank() over (order by p.key, p.low) as g, count(*) over (partition by p.key, p.low) as siblings
+      from (select m.metric_key::text as key, b.low, m.value_num, m.value_json, m.sample_count, m.numeric_count,
+                   m.value_sum, m.value_min, m.value_max
+              from bucket b,
+                   lateral (select m.* from mart.metric_timeseries m
+                             where m.organization_id = (select organization) and m.granularity = parts
+                               and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                            offset 0) m
+             where m.source = mart_compute_metric_timeseries.source and only_key is null and parts <> 'fact'
+            union all
+            select m.metric_key, b.low, m.value_num, m.value_json, m.sample_count, m.numeric_count,
+                   m.value_sum, m.value_min, m.value_max
+              from bucket b,
+                   lateral (select m.* from mart.metric_timeseries m
+                             where m.organization_id = (select organization) and m.granularity = parts
+                               and m.ts_bucket >= b.low and m.ts_bucket < b.high
+                               and m.source = mart_compute_metric_timeseries.source and m.metric_key = only_key
+                            offset 0) m
+             where only_key is not null and parts <> 'fact') p
+  ), total as materialized (
+    select c.g, c.key, c.low, c.samples, c.numbers, c.sum, c.min, c.max, 0::bigint as other from counted c
+    union all
+    select p.g, p.key, p.low, sum(p.sample_count)::bigint, sum(p.numeric_count)::bigint, sum(p.value_sum),
+           min(p.value_min), max(p.value_max), sum((p.value_json ->> 'other')::bigint)::bigint
+      from part p
+     where p.siblings > 1
+     group by p.g, p.key, p.low
+  ), slot (g, slot, n) as (
+    -- Equal numbers have one slot, and all quantiles are the number: nothing to search
+    select c.g, u.slot, count(*) from counted c, unnest(c.slots) as u (slot) where c.min < c.max group by c.g, u.slot
+    union all
+    select e.g, e.slot, sum(e.n)::bigint
+      from (select p.g, app.sketch_slot(p.value_min) as slot, p.numeric_count as n
+              from part p
+             where p.siblings > 1 and p.value_min = p.value_max
+            union all
+            select p.g, e.key::integer, e.value::bigint
+              from part p, lateral jsonb_each_text(p.value_json -> 'sketch') as e
+             where p.siblings > 1 and p.value_min < p.value_max) e
+     group by e.g, e.slot
+  ), sketch as materialized (
+    select s.g, min(s.slot) filter (where s.below * 100 >= s.total * 50) as p50,
+           min(s.slot) filter (where s.below * 100 >= s.total * 90) as p90,
+           min(s.slot) filter (where s.below * 100 >= s.total * 95) as p95,
+           min(s.slot) filter (where s.below * 100 >= s.total * 99) as p99,
+           jsonb_object_agg(s.slot::text, s.n) as slots
+      from (select s.g, s.slot, s.n, (sum(s.n) over (partition by s.g order by s.slot))::bigint as below,
+                   (sum(s.n) over (partition by s.g))::bigint as total
+              from slot s) s
+     group by s.g
+  ), word (g, word, n) as (
+    select c.g, u.word, count(*) from counted c, unnest(c.words) as u (word) group by c.g, u.word
+    union all
+    select p.g, e.key, sum(e.value::bigint)::bigint
+      from part p, lateral jsonb_each_text(p.value_json -> 'counts') as e
+     where p.siblings > 1
+     group by p.g, e.key
+  ), vocabulary as materialized (
+    select w.g, jsonb_object_agg(w.word, w.n) filter (where w.place <= 100) as counts,
+           coalesce(sum(w.n) filter (where w.place > 100), 0) as other
+      from (select w.g, w.word, w.n,
+                   row_number() over (partition by w.g order by md5(w.word), w.word collate "C") as place
+              from word w) w
+     group by w.g
   )
   select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         case when t.min = t.max and t.words is null then app.bucket_value_json_of_equals(t.min, t.numbers)
-              else app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, 0) end,
-         t.n, t.numbers, t.sum, t.min, t.max
-    from (select a.key, a.low, count(*) as n, count(a.num) as numbers,
-                 sum(a.num) as sum, min(a.num) as min, max(a.num) as max,
-                 array_agg(app.sketch_slot(a.num)) filter (where a.num is not null) as slots,
-                 array_agg(a.word) filter (where a.word is not null) as words
-            from sample a
-           group by a.key, a.low) t,
-         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
-                    from (select u.slot, count(*) as n from unnest(t.slots) as u (slot)
-                           where t.min < t.max or t.words is not null
-                           group by u.slot) c) s,
-         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
-                    from (select u.word, count(*) as n from unnest(t.words) as u (word) group by u.word) c) w;
+         case when v.counts is null then n.value_json
+              else coalesce(n.value_json, '{}') || jsonb_build_object('counts', v.counts)
+                   || case when v.other + coalesce(t.other, 0) > 0
+                           then jsonb_build_object('other', v.other + coalesce(t.other, 0)) else '{}' end
+         end,
+         t.samples, t.numbers, t.sum, t.min, t.max
+    from total t
+    left join sketch s on s.g = t.g
+    left join vocabulary v on v.g = t.g
+   cross join lateral (
+      select case
+               when t.min = t.max then
+                 jsonb_build_object('p50', t.min, 'p90', t.min, 'p95', t.min, 'p99', t.min,
+                                    'sketch', jsonb_build_object(app.sketch_slot(t.min)::text, t.numbers))
+               when t.numbers > 0 then
+                 jsonb_build_object('p50', least(greatest(app.sketch_value(s.p50), t.min), t.max),
+                                    'p90', least(greatest(app.sketch_value(s.p90), t.min), t.max),
+                                    'p95', least(greatest(app.sketch_value(s.p95), t.min), t.max),
+                                    'p99', least(greatest(app.sketch_value(s.p99), t.min), t.max), 'sketch', s.slots)
+             end as value_json) n
+  union all
+  -- A single part is used as it is
+  select p.key, p.low, p.value_num, p.value_json, p.sample_count, p.numeric_count, p.value_sum, p.value_min, p.value_max
+    from part p
+   where p.siblings = 1;
 $function$;
-alter function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.mart_compute_metric_timeseries(organization uuid, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'The rows of mart.metric_timeseries of an organization and a source for buckets with these starts and ends, computed from what was recorded.';
+alter function app.mart_compute_metric_timeseries(organization uuid, source text, parts text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
+revoke all on function app.mart_compute_metric_timeseries(organization uuid, source text, parts text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
+comment on function app.mart_compute_metric_timeseries(organization uuid, source text, parts text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.metric_timeseries of an organization and a source, of one key or of all, for buckets with these starts and ends: computed from what was recorded ("fact"; of all keys), or merged from its hours or days ("hour", "day").';
 
 
 -- app.mart_extent(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
@@ -7363,61 +7460,6 @@ grant execute on function app.mart_make_immutable(organization uuid, before time
 grant execute on function app.mart_make_immutable(organization uuid, before timestamp with time zone) to curestry_worker;
 revoke all on function app.mart_make_immutable(organization uuid, before timestamp with time zone) from public;
 comment on function app.mart_make_immutable(organization uuid, before timestamp with time zone) is 'Processes waiting changes and makes the marts of the days before this time immutable; returns the midnight before which they are: later facts must be kept. Null: not yet, call it again. For retention.';
-
-
--- app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
-CREATE OR REPLACE FUNCTION app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[])
- RETURNS TABLE(metric_key text, ts_bucket timestamp with time zone, value_num numeric, value_json jsonb, sample_count bigint, numeric_count bigint, value_sum numeric, value_min numeric, value_max numeric)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET jit TO 'off'
-AS $function$
-  with part as (
-    select m.metric_key::text as key, b.low, m.value_json, m.sample_count, m.numeric_count,
-           m.value_sum, m.value_min, m.value_max
-      from unnest(lows, highs) as b (low, high),
-           lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = (select organization) and m.granularity = part_size
-                       and m.ts_bucket >= b.low and m.ts_bucket < b.high
-                    offset 0) m
-     where only_key is null and m.source = mart_merge_metric_timeseries.source
-    union all
-    select m.metric_key, b.low, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max
-      from unnest(lows, highs) as b (low, high),
-           lateral (select m.* from mart.metric_timeseries m
-                     where m.organization_id = (select organization) and m.granularity = part_size
-                       and m.ts_bucket >= b.low and m.ts_bucket < b.high
-                       and m.source = mart_merge_metric_timeseries.source and m.metric_key = only_key
-                    offset 0) m
-     where only_key is not null
-  )
-  select t.key, t.low, t.sum / nullif(t.numbers, 0),
-         case when t.parts = 1 then t.states[1]
-              else app.bucket_value_json(s.slots, s.counts, t.min, t.max, w.words, w.counts, t.other) end,
-         t.n, t.numbers, t.sum, t.min, t.max
-    from (select p.key, p.low, count(*) as parts, array_agg(p.value_json) as states,
-                 sum(p.sample_count)::bigint as n, sum(p.numeric_count)::bigint as numbers,
-                 sum(p.value_sum) as sum, min(p.value_min) as min, max(p.value_max) as max,
-                 sum((p.value_json ->> 'other')::bigint)::bigint as other
-            from part p group by p.key, p.low) t,
-         lateral (select array_agg(c.slot) as slots, array_agg(c.n) as counts
-                    from (select e.key::integer as slot, sum(e.value::bigint)::bigint as n
-                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'sketch') as e
-                           where t.parts > 1
-                           group by 1) c) s,
-         lateral (select array_agg(c.word) as words, array_agg(c.n) as counts
-                    from (select e.key as word, sum(e.value::bigint)::bigint as n
-                            from unnest(t.states) as u (state), lateral jsonb_each_text(u.state -> 'counts') as e
-                           where t.parts > 1
-                           group by 1) c) w;
-$function$;
-alter function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
-revoke all on function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.mart_merge_metric_timeseries(organization uuid, source text, part_size text, only_key text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'mart.metric_timeseries of an organization and a source, of one key or of all, for buckets with these starts and ends, merged from its hours or days.';
 
 
 -- app.mart_next_day(organization uuid, zone text, from_ts timestamp with time zone, to_ts timestamp with time zone)
@@ -7686,49 +7728,77 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_analysis_daily(organization uuid, da
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
 AS $function$
   with merged as materialized (
-    select b.day, h.dimension, h.value, sum(h.analyses) as analyses, sum(h.scored) as scored,
+    select b.day, h.dimension::text, h.value::text,
+           sum(h.analyses)::bigint as analyses, sum(h.scored)::bigint as scored,
            sum(h.sum_overall) / nullif(sum(h.overall_count), 0) as avg_overall, sum(h.sum_overall) as sum_overall,
            sum(h.sum_entropy) / nullif(sum(h.entropy_count), 0) as avg_entropy, sum(h.sum_entropy) as sum_entropy,
-           sum(h.judged) as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged,
+           sum(h.judged)::bigint as judged, sum(h.sum_judged) / nullif(sum(h.judged), 0) as avg_judged,
            sum(h.sum_judged) as sum_judged
       from unnest(days, lows, highs) as b (day, low, high),
            lateral (select h.* from mart.analysis_hourly h
                      where h.organization_id = (select organization) and h.ts_bucket >= b.low and h.ts_bucket < b.high
                     offset 0) h
      group by b.day, h.dimension, h.value
+  ), present as materialized (
+    select m.*
+      from unnest(days) as b (day),
+           lateral (select m.ctid as place, m.day, m.analyses, m.scored, m.avg_overall, m.sum_overall,
+                           m.avg_entropy, m.sum_entropy
+                      from mart.analysis_daily m
+                     where m.organization_id = (select organization) and m.day = b.day
+                    offset 0) m
+  ), present_by as materialized (
+    select m.*
+      from unnest(days) as b (day),
+           lateral (select m.ctid as place, m.day, m.dimension::text, m.value::text, m.analyses, m.scored,
+                           m.avg_overall, m.sum_overall, m.avg_entropy, m.sum_entropy,
+                           m.judged, m.avg_judged, m.sum_judged
+                      from mart.analysis_daily_by m
+                     where m.organization_id = (select organization) and m.day = b.day
+                    offset 0) m
   ), gone as (
-    delete from mart.analysis_daily m
-     where m.organization_id = organization and m.day = any (days)
-       and m.day not in (select c.day from merged c where c.dimension = 'all')
+    delete from mart.analysis_daily
+     where ctid = any (array(
+             select p.place from present p
+              where p.day not in (select c.day from merged c where c.dimension = 'all')))
   ), gone_by as (
     delete from mart.analysis_daily_by
      where ctid = any (array(
-             select m.ctid
-               from unnest(days) as b (day),
-                    lateral (select m.ctid, m.day, m.dimension, m.value from mart.analysis_daily_by m
-                              where m.organization_id = (select organization) and m.day = b.day
-                             offset 0) m
-              where (m.day, m.dimension::text, m.value::text)
-                    not in (select c.day, c.dimension::text, c.value::text from merged c)))
-  ), total as (
-    insert into mart.analysis_daily as m
+             select p.place from present_by p
+              where (p.day, p.dimension, p.value) not in (select c.day, c.dimension, c.value from merged c)))
+  ), corrected as (
+    update mart.analysis_daily m
+       set analyses = c.analyses, scored = c.scored, avg_overall = c.avg_overall, sum_overall = c.sum_overall,
+           avg_entropy = c.avg_entropy, sum_entropy = c.sum_entropy
+      from merged c
+      join present p on p.day = c.day
+     where m.ctid = p.place and c.dimension = 'all'
+       and (p.analyses, p.scored, p.avg_overall, p.sum_overall, p.avg_entropy, p.sum_entropy)
+           is distinct from (c.analyses, c.scored, c.avg_overall, c.sum_overall, c.avg_entropy, c.sum_entropy)
+  ), corrected_by as (
+    update mart.analysis_daily_by m
+       set analyses = c.analyses, scored = c.scored, avg_overall = c.avg_overall, sum_overall = c.sum_overall,
+           avg_entropy = c.avg_entropy, sum_entropy = c.sum_entropy, judged = c.judged, avg_judged = c.avg_judged,
+           sum_judged = c.sum_judged
+      from merged c
+      join present_by p on p.day = c.day and p.dimension = c.dimension and p.value = c.value
+     where m.ctid = p.place
+       and (p.analyses, p.scored, p.avg_overall, p.sum_overall, p.avg_entropy, p.sum_entropy,
+            p.judged, p.avg_judged, p.sum_judged)
+           is distinct from (c.analyses, c.scored, c.avg_overall, c.sum_overall, c.avg_entropy, c.sum_entropy,
+                             c.judged, c.avg_judged, c.sum_judged)
+  ), added as (
+    insert into mart.analysis_daily
       (organization_id, day, analyses, avg_overall, avg_entropy, scored, sum_overall, sum_entropy)
     select organization, c.day, c.analyses, c.avg_overall, c.avg_entropy, c.scored, c.sum_overall, c.sum_entropy
       from merged c
-     where c.dimension = 'all'
-    on conflict (organization_id, day) do update
-      set analyses = excluded.analyses, avg_overall = excluded.avg_overall, avg_entropy = excluded.avg_entropy,
-          scored = excluded.scored, sum_overall = excluded.sum_overall, sum_entropy = excluded.sum_entropy
-    where (m.analyses, m.avg_overall, m.avg_entropy, m.scored, m.sum_overall, m.sum_entropy)
-          is distinct from (excluded.analyses, excluded.avg_overall, excluded.avg_entropy, excluded.scored,
-                            excluded.sum_overall, excluded.sum_entropy)
+     where c.dimension = 'all' and c.day not in (select p.day from present p)
   )
-  insert into mart.analysis_daily_by as m
+  insert into mart.analysis_daily_by
     (organization_id, day, dimension, value, analyses, scored, avg_overall, sum_overall, avg_entropy, sum_entropy,
      judged, avg_judged, sum_judged)
   select organization, c.day, c.dimension, c.value, c.analyses, c.scored,
@@ -7736,16 +7806,7 @@ AS $function$
          c.judged, c.avg_judged, c.sum_judged
     from merged c
    where c.dimension <> 'all'
-  on conflict (organization_id, day, dimension, value) do update
-    set analyses = excluded.analyses, scored = excluded.scored,
-        avg_overall = excluded.avg_overall, sum_overall = excluded.sum_overall,
-        avg_entropy = excluded.avg_entropy, sum_entropy = excluded.sum_entropy, judged = excluded.judged,
-        avg_judged = excluded.avg_judged, sum_judged = excluded.sum_judged
-  where (m.analyses, m.scored, m.avg_overall, m.sum_overall, m.avg_entropy,
-         m.sum_entropy, m.judged, m.avg_judged, m.sum_judged)
-        is distinct from (excluded.analyses, excluded.scored, excluded.avg_overall, excluded.sum_overall,
-                          excluded.avg_entropy,
-                          excluded.sum_entropy, excluded.judged, excluded.avg_judged, excluded.sum_judged);
+     and (c.day, c.dimension, c.value) not in (select p.day, p.dimension, p.value from present_by p);
 $function$;
 alter function app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
 revoke all on function app.mart_refresh_analysis_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
@@ -7759,37 +7820,44 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_analysis_hourly(organization uuid, l
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
 AS $function$
   with computed as materialized (
     select * from app.mart_compute_analysis_hourly(organization, lows, highs)
+  ), present as materialized (
+    select h.*
+      from unnest(lows, highs) as b (low, high),
+           lateral (select h.ctid as place, h.ts_bucket, h.dimension::text, h.value::text, h.analyses, h.scored,
+                           h.overall_count, h.sum_overall, h.entropy_count, h.sum_entropy, h.judged, h.sum_judged
+                      from mart.analysis_hourly h
+                     where h.organization_id = (select organization)
+                       and h.ts_bucket >= b.low and h.ts_bucket < b.high
+                    offset 0) h
   ), gone as (
     delete from mart.analysis_hourly
      where ctid = any (array(
-             select h.ctid
-               from unnest(lows, highs) as b (low, high),
-                    lateral (select h.ctid, h.ts_bucket, h.dimension::text, h.value::text from mart.analysis_hourly h
-                              where h.organization_id = (select organization)
-                                and h.ts_bucket >= b.low and h.ts_bucket < b.high
-                             offset 0) h
-              where (h.ts_bucket, h.dimension, h.value)
+             select p.place from present p
+              where (p.ts_bucket, p.dimension, p.value)
                     not in (select c.ts_bucket, c.dimension, c.value from computed c)))
+  ), corrected as (
+    update mart.analysis_hourly m
+       set analyses = c.analyses, scored = c.scored, overall_count = c.overall_count, sum_overall = c.sum_overall,
+           entropy_count = c.entropy_count, sum_entropy = c.sum_entropy, judged = c.judged, sum_judged = c.sum_judged
+      from computed c
+      join present p on p.ts_bucket = c.ts_bucket and p.dimension = c.dimension and p.value = c.value
+     where m.ctid = p.place
+       and (p.analyses, p.scored, p.overall_count, p.sum_overall, p.entropy_count, p.sum_entropy,
+            p.judged, p.sum_judged)
+           is distinct from (c.analyses, c.scored, c.overall_count, c.sum_overall, c.entropy_count, c.sum_entropy,
+                             c.judged, c.sum_judged)
   )
-  insert into mart.analysis_hourly as m
+  insert into mart.analysis_hourly
     (organization_id, ts_bucket, dimension, value, analyses, scored, overall_count, sum_overall,
      entropy_count, sum_entropy, judged, sum_judged)
-  select organization, c.* from computed c
-  on conflict (organization_id, ts_bucket, dimension, value) do update
-    set analyses = excluded.analyses, scored = excluded.scored,
-        overall_count = excluded.overall_count, sum_overall = excluded.sum_overall,
-        entropy_count = excluded.entropy_count, sum_entropy = excluded.sum_entropy,
-        judged = excluded.judged, sum_judged = excluded.sum_judged
-  where (m.analyses, m.scored, m.overall_count, m.sum_overall, m.entropy_count, m.sum_entropy, m.judged, m.sum_judged)
-        is distinct from (excluded.analyses, excluded.scored, excluded.overall_count,
-                          excluded.sum_overall, excluded.entropy_count,
-                          excluded.sum_entropy, excluded.judged, excluded.sum_judged);
+  select organization, c.*
+    from computed c
+   where (c.ts_bucket, c.dimension, c.value) not in (select p.ts_bucket, p.dimension, p.value from present p);
 $function$;
 alter function app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
 revoke all on function app.mart_refresh_analysis_hourly(organization uuid, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
@@ -7862,27 +7930,34 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_feature_daily(organization uuid, day
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
 AS $function$
   with computed as materialized (
     select * from app.mart_compute_feature_daily(organization, days, lows, highs)
+  ), present as materialized (
+    select m.*
+      from unnest(days) as b (day),
+           lateral (select m.ctid as place, m.day, m.feature_key::text, m.events, m.unique_users
+                      from mart.feature_daily m
+                     where m.organization_id = (select organization) and m.day = b.day
+                    offset 0) m
   ), gone as (
     delete from mart.feature_daily
      where ctid = any (array(
-             select m.ctid
-               from unnest(days) as b (day),
-                    lateral (select m.ctid, m.day, m.feature_key from mart.feature_daily m
-                              where m.organization_id = (select organization) and m.day = b.day
-                             offset 0) m
-              where (m.day, m.feature_key::text) not in (select c.day, c.feature_key from computed c)))
+             select p.place from present p
+              where (p.day, p.feature_key) not in (select c.day, c.feature_key from computed c)))
+  ), corrected as (
+    update mart.feature_daily m
+       set events = c.events, unique_users = c.unique_users
+      from computed c
+      join present p on p.day = c.day and p.feature_key = c.feature_key
+     where m.ctid = p.place and (p.events, p.unique_users) is distinct from (c.events, c.unique_users)
   )
-  insert into mart.feature_daily as m (organization_id, day, feature_key, events, unique_users)
-  select organization, c.* from computed c
-  on conflict (organization_id, day, feature_key) do update
-    set events = excluded.events, unique_users = excluded.unique_users
-  where (m.events, m.unique_users) is distinct from (excluded.events, excluded.unique_users);
+  insert into mart.feature_daily (organization_id, day, feature_key, events, unique_users)
+  select organization, c.*
+    from computed c
+   where (c.day, c.feature_key) not in (select p.day, p.feature_key from present p);
 $function$;
 alter function app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
 revoke all on function app.mart_refresh_feature_daily(organization uuid, days date[], lows timestamp with time zone[], highs timestamp with time zone[]) from public;
@@ -7896,45 +7971,47 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_metric_timeseries(organization uuid,
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
- SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
 AS $function$
   with computed as materialized (
-    select *
-      from app.mart_compute_metric_timeseries(organization, mart_refresh_metric_timeseries.source, lows, highs)
-     where bucket_size = 'hour'
-    union all
-    select *
-      from app.mart_merge_metric_timeseries(
-             organization, mart_refresh_metric_timeseries.source, 'hour', null, lows, highs)
-     where bucket_size = 'day'
+    select * from app.mart_compute_metric_timeseries(
+             organization, mart_refresh_metric_timeseries.source,
+             case bucket_size when 'hour' then 'fact' else 'hour' end, null, lows, highs)
+  ), present as materialized (
+    select t.*
+      from unnest(lows, highs) as b (low, high),
+           lateral (select t.ctid as place, t.metric_key::text, t.ts_bucket, t.source, t.value_num, t.value_json,
+                           t.sample_count, t.numeric_count, t.value_sum, t.value_min, t.value_max
+                      from mart.metric_timeseries t
+                     where t.organization_id = (select organization) and t.granularity = bucket_size
+                       and t.ts_bucket >= b.low and t.ts_bucket < b.high
+                    offset 0) t
+     where t.source = mart_refresh_metric_timeseries.source
   ), gone as (
     delete from mart.metric_timeseries
      where ctid = any (array(
-             select t.ctid
-               from unnest(lows, highs) as b (low, high),
-                    lateral (select t.ctid, t.source, t.metric_key::text, t.ts_bucket from mart.metric_timeseries t
-                              where t.organization_id = (select organization) and t.granularity = bucket_size
-                                and t.ts_bucket >= b.low and t.ts_bucket < b.high
-                             offset 0) t
-              where t.source = mart_refresh_metric_timeseries.source
-                and (t.metric_key, t.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
+             select p.place from present p
+              where (p.metric_key, p.ts_bucket) not in (select c.metric_key, c.ts_bucket from computed c)))
+  ), corrected as (
+    update mart.metric_timeseries m
+       set value_num = c.value_num, value_json = c.value_json, sample_count = c.sample_count,
+           numeric_count = c.numeric_count, value_sum = c.value_sum, value_min = c.value_min, value_max = c.value_max
+      from computed c
+      join present p on p.metric_key = c.metric_key and p.ts_bucket = c.ts_bucket
+     where m.ctid = p.place
+       and (p.value_num, p.value_json, p.sample_count, p.numeric_count, p.value_sum, p.value_min, p.value_max)
+           is distinct from (c.value_num, c.value_json, c.sample_count, c.numeric_count,
+                             c.value_sum, c.value_min, c.value_max)
   )
-  insert into mart.metric_timeseries as m
+  insert into mart.metric_timeseries
     (organization_id, source, metric_key, granularity, ts_bucket, value_num, value_json,
      sample_count, numeric_count, value_sum, value_min, value_max)
   select organization, mart_refresh_metric_timeseries.source, c.metric_key, bucket_size, c.ts_bucket,
          c.value_num, c.value_json, c.sample_count, c.numeric_count,
          c.value_sum, c.value_min, c.value_max
     from computed c
-  on conflict (organization_id, source, metric_key, granularity, ts_bucket) do update
-    set value_num = excluded.value_num, value_json = excluded.value_json, sample_count = excluded.sample_count,
-        numeric_count = excluded.numeric_count, value_sum = excluded.value_sum,
-        value_min = excluded.value_min, value_max = excluded.value_max
-  where (m.value_num, m.value_json, m.sample_count, m.numeric_count, m.value_sum, m.value_min, m.value_max)
-        is distinct from (excluded.value_num, excluded.value_json, excluded.sample_count, excluded.numeric_count,
-                          excluded.value_sum, excluded.value_min, excluded.value_max);
+   where (c.metric_key, c.ts_bucket) not in (select p.metric_key, p.ts_bucket from present p);
 $function$;
 alter function app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
 revoke all on function app.mart_refresh_metric_timeseries(organization uuid, source text, bucket_size text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
@@ -7949,8 +8026,8 @@ CREATE OR REPLACE FUNCTION app.mart_refresh_organization(organization uuid)
  SET search_path TO ''
 AS $function$
 declare
+  v_oldest timestamptz;
   v_slice timestamptz[];
-  v_through_id bigint;
   v_sources text[];
   v_hours timestamptz[];
   v_zone text;
@@ -7960,25 +8037,26 @@ declare
   v_highs timestamptz[];
 begin
   perform app.organization_lock_take(organization, 'marts');
+  select m.hour into v_oldest from app.mart_change m where m.organization_id = organization order by m.id limit 1;
+  if not found then
+    return 0;
+  end if;
   if exists (select from app.mart_change m where m.organization_id = organization and m.hour = '-infinity')
-     or exists (select from app.mart_change m
-                  join ops.organization o on o.id = m.organization_id
+     or exists (select from ops.organization o
                   left join app.mart_state s on s.organization_id = o.id
-                 where m.organization_id = organization
+                 where o.id = organization
                    and (s.rebuild_change_id is not null or coalesce(s.time_zone, 'UTC') <> o.time_zone)) then
     return app.mart_rebuild_organization(organization);
   end if;
-  select array_agg(h.hour), max(h.through_id) into v_slice, v_through_id
-    from (select o.hour, min(o.id) as first_id, max(max(o.id)) over () as through_id
-            from (select m.id, m.hour from app.mart_change m
-                   where m.organization_id = organization order by m.id limit 10000) o
-           group by o.hour
-           order by 2
-           limit 200) h;
+  v_slice := array(select app.mart_changed_hours(organization, v_oldest, 'infinity', 500));
+  v_slice := v_slice || array(select app.mart_changed_hours(organization, '-infinity', v_oldest,
+                                                            500 - cardinality(v_slice)));
   with deleted as (
     delete from app.mart_change m
-     where m.organization_id = organization and m.id <= v_through_id
-       and m.hour = any (v_slice) and m.hour <> '-infinity'
+     where m.ctid = any (array(select c.ctid from app.mart_change c
+                                where c.organization_id = organization and c.hour = any (v_slice)
+                                  and c.hour <> '-infinity'
+                                limit 100000))
     returning m.source, m.hour
   ), change as (
     select distinct source, hour from deleted
@@ -8452,72 +8530,112 @@ CREATE OR REPLACE FUNCTION app.prompt_import(organization uuid, lines jsonb)
  SET search_path TO ''
 AS $function$
 declare
-  v_line jsonb;
-  v_record jsonb;
-  v_name text;
-  v_content text;
+  v_half constant integer := jsonb_array_length(lines) / 2;
   v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
 begin
   -- Two imports of the same file at the same time must not duplicate it.
   perform app.organization_lock_take(organization, 'import prompts');
-  for v_line in select * from jsonb_array_elements(lines) loop
-    line := (v_line ->> 'line')::integer;
-    v_record := v_line -> 'record';
+  begin
+    return query select s.* from app.prompt_store(organization, lines) s;
+    return;
+  exception
+    when integrity_constraint_violation or data_exception then
+      get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+        v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+  end;
+  if v_half = 0 then
+    line := (lines -> 0 ->> 'line')::integer;
     outcome := 'refused';
-    prompt_id := null;
-    reason := null;
-    begin
-      v_content := coalesce(v_record ->> 'content', v_record ->> 'prompt', v_record ->> 'text');
-      v_name := coalesce(v_record ->> 'name', v_record ->> 'act', v_record ->> 'title',
-                         btrim(left(split_part(btrim(v_content, E' \t\r\n'), E'\n', 1), 80)));
-      if jsonb_typeof(v_record) <> 'object' then
-        reason := 'is not an object';
-      elsif v_content is null then
-        reason := 'content (or prompt, or text) is required';
-      elsif char_length(v_name) > 255 then
-        reason := 'name must be at most 255 characters';
-      elsif char_length(coalesce(v_record ->> 'language', '')) > 10 then
-        reason := 'language must be at most 10 characters';
-      elsif v_record ? 'tags' and jsonb_typeof(v_record -> 'tags') <> 'array' then
-        reason := 'tags must be an array of strings';
-      else
-        select p.id into prompt_id from core.prompts p
-         where p.organization_id = organization and p.name = v_name and p.content = v_content limit 1;
-        if found then
-          outcome := 'unchanged';
-        else
-          insert into core.prompts
-            (organization_id, name, description, content, format_type, language, tags, extra_metadata)
-          values (organization, v_name, v_record ->> 'description', v_content,
-                  coalesce(v_record ->> 'formatType', v_record ->> 'format_type', 'auto'),
-                  coalesce(v_record ->> 'language', 'auto'),
-                  coalesce(v_record -> 'tags',
-                           case when v_record ->> 'category' <> '' then jsonb_build_array(v_record ->> 'category') end,
-                           '[]'),
-                  coalesce(v_record -> 'extraMetadata', v_record -> 'extra_metadata', '{}')
-                    || v_record - array['name', 'act', 'title', 'content', 'prompt', 'text', 'description',
-                                        'formatType', 'format_type', 'language', 'tags', 'category',
-                                        'extraMetadata', 'extra_metadata'])
-          returning id into prompt_id;
-          outcome := 'inserted';
-        end if;
-      end if;
-    exception
-      when integrity_constraint_violation or data_exception then
-        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
-          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
-        outcome := 'refused';
-        prompt_id := null;
-        reason := app.constraint_violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column);
-    end;
+    reason := app.constraint_violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column);
     return next;
-  end loop;
+    return;
+  end if;
+  return query
+    select i.*
+      from (select jsonb_agg(l.line order by l.n) as lines
+              from jsonb_array_elements(lines) with ordinality as l (line, n)
+             group by l.n > v_half
+             order by l.n > v_half) h,
+           lateral app.prompt_import(organization, h.lines) i;
 end;
 $function$;
 alter function app.prompt_import(organization uuid, lines jsonb) owner to curestry_definer;
 grant execute on function app.prompt_import(organization uuid, lines jsonb) to curestry_owner;
 revoke all on function app.prompt_import(organization uuid, lines jsonb) from public;
 comment on function app.prompt_import(organization uuid, lines jsonb) is 'Imports prompts line by line and returns the outcome of each; an invalid line does not stop the others. For operators.';
+
+
+-- app.prompt_store(organization uuid, lines jsonb)
+CREATE OR REPLACE FUNCTION app.prompt_store(organization uuid, lines jsonb)
+ RETURNS TABLE(line integer, outcome text, prompt_id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+begin
+  return query
+    with record as materialized (
+      select l.n, (l.line ->> 'line')::integer as line, l.line -> 'record' as fields,
+             coalesce(l.line -> 'record' ->> 'content', l.line -> 'record' ->> 'prompt',
+                      l.line -> 'record' ->> 'text') as content
+        from jsonb_array_elements(lines) with ordinality as l (line, n)
+    ), named as materialized (
+      select r.*, coalesce(r.fields ->> 'name', r.fields ->> 'act', r.fields ->> 'title',
+                           btrim(left(split_part(btrim(r.content, E' \t\r\n'), E'\n', 1), 80))) as name
+        from record r
+    ), judged as materialized (
+      select n.*, gen_random_uuid()::text as new_id,
+             case
+               when jsonb_typeof(n.fields) <> 'object' then 'is not an object'
+               when n.content is null then 'content (or prompt, or text) is required'
+               when char_length(n.name) > 255 then 'name must be at most 255 characters'
+               when char_length(n.fields ->> 'language') > 10 then 'language must be at most 10 characters'
+               when n.fields ? 'tags' and jsonb_typeof(n.fields -> 'tags') <> 'array'
+                 then 'tags must be an array of strings'
+             end as problem
+        from named n
+    ), known as materialized (
+      select j.*, p.id,
+             first_value(j.n) over (partition by j.name, j.content, j.problem order by j.n) as first,
+             first_value(j.new_id) over (partition by j.name, j.content, j.problem order by j.n) as first_id
+        from judged j
+        left join lateral (
+          select p.id::text from core.prompts p
+           where p.organization_id = organization and p.name = j.name and p.content = j.content and j.problem is null
+           limit 1) p on true
+    ), stored as (
+      insert into core.prompts
+        (id, organization_id, name, description, content, format_type, language, tags, extra_metadata)
+      select n.new_id, organization, n.name, n.fields ->> 'description', n.content,
+             coalesce(n.fields ->> 'formatType', n.fields ->> 'format_type', 'auto'),
+             coalesce(n.fields ->> 'language', 'auto'),
+             coalesce(n.fields -> 'tags',
+                      case when n.fields ->> 'category' <> '' then jsonb_build_array(n.fields ->> 'category') end,
+                      '[]'),
+             coalesce(n.fields -> 'extraMetadata', n.fields -> 'extra_metadata', '{}')
+               || n.fields - array['name', 'act', 'title', 'content', 'prompt', 'text', 'description',
+                                   'formatType', 'format_type', 'language', 'tags', 'category',
+                                   'extraMetadata', 'extra_metadata']
+        from known n
+       where n.problem is null and n.id is null and n.n = n.first
+       order by n.n
+    )
+    select k.line,
+           case when k.problem is not null then 'refused' when k.id is null and k.n = k.first then 'inserted'
+                else 'unchanged' end,
+           case when k.problem is null then coalesce(k.id, k.first_id) end, k.problem
+      from known k
+     order by k.n;
+end;
+$function$;
+alter function app.prompt_store(organization uuid, lines jsonb) owner to curestry_definer;
+revoke all on function app.prompt_store(organization uuid, lines jsonb) from public;
+comment on function app.prompt_store(organization uuid, lines jsonb) is 'Imports prompts, all or nothing where a constraint is violated, and returns the outcome of each line.';
 
 
 -- app.prompt_version_of(organization uuid, prompt text, analysed text)
@@ -9799,9 +9917,13 @@ begin
     select distinct organization_id, TG_ARGV[0], date_trunc('hour', occurred_at, 'UTC') from new_rows;
   end if;
   if TG_OP = 'INSERT' then
-    perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
-       from new_rows n
-      group by n.organization_id;
+    if exists (select from new_rows n
+                 join app.mart_state s on s.organization_id = n.organization_id
+                where n.occurred_at < s.facts_immutable_before) then
+      perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
+         from new_rows n
+        group by n.organization_id;
+    end if;
   elsif TG_OP = 'UPDATE' then
     perform app.retention_refuse_facts(TG_ARGV[1], n.organization_id, min(n.occurred_at))
        from new_rows n
@@ -9826,22 +9948,28 @@ CREATE OR REPLACE FUNCTION app.tg__mart_changes_of_runs()
 AS $function$
 begin
   if TG_OP <> 'INSERT' then
-    perform from ops.analysis_run r
-      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from old_rows)
-        and r.finished_at is null
-        for share;
+    perform from old_rows n,
+         lateral (select from ops.analysis_run r
+                   where r.organization_id = n.organization_id and r.id = n.analysis_run_id and r.finished_at is null
+                     for share) r;
     insert into app.mart_change (organization_id, source, hour)
-    select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
-      from old_rows o join ops.analysis_run r on r.organization_id = o.organization_id and r.id = o.analysis_run_id;
+    select distinct n.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
+      from old_rows n,
+           lateral (select r.occurred_at from ops.analysis_run r
+                     where r.organization_id = n.organization_id and r.id = n.analysis_run_id
+                    offset 0) r;
   end if;
   if TG_OP <> 'DELETE' then
-    perform from ops.analysis_run r
-      where (r.organization_id, r.id) in (select organization_id, analysis_run_id from new_rows)
-        and r.finished_at is null
-        for share;
+    perform from new_rows n,
+         lateral (select from ops.analysis_run r
+                   where r.organization_id = n.organization_id and r.id = n.analysis_run_id and r.finished_at is null
+                     for share) r;
     insert into app.mart_change (organization_id, source, hour)
-    select distinct r.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
-      from new_rows n join ops.analysis_run r on r.organization_id = n.organization_id and r.id = n.analysis_run_id;
+    select distinct n.organization_id, TG_ARGV[0], date_trunc('hour', r.occurred_at, 'UTC')
+      from new_rows n,
+           lateral (select r.occurred_at from ops.analysis_run r
+                     where r.organization_id = n.organization_id and r.id = n.analysis_run_id
+                    offset 0) r;
   end if;
   return null;
 end;
@@ -9891,15 +10019,35 @@ CREATE OR REPLACE FUNCTION app.tg_analysis_results__metrics()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_conflicts bigint := 1;
 begin
-  insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
-  select d.organization_id, d.analysis_run_id, m.key, m.value, d.occurred_at
-    from new_rows d,
-         lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy, d.complexity_score,
-                                               d.length_chars, d.length_words) as m
-   where m.value is not null
-  on conflict (organization_id, analysis_run_id, key) do update
-    set value_num = excluded.value_num, value_text = null, value_json = null;
+  if TG_OP = 'INSERT' then
+    with metric as materialized (
+      select d.organization_id, d.analysis_run_id, m.key, m.value, d.occurred_at
+        from new_rows d,
+             lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy,
+                                                   d.complexity_score, d.length_chars, d.length_words) as m
+       where m.value is not null
+    ), written as (
+      insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, occurred_at)
+      select m.organization_id, m.analysis_run_id, m.key, m.value, m.occurred_at from metric m
+      on conflict (organization_id, analysis_run_id, key) do nothing
+      returning 1
+    )
+    select (select count(*) from metric) - (select count(*) from written) into v_conflicts;
+  end if;
+  if v_conflicts > 0 then
+    insert into ops.analysis_metric as a (organization_id, analysis_run_id, key, value_num, occurred_at)
+    select d.organization_id, d.analysis_run_id, m.key, m.value, d.occurred_at
+      from new_rows d,
+           lateral app.analysis_document_metrics(d.overall_score, d.judge_score, d.semantic_entropy,
+                                                 d.complexity_score, d.length_chars, d.length_words) as m
+     where m.value is not null
+    on conflict (organization_id, analysis_run_id, key) do update
+      set value_num = excluded.value_num, value_text = null, value_json = null
+    where (a.value_num, a.value_text, a.value_json) is distinct from (excluded.value_num, null, null);
+  end if;
   return null;
 end;
 $function$;
@@ -13006,7 +13154,7 @@ begin
              -- The bucket of the last number before, or here
              max(b.n) filter (where m.numeric_count > 0) over (order by b.n) as last
         from bucket b
-        left join app.mart_merge_metric_timeseries(
+        left join app.mart_compute_metric_timeseries(
                v_organization, metric_series.source, v_part, metric_series.key,
                (select array_agg(a.low order by a.n) from bucket a),
                (select array_agg(a.high order by a.n) from bucket a)) as m

@@ -61,6 +61,7 @@
  *   idx_analysis_results_overall_score      index (organization_id, overall_score)
  *   idx_analysis_results_prompt_id          index (organization_id, prompt_id)
  *   idx_analysis_results_prompt_version_id  index (organization_id, prompt_version_id)
+ *   idx_analysis_results_recent             index (created_at)
  *   idx_analysis_results_semantic_entropy   index (organization_id, semantic_entropy)
  */
 
