@@ -7,7 +7,7 @@ function broken(sql: string): string[] {
 }
 
 test("a condition becomes true and false, and each part of an and is left out", () => {
-  expect(breakConditions("delete from t where a = 1")).toEqual([
+  expect(breakConditions("delete from t where a = 1")).toMatchObject([
     { what: "a = 1 → true", text: "delete from t where true" },
     { what: "a = 1 → false", text: "delete from t where false" },
   ]);
@@ -43,7 +43,7 @@ test("if, elsif, while, exit when, on and case when have conditions; what looks 
 });
 
 test("comparisons are turned at their bounds, and permissions are not asked for", () => {
-  expect(breakConditions("return a <= 1")).toEqual([
+  expect(breakConditions("return a <= 1")).toMatchObject([
     { what: "<= in return a <= 1 → <", text: "return a < 1" },
   ]);
   expect(broken("return a.b > now()")).toEqual([]);

@@ -6,6 +6,12 @@ export interface Break {
   text: string;
   /** What was broken: `role = 'owner' → true`. */
   what: string;
+  /** What was broken, as it was. */
+  broken: string;
+  /** What is before it in the text: the tables that it compares. */
+  before: string;
+  /** What follows: a refusal says what it is about. */
+  after: string;
 }
 
 interface Edit {
@@ -30,6 +36,9 @@ const BOUNDARY_MARKS = new Set([",", ";", ":=", "=>", "(", "["]);
 
 const TURNED = new Map([["<", "<="], ["<=", "<"], [">", ">="], [">=", ">"]]);
 
+/** In characters: two lines. */
+const AROUND = 250;
+
 /**
  * Breaks the conditions of SQL or PL/pgSQL, one at a time: each `where`, `on`, `if`, `when` and part of an `and` or `or`
  * becomes true and false where that differs, comparisons are turned at their bounds, checks that are called for their
@@ -39,6 +48,9 @@ export function breakConditions(sql: string): Break[] {
   return findEdits(sql, 0).map(({ start, end, by, what }) => ({
     text: sql.slice(0, start) + by + sql.slice(end),
     what: `${what ?? shorten(sql.slice(start, end))} → ${by}`,
+    broken: sql.slice(start, end),
+    before: sql.slice(Math.max(0, start - AROUND), start),
+    after: sql.slice(end, end + AROUND),
   }));
 }
 

@@ -3,6 +3,7 @@ import { basename, join, posix } from "node:path";
 import type pg from "pg";
 import { repositoryRoot } from "../../src/shared/settings.ts";
 import type { Mutant } from "./mutant.ts";
+import { readTokens } from "./tokens.ts";
 
 /** Chooses test files for a mutant, those that are most likely to notice it first. */
 export type ChooseTests = (mutant: Mutant) => string[];
@@ -24,9 +25,9 @@ const NO_BEHAVIOUR = [
 
 /** How long the files of a folder take, beside one that only sends SQL and GraphQL. */
 const COST: Record<string, number> = {
-  attacks: 2,
+  attacks: 1.3,
   cli: 3,
-  gateway: 2,
+  gateway: 1.3,
   rights: 3,
   walkthrough: 6,
   worker: 4,
@@ -50,7 +51,15 @@ export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
   const users = await readUsers(client);
   const commands = readCommands();
   const tests = listBehaviourTests().map((file) => ({ file, text: readWithHelpers(file) }));
-  return ({ object, kind, name }) => {
+  const rarity = makeRarity(tests.map(({ text }) => text));
+  return ({ object, kind, name, broken = "", before = "", after = "" }) => {
+    const words = new Set([
+      ...readTables(before),
+      ...readTables(broken),
+      ...readWords(broken),
+      ...readTexts(broken),
+      ...readTexts(after),
+    ]);
     // A test that names it is about it
     const part = kind === "constraint" || kind === "trigger" ? name.split(" ")[1] ?? "" : "";
     const scores = tests.map(({ file, text }) => {
@@ -62,11 +71,45 @@ export async function readTestChoice(client: pg.Client): Promise<ChooseTests> {
         const matches = [...text.matchAll(mentions(user, commands))].length;
         score += Math.min(matches, 5) / 3 ** distance;
       }
+      for (const word of words) if (text.includes(word)) score += rarity(word);
       return { file, score: score / (COST[file.split("/")[1] ?? ""] ?? 1) };
     });
     return scores.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score)
       .map(({ file }) => file);
   };
+}
+
+/** Tables, types and functions, with their schema. */
+function readTables(sql: string): string[] {
+  return [...sql.matchAll(/\b(app|core|ops|mart)\.\w+/g)].map(([name]) => name);
+}
+
+/** Names of columns and variables in a condition, as SQL or GraphQL has them. */
+function readWords(sql: string): string[] {
+  return readTokens(sql).flatMap(({ kind, text }) => {
+    const name = text.replace(/^v_/, "");
+    return kind === "word" && name.length > 4 ? [name, camelCase(name)] : [];
+  });
+}
+
+/** What SQL says to users, without what `format` puts into it. */
+function readTexts(sql: string): string[] {
+  return readTokens(sql).filter(({ kind }) => kind === "text")
+    .flatMap(({ text }) => text.split(/'|%\w*/)).filter((part) => part.length > 5);
+}
+
+/** How much it tells that a text has a word: nothing if all have it. */
+function makeRarity(texts: string[]): (word: string) => number {
+  const known = new Map<string, number>();
+  return (word) => {
+    const count = known.get(word) ?? texts.filter((text) => text.includes(word)).length;
+    known.set(word, count);
+    return count === 0 ? 0 : Math.log(texts.length / count) / 2;
+  };
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function readText(file: string): string {
@@ -98,7 +141,7 @@ function mentions(object: string, commands: Map<string, string[]>): RegExp {
   const [schema = "", name = ""] = object.split(".");
   const ways = [`\\b${schema}\\.${name}\\b`, ...commands.get(object) ?? []];
   if (schema !== "app") {
-    const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const camel = camelCase(name);
     const type = camel.replace(/s$/, "").replace(/^./, (letter) => letter.toUpperCase());
     ways.push(`\\b${camel}s?\\b`, `\\b(create|update|delete)${type}\\b`);
   }

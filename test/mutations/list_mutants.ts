@@ -71,9 +71,10 @@ async function listDefinitions(client: pg.Client): Promise<Mutant[]> {
     [AT_MIGRATIONS, AUDIT_TRIGGERS],
   );
   return rows.flatMap(({ kind, object, head, body }) =>
-    breakConditions(body).map(({ what, text }) => ({
+    breakConditions(body).map(({ what, text, ...parts }) => ({
       kind,
       object,
+      ...parts,
       name: `${kind} ${object}: ${what}`,
       statement: head + text,
     }))

@@ -22,6 +22,7 @@ test/mutations/accepted.json does not explain.
   --list           tells which mutants these are, and tries none
   --files N        tries at most so many test files on a mutant, the likeliest first; default 8
   --thorough       tries all test files that show behaviour
+  --tests FILES    tries these test files only, with commas between them: quick, when one was changed
   --results FILE   appends results, as JSON lines, and skips mutants that are in there already
   --survivors      with --results: tries those again that survived
   --json           prints results as JSON lines`;
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
       list: { type: "boolean", default: false },
       files: { type: "string", default: "8" },
       thorough: { type: "boolean", default: false },
+      tests: { type: "string" },
       results: { type: "string" },
       survivors: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -57,11 +59,12 @@ async function main(): Promise<void> {
     if (values.list) return console.log(chosen.map(({ name }) => name).join("\n"));
     const known = values.results === undefined ? new Map() : await readResults(values.results);
     const unfit = new Map<string, Failure>();
+    const tests = values.tests?.split(",");
     const tryMutant = makeTryMutant(runner, {
       unfit,
-      choose: await withClient(runner.url, readTestChoice),
+      choose: tests ? () => tests : await withClient(runner.url, readTestChoice),
       limit: values.thorough ? Infinity : limit,
-      known,
+      known: tests ? new Map() : known,
     });
     const results: Result[] = [];
     for (const mutant of chosen) {
@@ -113,7 +116,9 @@ function makeTryMutant(
   const behaviour = listBehaviourTests();
   const killers = new Map<string, string[]>();
   function noteKiller(name: string, file: string): void {
-    for (const key of kinOf(name)) killers.set(key, [file, ...killers.get(key) ?? []]);
+    for (const key of kinOf(name)) {
+      killers.set(key, [file, ...(killers.get(key) ?? []).filter((other) => other !== file)]);
+    }
   }
   for (const { name, file } of known.values()) if (file !== undefined) noteKiller(name, file);
 

@@ -7,4 +7,8 @@ export interface Mutant {
   statement: string;
   /** The table, view or function whose rule it is, with its schema. */
   object: string;
+  /** Of a condition: its text, and what is around it. */
+  broken?: string;
+  before?: string;
+  after?: string;
 }
