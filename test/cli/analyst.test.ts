@@ -44,6 +44,7 @@ async function readable(client: Client): Promise<string[]> {
 describe("analyst grant, revoke and list", () => {
   test("what is granted can be read with the next statement, what is revoked cannot", async () => {
     const { name, url } = await makeFirst();
+    const other = await makeAnalyst(database, organizations);
     const args = ["--name", name, "--organization", "second,third"];
     await withClient(url, async (analyst) => {
       expect(await readable(analyst)).toEqual(["first"]);
@@ -81,6 +82,7 @@ describe("analyst grant, revoke and list", () => {
     await withClient(url, async (analyst) => {
       expect(await readable(analyst)).toEqual([]);
     });
+    expect(await withClient(other, readable)).toEqual(slugs);
   });
 
   test("a grant takes effect inside a transaction too, and twice is once", async () => {
@@ -139,6 +141,44 @@ describe("analyst grant, revoke and list", () => {
       [organizations[1]?.id, name],
     );
     expect(rows).toEqual([{ action: "insert" }, { action: "delete" }]);
+  });
+});
+
+describe("analyst create", () => {
+  test.each([
+    "Upper",
+    "1first",
+    "_first",
+    "a-b",
+    "a b",
+
+    "curestry_x",
+    "pg_x",
+  ])(
+    "refuses the name %j",
+    async (name) => {
+      const args = ["analyst", "create", "--name", name, "--organization", "first"];
+      const { error } = await cliJson<Refusal>(args, { env }, 1);
+      expect(error).toMatchObject({ code: "INVALID", field: "name" });
+      expect(await database.query("select from pg_roles where rolname = $1", [name])).toEqual([]);
+    },
+  );
+
+  test("refuses a name that is taken, and an organization that is not there", async () => {
+    const { name } = await makeFirst();
+    const create = (analyst: string, organization: string) =>
+      cliJson<Refusal>(
+        ["analyst", "create", "--name", analyst, "--organization", organization],
+        { env },
+        1,
+      );
+    expect((await create(name, "first")).error).toMatchObject({ code: "CONFLICT", field: "name" });
+    const free = database.roleName("free");
+    expect((await create(free, "first,nowhere")).error)
+      .toMatchObject({ code: "NOT_FOUND", field: "organization" });
+    expect(await database.query("select from pg_roles where rolname = $1", [free])).toEqual([]);
+    await expect(database.query("select app.analyst_create($1, 'x', '{}')", [free])).rejects
+      .toThrow("organization: at least one is required");
   });
 });
 

@@ -61,6 +61,9 @@ test("a failed job is retried, or cancelled; what runs or is not there is refuse
 });
 
 test("operators are made, listed and unmade; an unknown user is refused", async () => {
+  await database.query("select app.user_ensure('bert@example.com')");
+  await cliJson(["operator", "grant", "bert@example.com"], options());
+  const bert = { email: "bert@example.com", grantedAt: expect.any(String) };
   expect(await cliJson(["operator", "grant", "anna@example.com"], options()))
     .toEqual({ email: "anna@example.com", operator: true });
   expect(await cliJson(["operator", "grant", "nobody@example.com"], options(), 1)).toEqual({
@@ -71,13 +74,13 @@ test("operators are made, listed and unmade; an unknown user is refused", async 
     },
   });
   expect(await cliJson(["operator", "list"], options())).toEqual({
-    operators: [{ email: "anna@example.com", grantedAt: expect.any(String) }],
+    operators: [{ email: "anna@example.com", grantedAt: expect.any(String) }, bert],
   });
   expect(await cliJson(["operator", "revoke", "anna@example.com"], options()))
     .toMatchObject({ revoked: true });
   expect(await cliJson(["operator", "revoke", "anna@example.com"], options()))
     .toMatchObject({ revoked: false });
-  expect(await cliJson(["operator", "list"], options())).toEqual({ operators: [] });
+  expect(await cliJson(["operator", "list"], options())).toEqual({ operators: [bert] });
 });
 
 test("rollup brings all others up to date when one organization fails, and says which", async () => {

@@ -4,7 +4,7 @@ import { cli, cliJson } from "../helpers/cli.ts";
 import { query, withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";
-import { makeOrganization } from "../helpers/make.ts";
+import { makeKey, makeOrganization } from "../helpers/make.ts";
 
 const database = withTestDatabase();
 const gateway = withGateway(database);
@@ -47,6 +47,46 @@ test("organization create refuses a slug that is taken and one that is none, in 
   expect(stderr).toContain("slug must be lower-case letters, digits and hyphens");
 });
 
+test("organization create gives an organization that nobody owns an owner, and its name", async () => {
+  const [left] = await database.query<{ id: string }>(
+    `with other as (insert into ops.organization (slug, name) values ('left-too', 'Left'))
+     insert into ops.organization (slug, name) values ('left-alone', 'Left') returning id`,
+  );
+  for (
+    const [email, role, status] of [
+      ["admin@example.com", "admin", "active"],
+      ["invited@example.com", "owner", "invited"],
+    ]
+  ) {
+    await database.query(
+      "insert into ops.organization_user (organization_id, user_id, role, status) values ($1, app.user_ensure($2), $3, $4)",
+      [left?.id, email, role, status],
+    );
+  }
+  await makeOrganization(database, { slug: "bystander", name: "Bystander" });
+  const create = (code = 0) =>
+    cliJson<{ id: string }>(
+      [
+        ...["organization", "create", "--slug", "left-alone", "--name", "Found"],
+        ...["--owner", "admin@example.com"],
+      ],
+      { env },
+      code,
+    );
+  expect((await create()).id).toBe(left?.id);
+  expect(
+    await database.query(
+      `select o.slug, o.name, m.role from ops.organization o
+         join ops.organization_user m on m.organization_id = o.id and m.status = 'active'
+        where o.slug in ('left-alone', 'bystander') order by 1`,
+    ),
+  ).toEqual([
+    { slug: "bystander", name: "Bystander", role: "owner" },
+    { slug: "left-alone", name: "Found", role: "owner" },
+  ]);
+  expect(await create(1)).toMatchObject({ error: { code: "CONFLICT", field: "slug" } });
+});
+
 test("api-key create prints a key that opens the API to its scopes, until it is revoked", async () => {
   await makeOrganization(database, { slug: "keys" });
   const made = await cliJson<{ id: string; key: string; scopes: string[]; expiresAt: string }>([
@@ -66,8 +106,44 @@ test("api-key create prints a key that opens the API to its scopes, until it is 
 
   const ask = { key: made.key, query: "{ prompts { totalCount } }" };
   expect((await graphql(gateway.url, ask)).data).toEqual({ prompts: { totalCount: 0 } });
-  expect(await cliJson(["api-key", "revoke", made.id], { env })).toMatchObject({ id: made.id });
+  const other = await makeKey(database, await makeOrganization(database), ["prompts:read"]);
+  const revoked = await cliJson<object>(["api-key", "revoke", made.id], { env });
+  expect(revoked).toMatchObject({ id: made.id });
   expect((await graphql(gateway.url, ask)).status).toBe(401);
+  expect(await cliJson(["api-key", "revoke", made.id], { env })).toEqual(revoked);
+  expect((await graphql(gateway.url, { ...ask, key: other })).status).toBe(200);
+});
+
+test("api-key list shows the keys of all organizations, whose they are, and who made them", async () => {
+  const made: { organization: string; scopes: string[]; createdBy: string | null }[] = [];
+  for (const slug of ["list-a", "list-b"]) {
+    const organization = await makeOrganization(database, { slug });
+    await makeKey(database, organization, ["marts:read"]);
+    await database.query(
+      "select app.api_key_create($1, $2, 'by hand', '{prompts:read}', null)",
+      [organization.id, organization.ownerUserId],
+    );
+    made.push(
+      { organization: slug, scopes: ["marts:read"], createdBy: "operator" },
+      { organization: slug, scopes: ["prompts:read"], createdBy: organization.ownerEmail },
+    );
+  }
+  // Whose maker is gone is not the operator's
+  const [gone] = await database.query(
+    `insert into core.users (email) values ('gone@list.example') returning id,
+       (select id from ops.organization where slug = 'list-b') as organization`,
+  );
+  await database.query("select app.api_key_create($1, $2, 'left', '{prompts:read}', null)", [
+    gone?.organization,
+    gone?.id,
+  ]);
+  await database.query("delete from core.users where id = $1", [gone?.id]);
+  made.push({ organization: "list-b", scopes: ["prompts:read"], createdBy: null });
+  const list = async (...args: string[]) =>
+    (await cliJson<{ apiKeys: { organization: string }[] }>(["api-key", "list", ...args], { env }))
+      .apiKeys.filter(({ organization }) => organization.startsWith("list-"));
+  expect(await list()).toMatchObject(made);
+  expect(await list("--organization", "list-b")).toMatchObject(made.slice(2));
 });
 
 test("api-key create names an unknown scope, and lists those that there are", async () => {

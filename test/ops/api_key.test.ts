@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { withTestDatabase } from "../helpers/database.ts";
+import { query, withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql } from "../helpers/graphql.ts";
@@ -222,7 +222,10 @@ test("an expired key is refused, and an expiry in the past when the key is made"
   expect(await permissions(result?.key ?? "")).toEqual(["prompts:read"]);
   await expire(result?.id);
   expect(await permissions(result?.key ?? "")).toBe(401);
-  expect((await make(owner, ["prompts:read"], "2020-01-01T00:00:00Z")).code).toBe("INVALID");
+  for (const never of ["2020-01-01T00:00:00Z", "infinity"]) {
+    const { code, field } = await make(owner, ["prompts:read"], never);
+    expect([code, field]).toEqual(["INVALID", "expiresAt"]);
+  }
 });
 
 test("the use of a key is noted, about once a minute, beside the request", async () => {
@@ -236,10 +239,25 @@ test("the use of a key is noted, about once a minute, beside the request", async
   expect([await used(), await used(other?.id)]).toEqual([undefined, undefined]);
   await permissions(result?.key ?? "");
   await eventually(async () => expect(await used()).toBeDefined());
+  expect(await used(other?.id)).toBeUndefined();
   const first = await used();
   await permissions(result?.key ?? "");
   // By the time that a later use is noted, this one would be
   await permissions(other?.key ?? "");
   await eventually(async () => expect(await used(other?.id)).toBeDefined());
   expect(await used()).toBe(first);
+
+  // Each gateway remembers what it noted; what another one notes is known to the database
+  const note = () =>
+    query(database.gatewayUrl, "select app.api_key_touch(encode(sha256($1::text::bytea), 'hex'))", [
+      result?.key,
+    ]);
+  await note();
+  expect(await used()).toBe(first);
+  await database.query(
+    "update ops.api_key set last_used_at = now() - interval '2 minutes' where id = $1",
+    [result?.id],
+  );
+  await note();
+  expect(await used()).toBeGreaterThan(first ?? Infinity);
 });

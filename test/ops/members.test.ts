@@ -156,6 +156,21 @@ describe("an invitation", () => {
     expect(await status(person.userId)).toMatchObject({ status: "removed" });
   });
 
+  test("that was used is of no use when the person left and is invited again", async () => {
+    const invite = async () =>
+      (await act<{ code: string }>(people.owner, INVITE, {
+        email: "twice@x.example",
+        role: "viewer",
+      }))
+        .result?.code;
+    const code = await invite();
+    const person = await signIn(database, "twice@x.example");
+    await act(person, ACCEPT, { code }, null);
+    await act(person, LEAVE);
+    await invite();
+    expect((await act(person, ACCEPT, { code }, null)).code).toBe("NOT_FOUND");
+  });
+
   test("of a member is refused, and of somebody who left is possible", async () => {
     const again = { email: people.viewer.email, role: "viewer" };
     expect((await act(people.admin, INVITE, again)).code).toBe("CONFLICT");
@@ -183,6 +198,18 @@ describe("rank", () => {
       );
       expect(rows).toHaveLength(mayManage(actor, role) ? 1 : 0);
     }
+  });
+
+  test("who invites again needs the rank of the first invitation too", async () => {
+    const email = `boss-${organization.slug}@x.example`;
+    const { result } = await act<{ userId: number }>(people.owner, INVITE, {
+      email,
+      role: "admin",
+    });
+    expect((await act(people.admin, INVITE, { email, role: "viewer" })).code).toBe("FORBIDDEN");
+    expect(await status(result?.userId ?? 0)).toEqual({ role: "admin", status: "invited" });
+    expect((await act(people.owner, INVITE, { email, role: "viewer" })).code).toBeUndefined();
+    expect(await status(result?.userId ?? 0)).toEqual({ role: "viewer", status: "invited" });
   });
 
   test.each(ROLES)("%s changes no role above their rank, nor to one", async (actor) => {
@@ -253,6 +280,20 @@ describe("the last owner", () => {
     expect(await activeOwners()).toBe(1);
   });
 
+  test("of a personal organization is its person, who cannot leave, whoever else owns it", async () => {
+    const { owner } = people;
+    const [personal] = await database.query<{ id: string; slug: string }>(
+      "select id, slug from ops.organization where personal_user_id = $1",
+      [owner.userId],
+    );
+    await database.query(
+      "insert into ops.organization_user (organization_id, user_id, role) values ($1, $2, 'owner')",
+      [personal?.id, people.admin.userId],
+    );
+    const { code, error } = await act(owner, LEAVE, {}, personal?.slug);
+    expect([code, error?.message]).toEqual(["CONFLICT", "Nobody leaves a personal organization"]);
+  });
+
   test("stays in psql too, and when the user is deleted", async () => {
     await expect(
       database.query("delete from ops.organization_user where organization_id = $1", [
@@ -317,6 +358,32 @@ describe("the last owner", () => {
     expect((await act(people.owner, DELETE, { id: organization.id })).code).toBeUndefined();
     expect(await database.query("select from ops.organization where id = $1", [organization.id]))
       .toEqual([]);
+  });
+});
+
+test("whoever changes members or keys waits for nobody in another organization", async () => {
+  const other = await makeOrganization(database);
+  const { result: invited } = await act<{ code: string }>(people.owner, INVITE, {
+    email: "waits@x.example",
+    role: "viewer",
+  });
+  const person = await signIn(database, "waits@x.example");
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local idle_in_transaction_session_timeout = 0");
+    await client.query("select from ops.organization where id = $1 for update", [other.id]);
+    const answers = [
+      await act(person, ACCEPT, { code: invited?.code }, null),
+      await act(people.owner, INVITE, { email: "waits-2@x.example", role: "viewer" }),
+      await act(people.owner, CHANGE, { userId: person.userId, role: "member" }),
+      await act(people.owner, REMOVE, { userId: person.userId }),
+      await act(people.viewer, LEAVE),
+      await act(
+        people.owner,
+        `mutation { createApiKey(input: { name: "k", scopes: ["prompts:read"] }) { result { id } } }`,
+      ),
+    ];
+    expect(answers.map(({ code }) => code)).toEqual(answers.map(() => undefined));
+    await client.query("rollback");
   });
 });
 
