@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
@@ -108,6 +109,15 @@ describe("an organization", () => {
     expect((await erase<Refusal>("organization", organization.slug, 1)).error.code).toBe(
       "NOT_FOUND",
     );
+  });
+
+  test("that is not there, or not any more, is refused", async () => {
+    const { id, slug } = await makeOrganization(database);
+    await erase("organization", slug);
+    for (const gone of [id, randomUUID()]) {
+      await expect(database.query("select app.erase_organization($1)", [gone])).rejects
+        .toMatchObject({ code: "CU003" });
+    }
   });
 
   test("of a person goes with the person only", async () => {

@@ -100,6 +100,30 @@ describe("a user", () => {
   test("is taken out of every table and of the log, sealed or not, and the log is whole", async () => {
     const before = await makeTraces();
     const { person, canary, shared, promptId, runId } = before;
+    // Invited to one organization, and gone from another; and a key that ended before
+    const [inviting, former] = [await makeOrganization(database), await makeOrganization(database)];
+    for (const [{ id }, status] of [[inviting, "invited"], [former, "removed"]] as const) {
+      await database.query(
+        `with m as (insert into ops.organization_user (organization_id, user_id, role, status)
+                    values ($1, $2, 'viewer', $3) returning id)
+         insert into ops.invitation (organization_id, organization_user_id, code_hash, expires_at)
+         select $1, m.id, encode(sha256($1::text::bytea), 'hex'), now() + interval '1 day' from m`,
+        [id, person.userId, status],
+      );
+    }
+    await graphqlData(gateway.url, {
+      token: person.token,
+      organization: shared.slug,
+      query: `mutation ($id: UUID!) { revokeApiKey(input: { id: $id }) { result { id } } }`,
+      variables: {
+        id: (await graphqlData<{ createApiKey: { result: { id: string } } }>(gateway.url, {
+          token: person.token,
+          organization: shared.slug,
+          query:
+            `mutation { createApiKey(input: { name: "k", scopes: ["prompts:read"] }) { result { id } } }`,
+        })).createApiKey.result.id,
+      },
+    });
     await seal();
     await database.query("select app.mart_refresh_all()");
     // Not sealed, and marts not yet brought up to date, when the erasure comes
@@ -127,6 +151,13 @@ describe("a user", () => {
     ) expect(traces).toContain(place);
     const other = await makeTraces();
     const otherTraces = await find(other.canary);
+    const invitations = async () =>
+      (await database.query<{ id: string }>(
+        "select organization_id as id from ops.invitation order by 1",
+      )).map(({ id }) => id);
+    expect(await invitations()).toEqual(
+      expect.arrayContaining([inviting.id, former.id, shared.id, other.shared.id]),
+    );
 
     const dry = await cliJson<{ dryRun: boolean; counts: object }>(
       ["user", "erase", person.email, "--dry-run"],
@@ -147,8 +178,12 @@ describe("a user", () => {
         "core.prompt_versions": 2,
         "ops.organization": 1,
         "ops.api_key": 2,
+        "ops.invitation": 2,
+        // Their own, the shared one, and the one that they were invited to
+        "ops.organization_user": 3,
       },
     });
+    expect(Object.values(receipt.counts)).not.toContain(0);
     expect(receipt.counts).toEqual((dry as unknown as Receipt).counts);
 
     expect(await find(canary)).toEqual([]);
@@ -161,6 +196,7 @@ describe("a user", () => {
     expect(verdict.stdout).toContain("The audit log is whole");
     expect(verdict.code).toBe(0);
     expect(await find(other.canary)).toEqual(expect.arrayContaining(otherTraces));
+    expect((await invitations()).toSorted()).toEqual([shared.id, other.shared.id].toSorted());
 
     // What they did for the shared organization stays, under a number
     const key = await makeKey(database, shared, ["prompts:read", "analyses:read", "members:read"]);
@@ -182,7 +218,7 @@ describe("a user", () => {
       },
     });
     const [state] = await database.query(
-      `select (select status from ops.organization_user where user_id = $1) as membership,
+      `select (select string_agg(distinct status, ', ') from ops.organization_user where user_id = $1) as membership,
               (select bool_and(is_revoked) from ops.api_key where user_id = $1) as revoked,
               (select kind || ' ' || subject_id from app.erasure where id = $2) as receipt`,
       [person.userId, receipt.id],
@@ -258,7 +294,10 @@ describe("a user", () => {
 
   test("who was an operator is none any more", async () => {
     const person = await makePerson(database, "operator@x.example");
-    await cliJson(["operator", "grant", person.email], { env: env() });
+    const other = await makePerson(database, "operator-2@x.example");
+    for (const { email } of [person, other]) {
+      await cliJson(["operator", "grant", email], { env: env() });
+    }
     const rows = () =>
       database.query("select from app.platform_admin where user_id = $1", [person.userId]);
     expect(await rows()).toHaveLength(1);
@@ -266,7 +305,8 @@ describe("a user", () => {
       counts: { "app.platform_admin": 1 },
     });
     expect(await rows()).toHaveLength(0);
-    await cliJson(["operator", "list"], { env: env() });
+    const { stdout } = await cli(["operator", "list"], { env: env() });
+    expect(stdout).toContain(other.email);
   });
 
   test("stays erased, whatever a request writes that began before", async () => {
@@ -279,6 +319,13 @@ describe("a user", () => {
 
   test("who is the last owner of an organization hands over first", async () => {
     const organization = await makeOrganization(database);
+    // Neither a viewer nor who was only invited is an owner
+    for (const [role, status] of [["viewer", "active"], ["owner", "invited"]]) {
+      await database.query(
+        "insert into ops.organization_user (organization_id, user_id, role, status) values ($1, $2, $3, $4)",
+        [organization.id, (await makePerson(database)).userId, role, status],
+      );
+    }
     const { error } = await erase<Refusal>("user", organization.ownerEmail, 1);
     expect(error.code).toBe("CONFLICT");
     expect(error.message).toContain(`the last owner of ${organization.slug}`);
@@ -301,6 +348,29 @@ describe("a user", () => {
     const { error } = await erase<Refusal>("user", person.email, 1);
     expect(error.message).toContain("has other members: remove them first");
     expect(await find("host@x.example")).toContain("core.users.email");
+    await database.query(
+      "update ops.organization_user set status = 'removed' where user_id = $1 and role = 'viewer'",
+      [guest.userId],
+    );
+    expect(await erase("user", person.email)).toMatchObject({ kind: "user" });
+  });
+
+  test("whose address looks like another's is named exactly, as the old backends had them", async () => {
+    await database.query("alter table core.users disable trigger _100_text");
+    await database.query(
+      "insert into core.users (email) values ('ｔwin@x.example'), ('twin@x.example'), ('TWIN@y.example')",
+    );
+    await database.query("alter table core.users enable trigger _100_text");
+    const { error } = await erase<Refusal>("user", "ＴWIN@x.example", 1);
+    expect(error).toMatchObject({ code: "CONFLICT" });
+    expect(error.message).toContain("Several users");
+    await erase("user", "ｔwin@x.example");
+    const left = () =>
+      database.query("select email from core.users where email ilike '%twin@%' order by 1");
+    expect(await left()).toEqual([{ email: "TWIN@y.example" }, { email: "twin@x.example" }]);
+    await erase("user", " Ｔwin@X.example");
+    await erase("user", "twin@Y.example");
+    expect(await left()).toEqual([]);
   });
 
   test("is not erased without a yes", async () => {

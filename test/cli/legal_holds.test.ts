@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { cli, cliJson } from "../helpers/cli.ts";
 import { withTestDatabase } from "../helpers/database.ts";
@@ -24,20 +25,26 @@ describe("a legal hold", () => {
     const organization = await makeOrganization(database);
     const { id } = await hold("--organization", organization.slug);
     await release(id);
-    const reasons = () =>
+    const other = await hold("--organization", (await makeOrganization(database)).slug);
+    await release(other.id);
+    const reasons = (hold = id) =>
       database.query<{ reason: string | null; logged: number }>(
         `select h.reason, (select count(*)::int from ops.audit_log a
                             where a.entity_id = h.id::text and (a.before_state::text || a.after_state::text) like '%Smith v. Acme%'
                                or a.entity_id = h.id::text and a.after_state::text like '%Smith v. Acme%') as logged
            from app.legal_hold h where h.id = $1`,
-        [id],
+        [hold],
       );
     expect(await reasons()).toEqual([{ reason: "Smith v. Acme", logged: 2 }]);
     expect(await erase("organization", organization.slug)).toMatchObject({
       counts: { "app.legal_hold": 1 },
     });
     expect(await reasons()).toEqual([{ reason: null, logged: 0 }]);
+    expect(await reasons(other.id)).toEqual([{ reason: "Smith v. Acme", logged: 2 }]);
     expect(await problems()).toEqual([]);
+    // Of one that was never held nothing is said
+    const never = await erase("organization", (await makeOrganization(database)).slug);
+    expect(Object.keys(never.counts)).not.toContain("app.legal_hold");
   });
 
   test("on an organization keeps it, and its members, until it is released", async () => {
@@ -75,14 +82,30 @@ describe("a legal hold", () => {
       .toEqual([
         { held: true },
       ]);
-    const { holds } = await cliJson<{ holds: unknown[] }>(["legal-hold", "list"], { env: env() });
-    expect(holds).toContainEqual(expect.objectContaining({
-      id,
+    // Others are not held, nor is who left before
+    const former = await makePerson(database, "held-former@x.example");
+    await database.query(
+      "insert into ops.organization_user (organization_id, user_id, role, status) values ($1, $2, 'viewer', 'removed')",
+      [organization.id, former.userId],
+    );
+    expect(await erase("user", former.email)).toMatchObject({ kind: "user" });
+    expect(await erase("organization", (await makeOrganization(database)).slug))
+      .toMatchObject({ kind: "organization" });
+    const second = await hold("--organization", (await makeOrganization(database)).slug);
+    const { holds } = await cliJson<{ holds: { id: string }[] }>(["legal-hold", "list"], {
+      env: env(),
+    });
+    expect(holds.filter((hold) => hold.id === id)).toEqual([expect.objectContaining({
       organization: organization.slug,
+      email: null,
       reason: "Smith v. Acme",
       releasedAt: null,
-    }));
+    })]);
     await release(id);
+    expect(
+      (await cliJson<{ holds: { id: string }[] }>(["legal-hold", "list"], { env: env() })).holds
+        .filter((hold) => hold.id === second.id),
+    ).toEqual([expect.objectContaining({ releasedAt: null })]);
     expect(await database.query("select app.legal_hold_exists($1) as held", [organization.id]))
       .toEqual([
         { held: false },
@@ -111,6 +134,14 @@ describe("a legal hold", () => {
       ]);
     const { error } = await erase<Refusal>("user", person.email, 1);
     expect(error.message).toContain(`is under legal hold ${id}`);
+    const { holds } = await cliJson<{ holds: { id: string }[] }>(["legal-hold", "list"], {
+      env: env(),
+    });
+    expect(holds.filter((hold) => hold.id === id)).toEqual([
+      expect.objectContaining({ organization: null, userId: person.userId, email: person.email }),
+    ]);
+    const other = await makePerson(database, "not-held@x.example");
+    expect(await erase("user", other.email)).toMatchObject({ kind: "user" });
     expect(await find("held@x.example")).toContain("core.users.email");
     await release(id);
     await erase("user", person.email);
@@ -118,6 +149,17 @@ describe("a legal hold", () => {
       { reason: null },
     ]);
     expect(await problems()).toEqual([]);
+  });
+
+  test("on what is not there, or not any more, is refused", async () => {
+    const person = await makePerson(database, "gone@x.example");
+    await erase("user", person.email);
+    const place = (organization: string | null, user: number | null) =>
+      database.query("select app.legal_hold_place($1, $2, 'r')", [organization, user]);
+    for (const user of [person.userId, 2_000_000_000]) {
+      await expect(place(null, user)).rejects.toMatchObject({ code: "CU003" });
+    }
+    await expect(place(randomUUID(), null)).rejects.toMatchObject({ code: "CU003" });
   });
 
   test("needs one thing to hold, and a reason", async () => {
