@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
 import { cliJson } from "../helpers/cli.ts";
@@ -320,6 +321,74 @@ test("what a truncate emptied does not come back, and the truncate stays in the 
     "select count(*)::int as n from ops.audit_log where action = 'truncate' and entity_type = 'core.prompt_relations'",
   );
   expect(row?.n).toBe(1);
+});
+
+test("an act that left covers what it took, and as many rows again under another name are missed", async () => {
+  await workAgo([], 5, "action = 'detach'");
+  await retain(false);
+  // What is still there is compared with the seals: only what is gone needs proof
+  await cliJson(["audit", "retain", "--drop"], { env: database.env });
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    const { rows: [act] } = await client.query(
+      `select d.entry_id, d.retention_id, sum(upper(p) - lower(p))::int as rows
+         from app.audit_detachment d, unnest(d.positions) as p
+        where d.organization_id = $1 and not exists (select from ops.audit_log a where a.id = d.entry_id)
+        group by 1, 2 order by rows limit 1`,
+      [long.id],
+    );
+    const { rows: gone } = await client.query(
+      `with gone as (
+         delete from ops.audit_log where id in (
+           select id from ops.audit_log where organization_id = $1 and action <> 'detach' order by ts limit $2)
+         returning id
+       )
+       insert into app.audit_detachment (organization_id, seq, retention_id, entry_id, positions)
+       select s.organization_id, s.seq, $3, $4, range_agg(int4range(e.n::int, e.n::int, '[]'))
+         from app.audit_seal s, unnest(s.entry_ids) with ordinality as e (id, n)
+        where e.id in (select id from gone) group by 1, 2
+       returning (select array_agg(id::text) from gone) as ids, (select count(*)::int from gone) as rows`,
+      [long.id, act.rows, act.retention_id, randomUUID()],
+    );
+    expect(gone[0].rows).toBe(act.rows);
+    const { rows: found } = await client.query(
+      "select entry_id::text from app.audit_verify_chain() where problem = 'row removed'",
+    );
+    expect(found.map(({ entry_id }) => entry_id)).toEqual(expect.arrayContaining(gone[0].ids));
+    await client.query("rollback");
+  });
+  expect(await problems()).toEqual([]);
+});
+
+test("with an act that is removed from the log all that it took is missed", async () => {
+  await workAgo([long], 7);
+  await retain(false);
+  // The rows that are sealed with this act leave before it does
+  await workAgo([long], 6, "action <> 'detach'");
+  await retain(false);
+  await cliJson(["audit", "retain", "--drop"], { env: database.env });
+  await seal();
+  expect(await problems()).toEqual([]);
+  await withClient(database.adminUrl, async (client) => {
+    const { rows: acts } = await client.query<{ id: string; took: string[] }>(
+      `select a.id, array_agg(e.id::text) as took
+         from ops.audit_log a
+         join app.audit_detachment d on d.organization_id = a.organization_id and d.entry_id = a.id
+         join app.audit_seal s on s.organization_id = d.organization_id and s.seq = d.seq,
+              unnest(s.entry_ids) with ordinality as e (id, n)
+        where a.action = 'detach' and d.positions @> e.n::int group by 1`,
+    );
+    expect(acts.length).toBeGreaterThan(3);
+    for (const { id, took } of acts) {
+      await client.query("begin; set local session_replication_role = replica");
+      await client.query("delete from ops.audit_log where id = $1", [id]);
+      const { rows } = await client.query(
+        "select entry_id::text from app.audit_verify_chain() where problem = 'row removed'",
+      );
+      expect(rows.map(({ entry_id }) => entry_id)).toEqual(expect.arrayContaining([id, ...took]));
+      await client.query("rollback");
+    }
+  });
 });
 
 test("what an organization under legal hold has stays in the log", async () => {
