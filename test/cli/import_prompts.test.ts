@@ -71,6 +71,51 @@ test("a dry run says what would be done and changes nothing; a second run change
   expect(await countPrompts(id)).toBe(445);
 });
 
+test("a prompt is the same with name, content and organization alone", async () => {
+  const [one, other] = [await makeOrganization(database), await makeOrganization(database)];
+  const run = async (slug: string, records: object[]) => {
+    const { inserted, unchanged } = await cliJson<ImportSummary>(
+      ["import", "prompts", "-", "--organization", slug],
+      { env, stdin: JSON.stringify(records) },
+    );
+    return { inserted, unchanged };
+  };
+  const same = { name: "n", content: "c" };
+  expect(await run(other.slug, [same])).toEqual({ inserted: 1, unchanged: 0 });
+  expect(await run(one.slug, [same, { ...same, name: "m" }, { ...same, content: "d" }, same]))
+    .toEqual({ inserted: 3, unchanged: 1 });
+});
+
+test("what is longer than it may be, or no list, is refused; what is as long as it may be is not", async () => {
+  const { id, slug } = await makeOrganization(database);
+  const records = [
+    { name: "n".repeat(256), content: "c" },
+    { name: "n".repeat(255), content: "c" },
+    { name: "n", content: "c", language: "en-longer-x" },
+    { name: "n", content: "c", language: "zh-Hant-TW" },
+    { name: "n", content: "d", tags: "a" },
+    { name: "n", content: "e", category: "" },
+    "c",
+  ];
+  const { inserted, refused } = await cliJson<ImportSummary>(
+    ["import", "prompts", "-", "--organization", slug],
+    { env, stdin: records.map((record) => JSON.stringify(record)).join("\n") },
+  );
+  expect(inserted).toBe(3);
+  expect(refused).toEqual([
+    { line: 1, reason: "name must be at most 255 characters" },
+    { line: 3, reason: "language must be at most 10 characters" },
+    { line: 5, reason: "tags must be an array of strings" },
+    { line: 7, reason: "is not an object" },
+  ]);
+  expect(
+    await database.query(
+      "select count(*)::int as n from core.prompts where organization_id = $1 and tags = '[]'",
+      [id],
+    ),
+  ).toEqual([{ n: 3 }]);
+});
+
 test("what prompt collections call their fields is understood, and other fields are kept", async () => {
   const { id, slug } = await makeOrganization(database);
   const args = ["import", "prompts", "-", "--organization", slug];

@@ -46,6 +46,30 @@ beforeAll(async () => {
       expect(outcome, message ?? "").toBe("inserted");
     }
   }
+  // Sometimes a number, sometimes a text
+  for (const [day, value] of [[0, { valueNum: 5 }], [1, { valueText: "five" }]] as const) {
+    await recordAnalyses(gateway.url, key, [{
+      promptContent: "x",
+      finishedAt: timeOf(day),
+      status: "failed",
+      metrics: [{ key: "mixed", ...value }],
+    }]);
+  }
+  // Another organization, elsewhere, with other numbers
+  const other = await makeOrganization(database);
+  await database.query("update ops.organization set time_zone = 'Asia/Tokyo' where id = $1", [
+    other.id,
+  ]);
+  await recordAnalyses(
+    gateway.url,
+    await makeKey(database, other, ["analyses:write"]),
+    [0, 1, 2, 40].map((day) => ({
+      promptContent: "x",
+      finishedAt: timeOf(day),
+      result: { ...RESULT, detectedLanguage: "de" },
+      metrics: [{ key: "latency", valueNum: 1000 }],
+    })),
+  );
   await database.query("select app.mart_refresh_all()");
 });
 
@@ -108,6 +132,14 @@ describe("metricSeries", () => {
     expect(points[0]).toMatchObject({ counts: { red: 1 }, mean: null });
   });
 
+  test("fills with the last number before, which is not the last text", async () => {
+    const days = await series(
+      `key: "mixed", from: "2026-01-01T00:00Z", to: "2026-01-04T00:00Z", fill: PREVIOUS`,
+    );
+    expect(days.map(({ count, mean }) => [count, mean === null ? null : Number(mean)]))
+      .toEqual([["1", 5], ["1", null], ["0", 5]]);
+  });
+
   test("serves other sources", async () => {
     expect(
       await series(
@@ -122,12 +154,29 @@ describe("metricSeries", () => {
     ["2026-01-02T00:00Z", "2026-01-01T00:00Z", "bucket: DAY", "INVALID", "to"],
     ["2026-01-01T00:00Z", "2026-01-02T00:00Z", `source: "nodes"`, "INVALID", "source"],
     ["0001-01-01T00:00Z", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
+    ["1969-12-31T23:59Z", "1970-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
+    ["2199-12-31T00:00Z", "2200-01-01T00:01Z", "bucket: DAY", "INVALID", "from"],
+    ["-infinity", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
+    ["2026-01-02T00:00Z", "infinity", "bucket: DAY", "INVALID", "from"],
+    ["2026-01-02T00:00Z", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "to"],
+    ["2026-01-01T00:00Z", "2027-02-21T17:00Z", "bucket: HOUR", "LIMIT", "to"],
   ])("refuses from %s to %s with %s: %s", async (from, to, more, code, field) => {
     const { errors } = await graphql(gateway.url, {
       key,
       query: `{ metricSeries(key: "latency", from: "${from}", to: "${to}", ${more}) { count } }`,
     });
     expect(errors?.[0]?.extensions).toMatchObject({ code, field });
+  });
+
+  test.each([
+    ["1970-01-01T00:00Z", "1970-01-02T00:00Z", "bucket: DAY", 1],
+    ["2199-12-31T00:00Z", "2200-01-01T00:00Z", "bucket: DAY", 1],
+    ["2026-01-01T00:00Z", "2027-02-21T16:00Z", "bucket: HOUR", 10_000],
+    ["2026-01-01T00:30Z", "2026-01-01T02:00Z", "bucket: HOUR", 2],
+    ["2026-01-01T01:00Z", "2026-01-01T02:30Z", "bucket: HOUR", 2],
+  ])("takes from %s to %s with %s", async (from, to, bucket, points) => {
+    expect(await series(`key: "latency", from: "${from}", to: "${to}", ${bucket}, fill: NULL`))
+      .toHaveLength(points);
   });
 
   test("needs marts:read", async () => {
@@ -168,6 +217,57 @@ test("analysisSeries gives analyses by language, and freshness says that all is 
       expect.objectContaining({ mart, waiting: "0", oldestChangeSeconds: null })
     ),
   );
+});
+
+test("analysisSeries fills gaps as it is told, beside the period before", async () => {
+  const days = async (more: string) => {
+    const { analysisSeries } = await graphqlData<{ analysisSeries: unknown }>(gateway.url, {
+      key,
+      query:
+        `{ analysisSeries(from: "2026-01-03T00:00Z", to: "2026-01-05T00:00Z", dimension: "language", value: "en"${more}) {
+          bucketStart bucketEnd analyses scored avgOverall avgEntropy previousStart previous { analyses avgOverall } } }`,
+    });
+    // 2.0000 is 2
+    return JSON.parse(
+      JSON.stringify(analysisSeries),
+      (name, value) => name.startsWith("avg") && value !== null ? Number(value) : value,
+    );
+  };
+  const time = (day: string) => expect.stringContaining(`2026-01-0${day}T00:00:00`);
+  const third = {
+    bucketStart: time("3"),
+    bucketEnd: time("4"),
+    analyses: "1",
+    scored: "1",
+    avgOverall: 2,
+    avgEntropy: 0.5,
+    previousStart: time("1"),
+    previous: { analyses: "1", avgOverall: 0 },
+  };
+  expect(await days("")).toEqual([third]);
+  const none = { bucketStart: time("4"), previousStart: time("2"), analyses: "0", scored: "0" };
+  for (
+    const [fill, before, averages] of [
+      ["ZERO", { analyses: "0", avgOverall: 0 }, { avgOverall: 0, avgEntropy: 0 }],
+      ["NULL", { analyses: "0", avgOverall: null }, { avgOverall: null, avgEntropy: null }],
+      ["PREVIOUS", { analyses: "0", avgOverall: 0 }, { avgOverall: 2, avgEntropy: 0.5 }],
+    ] as const
+  ) {
+    expect(await days(`, fill: ${fill}`), fill)
+      .toMatchObject([third, { ...none, ...averages, previous: before }]);
+  }
+});
+
+test("analysisSeries refuses a dimension that is none, and who may not read the marts", async () => {
+  const ask = (credential: string, dimension: string) =>
+    graphql(gateway.url, {
+      key: credential,
+      query:
+        `{ analysisSeries(from: "2026-02-01T00:00Z", to: "2026-03-01T00:00Z", dimension: "${dimension}") { analyses } }`,
+    });
+  expect((await ask(key, "colour")).errors?.[0]?.extensions)
+    .toMatchObject({ code: "INVALID", field: "dimension" });
+  expect((await ask(blind, "all")).errors?.[0]?.extensions).toMatchObject({ code: "FORBIDDEN" });
 });
 
 test("the marts have filters, order and grouped aggregates; analysts read the same", async () => {

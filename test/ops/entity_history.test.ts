@@ -136,6 +136,57 @@ test("of a secret, the sentence tells that it changed, and no value", async () =
   expect(change?.sentence).toMatch(/ changed credential_ref$/);
 });
 
+test("says what became of a member, by which key of whom, and what was there before the log", async () => {
+  const person = await makePerson(database, "bert@x.example");
+  const [member] = await database.query<{ id: number }>(
+    "insert into ops.organization_user (organization_id, user_id, role, status) values ($1, $2, 'viewer', 'invited') returning id",
+    [organization.id, person.userId],
+  );
+  const id = String(member?.id);
+  const change = (set: string) =>
+    database.query(`update ops.organization_user set ${set} where id = $1`, [id]);
+  await change("status = 'active'");
+  await change("role = 'admin'");
+  await change("status = 'removed'");
+  await change("status = 'active'");
+  const login = `the login ${new URL(database.adminUrl).username}`;
+  const sentences = async (who: object = as(), type = "OrganizationUser", of = id) =>
+    (await history(of, who, type)).map(({ sentence }) => sentence);
+  expect(await sentences()).toEqual([
+    `${login} changed status from "removed" to "active"`,
+    `${login} changed status from "active" to "removed"`,
+    `${login} changed role from "viewer" to "admin"`,
+    `${login} accepted the invitation: status from "invited" to "active"`,
+    `${login} created it`,
+  ]);
+
+  const [own] = await database.query<{ key: string }>(
+    "select key from app.api_key_create($1, $2, 'by hand', '{prompts:read,prompts:write}', null)",
+    [organization.id, anna.userId],
+  );
+  const { createPrompt } = await graphqlData<{ createPrompt: { prompt: { id: string } } }>(
+    gateway.url,
+    {
+      key: own?.key ?? "",
+      query:
+        `mutation { createPrompt(input: { prompt: { name: "a", content: "one" } }) { prompt { id } } }`,
+    },
+  );
+  expect(await sentences(as(), "Prompt", createPrompt.prompt.id))
+    .toEqual([`anna@x.example (API key "by hand") created it`]);
+  // Made before there was a log
+  await withClient(database.adminUrl, async (client) => {
+    await client.query("begin; set local session_replication_role = replica");
+    await client.query(
+      "insert into core.prompts (organization_id, id, name, content) values ($1, 'old', 'o', 'o')",
+      [organization.id],
+    );
+    await client.query("commit");
+    await client.query("select app.audit_baseline()");
+  });
+  expect(await sentences(as(), "Prompt", "old")).toEqual(["It was there when this log begins"]);
+});
+
 test("of a person, only who may read members learns more than the number", async () => {
   const [made] = await database.query<{ id: string }>(
     `select entity_id as id from ops.audit_log
@@ -248,6 +299,7 @@ test("a truncate ends what was there, once", async () => {
   expect(await asOf(id, "2100-01-01T00:00:00Z", as(), "ProviderCredential")).toBeNull();
   const changes = await history(id, as(), "ops.provider_credential");
   expect(changes.map(({ action }) => action)).toEqual(["truncate", "insert"]);
+  expect(changes[0]?.sentence).toMatch(/ removed all rows of ops\.provider_credential$/);
   expect(changes[1]?.changes.map(({ column }) => column)).not.toContain("credential_ref");
 });
 

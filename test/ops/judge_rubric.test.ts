@@ -117,6 +117,37 @@ test("a new version is a copy that can be changed; scores go to it from then on"
   expect(rows).toEqual([{ run: before, version: 1 }, { run: after, version: 2 }]);
 });
 
+test("a new version has to do with no other rubric", async () => {
+  const other = await makeOrganization(database);
+  const [foreign] = await database.query<{ id: string }>(
+    `with r as (
+       insert into ops.judge_rubric (organization_id, name, version)
+       values ($1, 'Other', 5), ($2, 'Quality', 7) returning organization_id, id
+     ), c as (
+       insert into ops.judge_criterion (organization_id, rubric_id, key, title)
+       select organization_id, id, 'speed', 'S' from r
+     )
+     select id from r where organization_id = $2`,
+    [organization.id, other.id],
+  );
+  const revise = (id?: string) =>
+    graphql<
+      { reviseJudgeRubric: { result: { version: number; judgeCriteria: { totalCount: number } } } }
+    >(gateway.url, {
+      key,
+      query:
+        `mutation ($id: UUID!) { reviseJudgeRubric(input: { id: $id }) { result { version judgeCriteria { totalCount } } } }`,
+      variables: { id },
+    });
+  for (const version of [2, 3]) {
+    expect((await revise(rubricId)).data?.reviseJudgeRubric.result)
+      .toEqual({ version, judgeCriteria: { totalCount: 2 } });
+  }
+  expect((await revise(foreign?.id)).errors?.[0]?.extensions).toMatchObject({ code: "NOT_FOUND" });
+  await judge(scores(5));
+  expect(await change(RENAME, { id: rubricId })).toBeUndefined();
+});
+
 test("of a score and a change of its rubric at the same moment, the second waits and a change is refused", async () => {
   await withClient(database.adminUrl, async (writer) => {
     await writer.query("begin");

@@ -254,6 +254,32 @@ describe("one bad item does not stop the others", () => {
       ...good(),
       result: { ...RESULT, detectedLanguage: "something else" },
     }, /result.detectedLanguage must be at most 10 characters/],
+    ["a long idempotency key", {
+      ...good(),
+      idempotencyKey: "k".repeat(256),
+    }, /idempotencyKey must be at most 255 characters/],
+    [
+      "a long status",
+      { ...good(), status: "s".repeat(21) },
+      /status must be at most 20 characters/,
+    ],
+    ["a node with a long name", {
+      ...good(),
+      nodeResults: [{ node: "n".repeat(51), status: "ok" }],
+    }, /nodeResults: node must be at most 50 characters/],
+    ["a node with a long status", {
+      ...good(),
+      nodeResults: [{ node: "n", status: "s".repeat(21) }],
+    }, /nodeResults: status must be at most 20 characters/],
+    ["a metric that says more than the result", {
+      ...good(),
+      metrics: [{ key: "overall_score", valueNum: 8, valueText: "eight" }],
+    }, /overall_score must be 8/],
+    ["a metric that says it in JSON", {
+      ...good(),
+      metrics: [{ key: "overall_score", valueNum: 8, valueJson: 8 }],
+    }, /overall_score must be 8/],
+    ["a document before the start", { ...good(), status: "queued" }, /that is queued has none yet/],
     ["a meta that is no object", { ...good(), meta: [1] }, /meta must be a JSON object/],
   ];
 
@@ -265,6 +291,70 @@ describe("one bad item does not stop the others", () => {
     expect(outcomes[1]?.analysisRunId).toBeNull();
     expect(await runs()).toBe(before + 2);
   });
+});
+
+test("what is as long as it may be is recorded", async () => {
+  const [outcome] = await recordAnalyses(gateway.url, key, [{
+    idempotencyKey: "k".repeat(255),
+    promptContent: "x",
+    result: { ...RESULT, detectedLanguage: "zh-Hant-TW" },
+    metrics: [{ key: "k".repeat(100), valueNum: 1 }],
+    nodeResults: [{ node: "n".repeat(50), status: "ok" }],
+  }]);
+  expect(outcome).toMatchObject({ outcome: "inserted", message: null });
+});
+
+test("prompts, rubrics and criteria are those of the organization, and a criterion is its rubric's", async () => {
+  const other = await makeOrganization(database);
+  const [foreign] = await database.query<{ prompt: string }>(
+    `with p as (insert into core.prompts (organization_id, name, content) values ($1, 'p', 'p') returning id),
+          r as (insert into ops.judge_rubric (organization_id, name) values ($1, 'Quality'), ($1, 'Theirs') returning id),
+          o as (insert into ops.judge_rubric (organization_id, name) values ($2, 'Speed') returning id),
+          c as (insert into ops.judge_criterion (organization_id, rubric_id, key, title)
+                select $1::uuid, id, 'theirs', 't' from r union all select $2, id, unnest('{clarity,speed}'::text[]), 't' from o)
+     select id as prompt from p`,
+    [other.id, organization.id],
+  );
+  const score = (rubric: string, criterion: string) => ({
+    promptContent: "x",
+    scores: [{ rubric, criterion, score: 1 }],
+  });
+  const outcomes = await recordAnalyses(gateway.url, key, [
+    { promptId: foreign?.prompt },
+    score("Theirs", "theirs"),
+    score("Quality", "theirs"),
+    score("Quality", "speed"),
+    score("Speed", "clarity"),
+    score("Quality", "clarity"),
+  ]);
+  expect(outcomes.map(({ outcome, message }) => message ?? outcome)).toEqual([
+    `promptId: there is no prompt ${foreign?.prompt} in this organization`,
+    "scores: there is no rubric 'Theirs' in this organization",
+    "scores: the rubric 'Quality' has no criterion 'theirs'",
+    "scores: the rubric 'Quality' has no criterion 'speed'",
+    "inserted",
+    "inserted",
+  ]);
+  const { judgeScores } = await graphqlData<
+    { judgeScores: { nodes: { criterion: { rubric: { name: string } } }[] } }
+  >(gateway.url, {
+    key,
+    query: `query ($runs: [UUID!]) {
+      judgeScores(filter: { analysisRunId: { in: $runs } }) { nodes { criterion { rubric { name } } } } }`,
+    variables: { runs: outcomes.slice(4).map(({ analysisRunId }) => analysisRunId) },
+  });
+  expect(judgeScores.nodes.map(({ criterion }) => criterion.rubric.name).toSorted())
+    .toEqual(["Quality", "Speed"]);
+});
+
+test("under a known key another item is a conflict, even a bad one; elsewhere the key is not known", async () => {
+  const item = { idempotencyKey: "known", promptContent: "x" };
+  const bad = { idempotencyKey: "known", promptId: "nope" };
+  await recordAnalyses(gateway.url, key, [item]);
+  expect(await recordAnalyses(gateway.url, key, [bad])).toMatchObject([{ outcome: "conflict" }]);
+  const elsewhere = await makeKey(database, await makeOrganization(database), ["analyses:write"]);
+  expect(await recordAnalyses(gateway.url, elsewhere, [bad, item]))
+    .toMatchObject([{ outcome: "invalid" }, { outcome: "inserted" }]);
 });
 
 test("a metric that repeats a number of the result is welcome", async () => {
