@@ -52,6 +52,13 @@ test("a person is somebody in one organization, and sees all that they belong to
   expect(there).toMatchObject({ ...who, organizationSlug: viewed.slug, role: "viewer" });
   expect(there?.permissions).not.toContain("prompts:write");
   expect(there?.permissions).toContain("prompts:read");
+  await database.query("delete from ops.organization where personal_user_id = $1", [person.userId]);
+  expect(await viewer({ token })).toMatchObject({
+    userId: person.userId,
+    organizationSlug: null,
+    role: null,
+    organizations: organizations.slice(0, 2),
+  });
 });
 
 test("a key is itself, and sees the organization that it is for", async () => {
