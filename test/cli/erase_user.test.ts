@@ -196,6 +196,12 @@ describe("a user", () => {
     expect(verdict.stdout).toContain("The audit log is whole");
     expect(verdict.code).toBe(0);
     expect(await find(other.canary)).toEqual(expect.arrayContaining(otherTraces));
+    // What held nothing personal lost nothing
+    expect(
+      await database.query(
+        "select from ops.audit_log where entity_type = 'core.sessions' and erasure_id is not null",
+      ),
+    ).toEqual([]);
     expect((await invitations()).toSorted()).toEqual([shared.id, other.shared.id].toSorted());
 
     // What they did for the shared organization stays, under a number
