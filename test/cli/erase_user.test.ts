@@ -379,6 +379,15 @@ describe("a user", () => {
     expect(await left()).toEqual([]);
   });
 
+  test("who is not there, or was erased before, is refused in SQL too", async () => {
+    const person = await makePerson(database, "once@x.example");
+    await erase("user", person.email);
+    for (const id of [person.userId, 2_000_000_000]) {
+      await expect(database.query("select app.erase_user($1)", [id])).rejects
+        .toMatchObject({ code: "CU003" });
+    }
+  });
+
   test("is not erased without a yes", async () => {
     const person = await makePerson(database, "doubt@x.example");
     const { code, stderr } = await cli(["user", "erase", person.email], { env: env() });
