@@ -33,6 +33,9 @@ const COST: Record<string, number> = {
   worker: 4,
 };
 
+/** Of a word, beside an object that a test names. Of 232 killers, 8 files have 81 %; with 0 it is 78, with 0.5 77. */
+const WORD_WEIGHT = 0.1;
+
 /** Which roles see and do what: every table and function of the API is in it. The fastest is first. */
 const RIGHTS = ["test/schema/isolation.test.ts", "test/rights/sql.test.ts"].concat(
   ["test/rights/graphql_write.test.ts", "test/rights/graphql_read.test.ts"],
@@ -104,7 +107,7 @@ function makeRarity(texts: string[]): (word: string) => number {
   return (word) => {
     const count = known.get(word) ?? texts.filter((text) => text.includes(word)).length;
     known.set(word, count);
-    return count === 0 ? 0 : Math.log(texts.length / count) / 2;
+    return count === 0 ? 0 : Math.log(texts.length / count) * WORD_WEIGHT;
   };
 }
 
