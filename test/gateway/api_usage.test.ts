@@ -70,7 +70,7 @@ test("queries count too, what failed does not, and nothing is lost when the gate
     }`,
   });
   expect(half).toMatchObject({
-    data: { one: { prompt: {} }, two: null },
+    data: { one: { prompt: expect.any(Object) }, two: null },
     errors: [{ path: ["two"] }],
   });
   await graphql(gateway.url, { key, query: "{ nonsense }" });

@@ -54,7 +54,9 @@ test("a document with many pages is answered there, and as it would be here", as
   );
   const [here, there] = answers;
   expect(here?.errors).toBeUndefined();
-  expect(here?.data).toMatchObject({ p2: { totalCount: 60, nodes: [{}, {}, {}] } });
+  expect(here?.data).toMatchObject({
+    p2: { totalCount: 60, nodes: Array(3).fill({ name: expect.any(String) }) },
+  });
   expect([there?.status, there?.data]).toEqual([here?.status, here?.data]);
   expect(there?.headers.get("content-type")).toBe(here?.headers.get("content-type"));
   expect(await lastStatementOfThread()).not.toBeNull();
