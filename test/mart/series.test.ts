@@ -55,6 +55,11 @@ beforeAll(async () => {
       metrics: [{ key: "mixed", ...value }],
     }]);
   }
+  await recordAnalyses(gateway.url, key, [{
+    promptContent: "x",
+    finishedAt: new Date(Date.parse(timeOf(1)) + 3_600_000).toISOString(),
+    status: "failed",
+  }]);
   // Another organization, elsewhere, with other numbers
   const other = await makeOrganization(database);
   await database.query("update ops.organization set time_zone = 'Asia/Tokyo' where id = $1", [
@@ -258,6 +263,19 @@ test("analysisSeries fills gaps as it is told, beside the period before", async 
   }
 });
 
+test("analysisSeries has each analysis in one hour", async () => {
+  const { analysisSeries } = await graphqlData<{ analysisSeries: unknown }>(gateway.url, {
+    key,
+    query:
+      `{ analysisSeries(from: "2026-01-02T11:00Z", to: "2026-01-02T13:00Z", bucket: HOUR, dimension: "status", value: "failed") {
+        bucketStart analyses } }`,
+  });
+  expect(analysisSeries).toEqual([
+    { bucketStart: expect.stringContaining("2026-01-02T11:00:00"), analyses: "1" },
+    { bucketStart: expect.stringContaining("2026-01-02T12:00:00"), analyses: "1" },
+  ]);
+});
+
 test("analysisSeries refuses a dimension that is none, and who may not read the marts", async () => {
   const ask = (credential: string, dimension: string) =>
     graphql(gateway.url, {
@@ -300,4 +318,30 @@ test("the marts have filters, order and grouped aggregates; analysts read the sa
   );
   const exact = (DAYS[Math.ceil(DAYS.length * 0.95) - 1] ?? NaN) + 1;
   expect(Math.abs((merged?.p95 ?? NaN) - exact)).toBeLessThanOrEqual(exact / 100);
+});
+
+test("while the marts are rebuilt for another time zone, series stay what they were", async () => {
+  const read = async () =>
+    (await series(`key: "latency", from: "2026-01-01T00:00Z", to: "2026-01-11T00:00Z"`))
+      .map(({ bucketStart, count, max }) => ({ bucketStart, count, max }));
+  const before = await read();
+  expect(before).toHaveLength(9);
+  const move = (zone: string) =>
+    database.query("update ops.organization set time_zone = $2 where id = $1", [
+      organization.id,
+      zone,
+    ]);
+  await move("Asia/Tokyo");
+  // One step: the first 100 days are there in the new zone, the others in the old one
+  await database.query("select app.mart_refresh_organization($1)", [organization.id]);
+  expect(
+    await database.query(
+      "select time_zone, rebuild_time_zone from app.mart_state where organization_id = $1",
+      [organization.id],
+    ),
+  ).toEqual([{ time_zone: "UTC", rebuild_time_zone: "Asia/Tokyo" }]);
+  expect(await read()).toEqual(before);
+  await move("UTC");
+  await database.query("select app.mart_refresh_all()");
+  expect(await read()).toEqual(before);
 });
