@@ -42,6 +42,11 @@ test("if, elsif, while, exit when, on and case when have conditions; what looks 
   );
 });
 
+test("what is true already is no break", () => {
+  expect(broken("select from t left join u on true where false"))
+    .toEqual(["true → false", "false → true"]);
+});
+
 test("comparisons are turned at their bounds, and permissions are not asked for", () => {
   expect(breakConditions("return a <= 1")).toMatchObject([
     { what: "<= in return a <= 1 → <", text: "return a < 1" },

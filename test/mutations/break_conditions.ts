@@ -45,7 +45,9 @@ const AROUND = 250;
  * refusal are left out, and permissions are not asked for. SQL in texts, which is executed, is broken likewise.
  */
 export function breakConditions(sql: string): Break[] {
-  return findEdits(sql, 0).map(({ start, end, by, what }) => ({
+  return findEdits(sql, 0).filter(({ start, end, by }) => sql.slice(start, end) !== by).map((
+    { start, end, by, what },
+  ) => ({
     text: sql.slice(0, start) + by + sql.slice(end),
     what: `${what ?? shorten(sql.slice(start, end))} → ${by}`,
     broken: sql.slice(start, end),
