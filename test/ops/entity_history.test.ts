@@ -132,8 +132,10 @@ test("of a secret, the sentence tells that it changed, and no value", async () =
     "update ops.provider_credential set credential_ref = 'vault:two' where id = $1",
     [credential?.id],
   );
-  const [change] = await history(credential?.id ?? "", as(), "ProviderCredential");
+  const [change, insert] = await history(credential?.id ?? "", as(), "ProviderCredential");
   expect(change?.sentence).toMatch(/ changed credential_ref$/);
+  expect(insert?.changes.map(({ column }) => column)).toContain("provider");
+  expect(insert?.changes.map(({ column }) => column)).not.toContain("secrets");
 });
 
 test("says what became of a member, by which key of whom, and what was there before the log", async () => {
@@ -185,6 +187,27 @@ test("says what became of a member, by which key of whom, and what was there bef
     await client.query("select app.audit_baseline()");
   });
   expect(await sentences(as(), "Prompt", "old")).toEqual(["It was there when this log begins"]);
+  // Values are in it while they are short
+  for (
+    const [column, value] of [
+      ["description", "d".repeat(60)],
+      ["description", "d".repeat(61)],
+      ["extra_metadata", '{"a": 1}'],
+    ]
+  ) {
+    await database.query(
+      `update core.prompts set ${column} = $2 where organization_id = $1 and id = 'old'`,
+      [
+        organization.id,
+        value,
+      ],
+    );
+  }
+  expect((await sentences(as(), "Prompt", "old")).slice(0, 3)).toEqual([
+    `${login} changed extra_metadata`,
+    `${login} changed description`,
+    `${login} changed description to "${"d".repeat(60)}"`,
+  ]);
 });
 
 test("of a person, only who may read members learns more than the number", async () => {
