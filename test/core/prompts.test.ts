@@ -153,7 +153,7 @@ describe("promptsByTags", () => {
     expect(await search(["red"], "ANY", foreignKey)).toEqual(["theirs"]);
   });
 
-  test("finds nothing for a key without prompts:read", async () => {
+  test("is refused to a key without prompts:read", async () => {
     const [row] = await database.query<{ organization_id: string }>(
       "select organization_id from core.prompts where name = 'red'",
     );
@@ -161,7 +161,12 @@ describe("promptsByTags", () => {
       "select key from app.api_key_create($1, null, 'blind', '{analyses:read}', null)",
       [row?.organization_id],
     );
-    expect(await search(["red"], "ANY", blind[0]?.key)).toEqual([]);
+    const { data, errors } = await graphql(gateway.url, {
+      key: blind[0]?.key ?? "",
+      query: `{ promptsByTags(tags: ["red"], match: ANY) { nodes { name } } }`,
+    });
+    expect(data).toEqual({ promptsByTags: null });
+    expect(errors).toMatchObject([{ extensions: { code: "FORBIDDEN" } }]);
   });
 });
 

@@ -197,11 +197,12 @@ test("nobody who works through the API can write it, and only audit:read reads i
       .toMatchObject({ code: "42501" });
   }
   const blind = await makeKey(database, organization, ["prompts:read"]);
-  const { auditLogs } = await graphqlData<{ auditLogs: { totalCount: number } }>(gateway.url, {
+  const refused = await graphql(gateway.url, {
     key: blind,
     query: "{ auditLogs { totalCount } }",
   });
-  expect(auditLogs.totalCount).toBe(0);
+  expect(refused.data).toEqual({ auditLogs: null });
+  expect(refused.errors).toMatchObject([{ extensions: { code: "FORBIDDEN" } }]);
   const { auditLogs: seen } = await graphqlData<{ auditLogs: { totalCount: number } }>(
     gateway.url,
     { key, query: "{ auditLogs { totalCount } }" },

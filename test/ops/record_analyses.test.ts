@@ -370,11 +370,13 @@ test("an ingest-only key records, and reads nothing", async () => {
   const ingest = await makeKey(database, organization, ["analyses:write"]);
   const [outcome] = await recordAnalyses(gateway.url, ingest, [{ promptId, result: RESULT }]);
   expect(outcome?.outcome).toBe("inserted");
-  const { analysisRuns } = await graphqlData<{ analysisRuns: { totalCount: number } }>(
-    gateway.url,
-    { key: ingest, query: "{ analysisRuns { totalCount } }" },
-  );
-  expect(analysisRuns.totalCount).toBe(0);
+  const { data, errors } = await graphql(gateway.url, {
+    key: ingest,
+    query: "{ analysisRuns { totalCount } }",
+  });
+  expect(data).toEqual({ analysisRuns: null });
+  expect(errors).toMatchObject([{ extensions: { code: "FORBIDDEN" } }]);
+  expect(errors?.[0]?.message).toContain("analyses:read");
 });
 
 test("a key without analyses:write is refused, and nothing is written", async () => {
