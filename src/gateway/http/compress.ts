@@ -10,11 +10,15 @@ const brotliAsync = promisify(brotliCompress);
 const smallestBytes = 1_400;
 /** Of brotli; the default is made for files that are compressed once, and takes a hundred times longer. */
 const brotliQuality = 4;
+/** Answers that are compressed at once: more would take the processor from the requests of others. */
+const mostAtOnce = 1;
+let underWay = 0;
 const compressible =
   /^(text\/|application\/(json|javascript|graphql-response\+json|xml)|image\/svg)/;
 
 /**
- * Compresses the body of an answer, on another thread, if that was asked for and pays.
+ * Compresses the body of an answer, on another thread, if that was asked for, pays, and no other answer is
+ * being compressed.
  *
  * @param acceptEncoding the header
  */
@@ -28,11 +32,17 @@ export async function compress(
     return answer;
   }
   const encoding = chooseEncoding(acceptEncoding);
-  if (encoding === null) return answer;
+  if (encoding === null || underWay >= mostAtOnce) return answer;
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const compressed = encoding === "br"
-    ? await brotliAsync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } })
-    : await gzipAsync(bytes);
+  let compressed: Buffer;
+  underWay++;
+  try {
+    compressed = encoding === "br"
+      ? await brotliAsync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } })
+      : await gzipAsync(bytes);
+  } finally {
+    underWay--;
+  }
   const vary = [headers.vary, "accept-encoding"].filter((name) => name !== undefined).join(", ");
   return {
     ...answer,
