@@ -80,6 +80,8 @@ export async function runOperation(
     if (body === null) {
       await nextTurn();
       body = parse();
+      // To check what it asks for takes as long as to read it
+      await nextTurn();
     }
     const { costly } = parts;
     const options = {
