@@ -101,7 +101,8 @@ describe("several gateways", () => {
           await Promise.all(all.map((budgets) => budgets.stop()));
           const cameBack = (performance.now() - began) * limit / 60_000;
           expect(passed).toBeLessThanOrEqual(1.1 * (limit + cameBack));
-          expect(passed).toBeGreaterThanOrEqual(0.9 * limit - cost);
+          // Each of them may hold a charge that it is about to give back
+          expect(passed).toBeGreaterThanOrEqual(0.9 * limit - gateways * cost);
         },
       ),
       { numRuns: 15 },
