@@ -89,7 +89,8 @@ describe("several gateways", () => {
           let refused = 0;
           let turn = seed;
           async function ask(): Promise<void> {
-            while (refused < 3 * gateways) {
+            // One refusal is not the end: another gateway may hold a charge that it gives back
+            while (refused < 10 * gateways) {
               turn = turn * 16_807 % 2_147_483_647;
               const balance: Balance = await all[turn % gateways]!.charge(payer, cost, false);
               if (balance.retrySeconds === null) passed += cost;
@@ -101,8 +102,7 @@ describe("several gateways", () => {
           await Promise.all(all.map((budgets) => budgets.stop()));
           const cameBack = (performance.now() - began) * limit / 60_000;
           expect(passed).toBeLessThanOrEqual(1.1 * (limit + cameBack));
-          // Each of them may hold a charge that it is about to give back
-          expect(passed).toBeGreaterThanOrEqual(0.9 * limit - gateways * cost);
+          expect(passed).toBeGreaterThanOrEqual(0.9 * limit - cost);
         },
       ),
       { numRuns: 15 },
