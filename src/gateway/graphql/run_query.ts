@@ -109,47 +109,67 @@ function findFailures({ errors = [] }: ExecutionResult): GraphQLError[] {
 
 /** @param failed keys of root fields that are not asked for again */
 function reduce(
-  { schema, document, operationName }: GrafastExecutionArgs,
+  args: GrafastExecutionArgs,
   tables: TablePermissions,
   permissions: string,
   failed: readonly string[],
+): ReducedDocument | null {
+  const { schema, document, operationName } = args;
+  return keepReduced(
+    args,
+    permissions,
+    failed,
+    () =>
+      replaceFields(schema, document, operationName, (field, type, isRoot) => {
+        const isFailed = isRoot && failed.includes(field.alias?.value ?? field.name.value);
+        return isFailed ? hasFailed : missingPermission(type, tables, permissions);
+      }),
+  );
+}
+
+function reduceMutation(
+  args: GrafastExecutionArgs,
+  tables: TablePermissions,
+  permissions: string,
+): ReducedDocument | null {
+  const { schema, document, operationName } = args;
+  return keepReduced(args, permissions, [], () => {
+    const refused = findRoots(
+      schema,
+      document,
+      (type, parent) =>
+        parent.extensions["curestryOfFunction"] === true
+          ? null
+          : missingPermission(type, tables, permissions),
+    );
+    if (refused.size === 0) return null;
+    return replaceFields(
+      schema,
+      document,
+      operationName,
+      (field, _type, isRoot) =>
+        isRoot ? refused.get(field.alias?.value ?? field.name.value) ?? null : null,
+    );
+  });
+}
+
+/** What a document becomes is kept with it: to look through it takes time, and a new one is planned anew. */
+function keepReduced(
+  { document, operationName }: GrafastExecutionArgs,
+  permissions: string,
+  failed: readonly string[],
+  make: () => ReducedDocument | null,
 ): ReducedDocument | null {
   const key = JSON.stringify([operationName, permissions, failed]);
   let known = reducedOf.get(document);
   if (known === undefined) reducedOf.set(document, known = new Map());
   let reduced = known.get(key);
   if (reduced === undefined) {
-    reduced = replaceFields(schema, document, operationName, (field, type, isRoot) => {
-      const isFailed = isRoot && failed.includes(field.alias?.value ?? field.name.value);
-      return isFailed ? hasFailed : missingPermission(type, tables, permissions);
-    });
+    reduced = make();
     if (known.size >= maxReducedOfDocument) known.clear();
     known.set(key, reduced);
   }
   return reduced;
-}
-
-function reduceMutation(
-  { schema, document, operationName }: GrafastExecutionArgs,
-  tables: TablePermissions,
-  permissions: string,
-): ReducedDocument | null {
-  const refused = findRoots(
-    schema,
-    document,
-    (type, parent) =>
-      parent.extensions["curestryOfFunction"] === true
-        ? null
-        : missingPermission(type, tables, permissions),
-  );
-  if (refused.size === 0) return null;
-  return replaceFields(
-    schema,
-    document,
-    operationName,
-    (field, _type, isRoot) =>
-      isRoot ? refused.get(field.alias?.value ?? field.name.value) ?? null : null,
-  );
 }
 
 function missingPermission(

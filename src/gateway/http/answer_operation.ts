@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Answer } from "../answer.ts";
+import { type Answer, withVary } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
 import { compress } from "./compress.ts";
 import { corsHeaders } from "./cors.ts";
@@ -52,9 +52,8 @@ function withValidator(answer: Answer, known: string | undefined): Answer {
     return { ...answer, headers: { ...headers, "cache-control": "no-store" } };
   }
   const etag = `W/"${createHash("sha256").update(body).digest("base64url")}"`;
-  const vary = [headers.vary, "authorization, x-api-key, x-curestry-organization, accept"]
-    .filter((names) => names !== undefined).join(", ");
-  const cached = { ...headers, etag, vary, "cache-control": "private, no-cache" };
+  const depending = withVary(headers, "authorization, x-api-key, x-curestry-organization, accept");
+  const cached = { ...depending, etag, "cache-control": "private, no-cache" };
   const isKnown = known?.split(",").some((tag) => tag.trim() === etag) ?? false;
   return isKnown ? { status: 304, headers: cached, body: null } : { ...answer, headers: cached };
 }

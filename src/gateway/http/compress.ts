@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
-import type { Answer } from "../answer.ts";
+import { type Answer, withVary } from "../answer.ts";
 
 const gzipAsync = promisify(gzip);
 const brotliAsync = promisify(brotliCompress);
@@ -43,10 +43,9 @@ export async function compress(
   } finally {
     underWay--;
   }
-  const vary = [headers.vary, "accept-encoding"].filter((name) => name !== undefined).join(", ");
   return {
     ...answer,
-    headers: { ...headers, "content-encoding": encoding, vary },
+    headers: { ...withVary(headers, "accept-encoding"), "content-encoding": encoding },
     body: new Uint8Array(compressed),
   };
 }

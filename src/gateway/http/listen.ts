@@ -135,7 +135,7 @@ export async function listen(
       } else {
         const request = await convertRequest(message);
         const response = request === null ? badHost() : await answerOther(request);
-        await sendResponse(response, readHeaders(message)["accept-encoding"], to);
+        await sendResponse(response, message.headers["accept-encoding"]?.toString(), to);
       }
       // The rest of a body that is too large: a client reads its answer when it has sent some of it
       if (!message.complete) setTimeout(() => message.destroy(), drainMs);
