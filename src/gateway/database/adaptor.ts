@@ -217,6 +217,8 @@ export function makeAdaptor(pool: FairPool, limits: TransactionLimits): Adaptor 
           return remembered ?? accept(await (await share()).begun);
         },
         async verify() {
+          // There is no credential that could have been taken back
+          if (isAnonymous) return noRights;
           if (firstBegun === undefined) await (await share()).begun;
           const rights = await firstBegun!;
           if (finished) endShared();
