@@ -32,7 +32,8 @@
 --!include app/request/organization_lock_try.sql
 --!include app/request/require.sql
 --!include app/request/require_person.sql
---!include app/request/constraint_message.sql
+--!include app/request/api_name.sql
+--!include app/request/constraint_rule.sql
 --!include app/request/constraint_violation_message.sql
 --!include app/access/api_key_permissions.sql
 --!include app/request/request_budget_exchange.sql
@@ -207,6 +208,7 @@
 --!include app/audit/audit_change_in_words.sql
 --!include app/audit_proof/audit_unwitnessed_seals.sql
 --!include app/audit_proof/audit_record_restore.sql
+--!include app/audit/api_type_name.sql
 --!include app/audit/audit_entity_table.sql
 --!include app/audit/audit_entity_entries.sql
 --!include app/privacy/erasure_begin.sql
@@ -219,6 +221,10 @@
 --!include app/privacy/legal_hold_place.sql
 --!include app/privacy/legal_hold_release.sql
 --!include app/privacy/legal_hold_list.sql
+--!include app/documents/trusted_document_find.sql
+--!include app/documents/trusted_document_register.sql
+--!include app/documents/trusted_document_remove.sql
+--!include app/documents/trusted_document_list.sql
 --!include app/privacy/export_queries.sql
 --!include app/audit_proof/tables/audit_seal.sql
 --!include app/retention/tables/audit_retention.sql
@@ -229,6 +235,7 @@
 --!include app/privacy/tables/personal_data.sql
 --!include app/privacy/tables/erasure.sql
 --!include app/privacy/tables/legal_hold.sql
+--!include app/documents/tables/trusted_document.sql
 --!include app/legacy/tables/legacy_account.sql
 --!include app/mart_upkeep/tables/mart_check.sql
 --!include app/marts/tables/mart_change.sql
@@ -275,6 +282,7 @@
 --!include mart/functions/analysis_series.sql
 --!include mart/functions/mart_freshness.sql
 --!include mart/functions/merge_sketches.sql
+--!include mart/functions/metric_keys.sql
 --!include mart/functions/metric_series.sql
 --!include mart/functions/quantile.sql
 --!include core/functions/high_entropy_analyses.sql

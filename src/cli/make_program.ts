@@ -10,6 +10,9 @@ import { addApiKeyRevoke } from "./api_key/revoke.ts";
 import { addAuditAcceptRestore } from "./audit/accept_restore.ts";
 import { addAuditRetain } from "./audit/retain.ts";
 import { addAuditVerify } from "./audit/verify.ts";
+import { addDocumentList } from "./document/list.ts";
+import { addDocumentRegister } from "./document/register.ts";
+import { addDocumentRemove } from "./document/remove.ts";
 import { addDoctor } from "./doctor/doctor.ts";
 import { addExportOrganization } from "./export/organization.ts";
 import { addExportUser } from "./export/user.ts";
@@ -67,6 +70,13 @@ export function makeProgram(run: Run): Command {
   addAnalystRevoke(analyst, run);
   addAnalystList(analyst, run);
   addAnalystDrop(analyst, run);
+
+  const document = program.command("document").description(
+    "Documents of GraphQL that clients run by id",
+  );
+  addDocumentRegister(document, run);
+  addDocumentList(document, run);
+  addDocumentRemove(document, run);
 
   const loginSecret = program.command("login-secret")
     .description("What the passwords of curestry_gateway and curestry_worker follow from");

@@ -16,6 +16,7 @@ export function gatewayOptions(
     clientTimeoutMs: settings.clientTimeoutMs,
     maxClients: settings.maxClients,
     sharedPort: settings.sharedPort,
+    documentMode: settings.trustedDocuments,
     corsOrigins: settings.corsOrigins,
     operationLimits: {
       cost: settings.maxCost,

@@ -15,6 +15,7 @@ import type { EarlyIntrospection } from "./database/early_introspection.ts";
 import { makePool } from "./database/pool.ts";
 import { type EngineOptions, makeEngine } from "./engine.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
+import { type DocumentMode, makeTrustedDocuments } from "./graphql/trusted_documents.ts";
 import { makeAnswerOperation } from "./http/answer_operation.ts";
 import { makeApp } from "./http/app.ts";
 import type { AppParts } from "./http/app_parts.ts";
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   sharedPort?: boolean;
   /** Origins that browsers may call from, `*` for all; none by default. */
   corsOrigins?: readonly string[];
+  /** Whether documents must be registered; by default they need not. */
+  documentMode?: DocumentMode;
   /** Where the access log's lines go, standard error by default. */
   writeRequestLine?: (line: string) => void;
   /** Whether costly operations run on a thread of their own; by default they do. */
@@ -153,6 +156,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       costly,
       operationLimits: engineOptions.operationLimits,
       budgets,
+      documents: makeTrustedDocuments(options.documentMode ?? "accepted", beside),
       errors,
       serverOf,
       log,

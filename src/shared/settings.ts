@@ -52,6 +52,8 @@ export interface Settings {
   maxClients: number;
   /** Origins that browsers may call from; `*` for all. */
   corsOrigins: readonly string[];
+  /** Whether gateways run registered documents alone. */
+  trustedDocuments: "accepted" | "required";
   /** Whether other gateways of this machine may listen on the same port. */
   sharedPort: boolean;
   /** What one operation may cost. */
@@ -133,6 +135,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     clientTimeoutMs: read("CURESTRY_CLIENT_TIMEOUT", parseDuration) ?? 30_000,
     maxClients: read("CURESTRY_MAX_CLIENTS", wholeNumber(1, 1_000_000)) ?? 10_000,
     corsOrigins: read("CURESTRY_CORS_ORIGINS", parseOrigins) ?? [],
+    trustedDocuments: read("CURESTRY_TRUSTED_DOCUMENTS", parseDocumentMode) ?? "accepted",
     sharedPort: read("CURESTRY_SHARED_PORT", parseSwitch) ?? false,
     maxCost: read("CURESTRY_MAX_COST", wholeNumber(1, 1e9)) ?? 100_000,
     maxInputValues: read("CURESTRY_MAX_INPUT_VALUES", wholeNumber(1, 1e9)) ?? 5_000,
@@ -261,6 +264,13 @@ function parseDuration(text: string): number {
 function parsePooler(text: string): Pooler {
   if (text !== "none" && text !== "transaction") {
     throw new TypeError(`"${text}" is not a pooler; use none or transaction`);
+  }
+  return text;
+}
+
+function parseDocumentMode(text: string): Settings["trustedDocuments"] {
+  if (text !== "accepted" && text !== "required") {
+    throw new TypeError(`"${text}" is neither accepted nor required`);
   }
   return text;
 }

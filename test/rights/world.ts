@@ -190,6 +190,9 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
     "insert into app.erasure (kind, subject_id, counts) values ('user', '0', '{}')",
   );
   await database.query("insert into app.legal_hold (held_user_id, reason) values (0, 'x')");
+  await database.query(
+    "select from app.trusted_document_register('x', '{\"x\": \"{ viewer { userId } }\"}')",
+  );
   await database.query("select app.mart_check_sample(1)");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(

@@ -143,6 +143,12 @@ export const goodRows: Record<string, Values> = {
   "app.audit_sealer": { singleton: true, through_xid: 1 },
   "app.partitioned_table": { table_name: "ops.a", time_column: "a", months_ahead: 1 },
   "app.erasure": { kind: "user", subject_id: "1", counts: {} },
+  "app.trusted_document": {
+    id: "x",
+    document: "{ viewer { userId } }",
+    digest: "0".repeat(64),
+    client: "x",
+  },
   "app.legal_hold": { held_user_id: 1, reason: "a lawsuit" },
   "app.personal_data": { table_name: "core.a", person_column: "a", treatment: "clear" },
   "app.task_run": { kind: "poll", task: "a", expected_seconds: 1 },

@@ -435,6 +435,14 @@ const app: Record<string, Example> = {
       chk_legal_hold_released_at: [{ released_at: LATE }, { released_by: "somebody" }],
     },
   },
+  "app.trusted_document": {
+    bad: {
+      chk_trusted_document_id: outside("id", "", "a b", "x".repeat(129)),
+      chk_trusted_document_document: outside("document", " ", "x".repeat(100_001)),
+      chk_trusted_document_digest: outside("digest", "x"),
+      chk_trusted_document_client: outside("client", "", "x".repeat(101)),
+    },
+  },
   "app.personal_data": {
     bad: { chk_personal_data_treatment: outside("treatment", "frame") },
   },

@@ -8,6 +8,7 @@ import type { Adaptor, RequestRole } from "../database/adaptor.ts";
 import type { ErrorMapper } from "../graphql/errors.ts";
 import type { GraphqlServer } from "../graphql/graphql_server.ts";
 import type { OperationLimits } from "../graphql/operation_limits.ts";
+import type { TrustedDocuments } from "../graphql/trusted_documents.ts";
 import type { CorsOrigins } from "./cors.ts";
 import type { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -21,6 +22,7 @@ export interface AppParts {
   /** Null: costly operations run with the others. */
   costly: CostlyOperations | null;
   operationLimits: OperationLimits;
+  documents: TrustedDocuments;
   errors: ErrorMapper;
   health: Health;
   metrics: Metrics;

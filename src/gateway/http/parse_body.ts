@@ -2,7 +2,7 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import { GatewayError } from "../gateway_error.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import { limits } from "../graphql/limits.ts";
-import { isRecord } from "../is_record.ts";
+import { isRecord } from "../../shared/is_record.ts";
 
 /** To parse a longer body takes milliseconds: only for those whose credential holds, one after the other. */
 export const smallBodyBytes = 64 * 1024;
@@ -12,23 +12,24 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
-  constructor(readonly status: 400 | 413 | 415, code: ErrorCode, message: string) {
+  constructor(readonly status: 400 | 403 | 404 | 413 | 415, code: ErrorCode, message: string) {
     super(code, message);
   }
+}
+
+/** A body whose document may be named by id. */
+export interface NamedBody extends Omit<GraphqlBody, "query"> {
+  query: string | null;
+  documentId: string | null;
 }
 
 /**
  * Parses the body of a GraphQL request and checks its outer form.
  *
  * @param contentType the header
- * @param maxValues in the variables, see `inputLimitOf`: looked at here already, where it costs least
  * @throws BodyError
  */
-export function parseBody(
-  bytes: Uint8Array,
-  contentType: string | undefined,
-  maxValues: (query: string) => number,
-): GraphqlBody {
+export function parseBody(bytes: Uint8Array, contentType: string | undefined): NamedBody {
   const mediaType = contentType?.split(";")[0]?.trim().toLowerCase();
   if (mediaType === undefined || mediaType === "") {
     throw new BodyError(400, "INVALID", "Send the header Content-Type: application/json");
@@ -42,7 +43,8 @@ export function parseBody(
   }
   if (!isRecord(body)) throw new BodyError(400, "INVALID", "The body must be a JSON object");
   const { query, operationName, variables, extensions } = body;
-  if (typeof query !== "string") {
+  const documentId = documentIdOf(body);
+  if (typeof query !== "string" && (query != null || documentId === null)) {
     throw new BodyError(400, "INVALID", "query must be a string, the GraphQL document");
   }
   if (operationName != null && typeof operationName !== "string") {
@@ -54,12 +56,43 @@ export function parseBody(
   if (extensions != null && !isRecord(extensions)) {
     throw new BodyError(400, "INVALID", "extensions must be an object or null");
   }
-  if (!query.isWellFormed()) {
+  if (query?.isWellFormed() === false) {
     throw new BodyError(400, "INVALID", "query: a text contains half of a surrogate pair");
   }
-  const most = maxValues(query);
+  return {
+    query: query ?? null,
+    documentId,
+    operationName: operationName ?? null,
+    variables: variables ?? null,
+  };
+}
+
+/**
+ * The id of a registered document: `documentId` as GraphQL over HTTP calls it, `doc_id` of Relay's examples, or the
+ * digest of Apollo's persisted queries.
+ */
+function documentIdOf(body: Readonly<Record<string, unknown>>): string | null {
+  const { extensions } = body;
+  const persisted = isRecord(extensions) ? extensions["persistedQuery"] : undefined;
+  const id = body["documentId"] ?? body["doc_id"] ??
+    (isRecord(persisted) ? persisted["sha256Hash"] : undefined);
+  if (id == null) return null;
+  if (typeof id === "string" && /^[A-Za-z0-9._:-]{1,135}$/.test(id)) return id;
+  throw new BodyError(
+    400,
+    "INVALID",
+    "documentId must be 1 to 128 letters, digits or one of . _ : -",
+  );
+}
+
+/**
+ * Checks the size of the variables, where it costs least.
+ *
+ * @param most values that they may have, see `inputLimitOf`
+ * @throws BodyError
+ */
+export function checkVariables({ variables }: GraphqlBody, most: number): void {
   checkValue(variables, limits.valueDepth, { values: most, most });
-  return { query, operationName: operationName ?? null, variables: variables ?? null };
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -5,9 +5,11 @@
  */
 export function readQuery(parameters: URLSearchParams): Uint8Array<ArrayBuffer> | null {
   const query = parameters.get("query");
-  if (query === null) return null;
+  const documentId = parameters.get("documentId");
+  if (query === null && documentId === null && !parameters.has("extensions")) return null;
   const body = {
     query,
+    ...(documentId === null ? {} : { documentId }),
     operationName: parameters.get("operationName") || null,
     variables: readJson(parameters, "variables"),
     extensions: readJson(parameters, "extensions"),

@@ -7,11 +7,12 @@ import { workOf } from "../database/work_of.ts";
 import { inputLimitOf } from "../graphql/check_operation.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import type { GraphqlAnswer } from "../graphql/graphql_server.ts";
+import { GatewayError } from "../gateway_error.ts";
 import { nextTurn } from "../turns.ts";
 import type { Answer } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
 import { type Charge, makeCharge, OwingError } from "./charge.ts";
-import { BodyError, parseBody, smallBodyBytes } from "./parse_body.ts";
+import { BodyError, checkVariables, parseBody, smallBodyBytes } from "./parse_body.ts";
 import { readOrganization } from "./read_organization.ts";
 import { type Refusal, refusal, refusalOf } from "./refuse.ts";
 
@@ -53,13 +54,13 @@ export async function runOperation(
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
     const isSmall = bytes <= smallBodyBytes;
     if (!isSmall && role === "curestry_anonymous") throw tooLargeWithoutCredentials();
-    const parse = () =>
-      parseBody(
-        request.body,
-        headers["content-type"],
-        (query) => inputLimitOf(query, parts.operationLimits),
-      );
-    if (isSmall) body = parse();
+    const parse = async (): Promise<GraphqlBody> => {
+      const { query, documentId, ...rest } = parseBody(request.body, headers["content-type"]);
+      const found = { ...rest, query: await findDocument(parts, query, documentId) };
+      checkVariables(found, inputLimitOf(found.query, parts.operationLimits));
+      return found;
+    };
+    if (isSmall) body = await parse();
     const server = await parts.serverOf(role);
     const caller: Caller = {
       role,
@@ -79,7 +80,7 @@ export async function runOperation(
     charge.throwIfOwing();
     if (body === null) {
       await nextTurn();
-      body = parse();
+      body = await parse();
       // To check what it asks for takes as long as to read it
       await nextTurn();
     }
@@ -119,6 +120,19 @@ export async function runOperation(
     return refuse(await refusalOf(error, parts.errors, requestId, accept));
   } finally {
     database?.finish();
+  }
+}
+
+async function findDocument(
+  { documents }: AppParts,
+  query: string | null,
+  documentId: string | null,
+): Promise<string> {
+  try {
+    return await documents.find(query, documentId);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new BodyError(error.code === "NOT_FOUND" ? 404 : 403, error.code, error.message);
   }
 }
 
