@@ -1,2 +1,5 @@
-comment on type core.tag_match is 'ANY: at least one of the tags. ALL: every one of them.';
+comment on type core.tag_match is
+  E'@word ANY At least one of the tags.\n'
+  '@word ALL Every one of them.\n'
+  'How tags are matched.';
 grant usage on type core.tag_match to curestry_member, curestry_definer;

@@ -48,10 +48,10 @@ test("a mutation shows up in the mart, with the user who made it, and without fe
   expect(
     await graphqlData(gateway.url, {
       key,
-      query: `{ featureDailies(filter: { featureKey: { equalTo: "api.createPrompt" } }) {
+      query: `{ featuresByDay(filter: { featureKey: { equalTo: "api.createPrompt" } }) {
         nodes { events uniqueUsers } } }`,
     }),
-  ).toEqual({ featureDailies: { nodes: [{ events: 2, uniqueUsers: 1 }] } });
+  ).toEqual({ featuresByDay: { nodes: [{ events: 2, uniqueUsers: 1 }] } });
   await gateway.stop();
 });
 

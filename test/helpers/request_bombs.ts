@@ -67,7 +67,8 @@ export const costlyOperations: readonly RequestBomb[] = [
     `{ ${
       repeat(
         15,
-        (n) => `a${n}: __schema { types { name fields { ${typeOf} args { ${typeOf} } } } }`,
+        (n) =>
+          `a${n}: __schema { types { fields { type { fields { ${typeOf} args { name } } } } } }`,
       )
     } }`,
   ],

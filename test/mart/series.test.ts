@@ -14,13 +14,13 @@ const gateway = withGateway(database);
 interface Point {
   bucketStart: string;
   bucketEnd: string;
-  count: string;
-  mean: string | null;
-  p50: string | null;
-  max: string | null;
+  count: number;
+  mean: number | null;
+  p50: number | null;
+  max: number | null;
   counts: Record<string, number> | null;
   previousStart: string;
-  previous: { count: string; mean: string | null } | null;
+  previous: { count: number; mean: number | null } | null;
 }
 
 let organization: TestOrganization;
@@ -98,14 +98,13 @@ describe("metricSeries", () => {
     expect(bare.map(midnight)).toEqual(
       DAYS.map((n) => new Date(Date.UTC(2026, 0, 1 + n)).toISOString()),
     );
-    expect(bare[0]).toMatchObject({ count: "1", p50: "1", max: "1", previous: null });
-    const gaps = { ZERO: ["0", "0"], NULL: ["0", null], PREVIOUS: ["0", "3"] } as const;
+    expect(bare[0]).toMatchObject({ count: 1, p50: 1, max: 1, previous: null });
+    const gaps = { ZERO: [0, 0], NULL: [0, null], PREVIOUS: [0, 3] } as const;
     for (const [fill, [count, mean]] of Object.entries(gaps)) {
       const filled = await series(`${year}, fill: ${fill}`);
       expect(filled).toHaveLength(365);
       expect(Number(filled[2]?.mean)).toBe(3);
-      expect(filled[3]).toMatchObject({ count });
-      expect(filled[3]?.mean === null ? null : String(Number(filled[3]?.mean))).toBe(mean);
+      expect(filled[3]).toMatchObject({ count, mean });
     }
   });
 
@@ -115,16 +114,16 @@ describe("metricSeries", () => {
     );
     // From Monday the 5th on; the 4th and the 14th have none
     expect(midnight(week as Point)).toBe("2026-01-05T00:00:00.000Z");
-    expect(week).toMatchObject({ count: "7", max: "11" });
+    expect(week).toMatchObject({ count: 7, max: 11 });
     expect(Number(week?.mean)).toBe(8);
-    expect(week?.previous).toMatchObject({ count: "3" });
+    expect(week?.previous).toMatchObject({ count: 3 });
     expect(Number(week?.previous?.mean)).toBe(2);
 
     const [, february] = await series(
       `key: "latency", from: "2026-01-15T00:00Z", to: "2026-02-10T00:00Z", bucket: MONTH`,
     );
     const days = DAYS.filter((n) => n >= 31 && n < 59).map((n) => n + 1);
-    expect(february).toMatchObject({ count: String(days.length), previous: null });
+    expect(february).toMatchObject({ count: days.length, previous: null });
     const median = days[Math.ceil(days.length / 2) - 1] ?? NaN;
     expect(Math.abs(Number(february?.p50) - median)).toBeLessThanOrEqual(median / 100);
   });
@@ -142,13 +141,13 @@ describe("metricSeries", () => {
       `key: "mixed", from: "2026-01-01T00:00Z", to: "2026-01-04T00:00Z", fill: PREVIOUS`,
     );
     expect(days.map(({ count, mean }) => [count, mean === null ? null : Number(mean)]))
-      .toEqual([["1", 5], ["1", null], ["0", 5]]);
+      .toEqual([[1, 5], [1, null], [0, 5]]);
   });
 
   test("serves other sources", async () => {
     expect(
       await series(
-        `key: "latency", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z", source: "node"`,
+        `key: "latency", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z", source: node`,
       ),
     )
       .toEqual([]);
@@ -157,12 +156,13 @@ describe("metricSeries", () => {
   test.each([
     ["2026-01-01T00:00Z", "2027-06-01T00:00Z", "bucket: HOUR", "LIMIT", "to"],
     ["2026-01-02T00:00Z", "2026-01-01T00:00Z", "bucket: DAY", "INVALID", "to"],
-    ["2026-01-01T00:00Z", "2026-01-02T00:00Z", `source: "nodes"`, "INVALID", "source"],
     ["0001-01-01T00:00Z", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
     ["1969-12-31T23:59Z", "1970-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
     ["2199-12-31T00:00Z", "2200-01-01T00:01Z", "bucket: DAY", "INVALID", "from"],
     ["-infinity", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
-    ["2026-01-02T00:00Z", "infinity", "bucket: DAY", "INVALID", "from"],
+    ["2026-01-02T00:00Z", "infinity", "bucket: DAY", "INVALID", "to"],
+    ["yesterday", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "from"],
+    ["2026-01-02T00:00Z", "2026-02-30", "bucket: DAY", "INVALID", "to"],
     ["2026-01-02T00:00Z", "2026-01-02T00:00Z", "bucket: DAY", "INVALID", "to"],
     ["2026-01-01T00:00Z", "2027-02-21T17:00Z", "bucket: HOUR", "LIMIT", "to"],
   ])("refuses from %s to %s with %s: %s", async (from, to, more, code, field) => {
@@ -184,6 +184,26 @@ describe("metricSeries", () => {
       .toHaveLength(points);
   });
 
+  test("says which metrics there are, if not this one", async () => {
+    const { errors } = await graphql(gateway.url, {
+      key,
+      query:
+        `{ metricSeries(key: "latencies", from: "2026-01-01", to: "2026-01-02") { count } metricKeys }`,
+    });
+    expect(errors).toHaveLength(1);
+    expect(errors?.[0]).toMatchObject({
+      message: expect.stringMatching(/^key: no metric is called "latencies"; there is .*latency/),
+      extensions: { code: "INVALID", field: "key" },
+    });
+    const { metricKeys, node } = await graphqlData<{ metricKeys: string[]; node: string[] }>(
+      gateway.url,
+      { key, query: "{ metricKeys node: metricKeys(source: node) }" },
+    );
+    expect(metricKeys).toEqual([...metricKeys].sort());
+    expect(metricKeys).toEqual(expect.arrayContaining(["latency", "colour", "mixed"]));
+    expect(node).toEqual([]);
+  });
+
   test("needs marts:read", async () => {
     const { errors } = await graphql(gateway.url, {
       key: blind,
@@ -196,12 +216,12 @@ describe("metricSeries", () => {
 
 test("analysisSeries gives analyses by language, and freshness says that all is taken up", async () => {
   const { analysisSeries, martFreshness } = await graphqlData<{
-    analysisSeries: { analyses: string; avgOverall: string; previous: { analyses: string } }[];
-    martFreshness: { mart: string; waiting: string }[];
+    analysisSeries: { analyses: number; avgOverall: number; previous: { analyses: number } }[];
+    martFreshness: { mart: string; waiting: number }[];
   }>(gateway.url, {
     key,
     query: `{
-      analysisSeries(from: "2026-02-01T00:00Z", to: "2026-03-01T00:00Z", bucket: MONTH, dimension: "language", value: "de") {
+      analysisSeries(from: "2026-02-01T00:00Z", to: "2026-03-01T00:00Z", bucket: MONTH, dimension: language, value: "de") {
         analyses avgOverall previous { analyses }
       }
       martFreshness { mart waiting oldestChangeSeconds }
@@ -210,8 +230,8 @@ test("analysisSeries gives analyses by language, and freshness says that all is 
   const german = (low: number, high: number) =>
     DAYS.filter((n) => n >= low && n < high && n % 2 === 1);
   expect(analysisSeries).toMatchObject([{
-    analyses: String(german(31, 59).length),
-    previous: { analyses: String(german(0, 31).length) },
+    analyses: german(31, 59).length,
+    previous: { analyses: german(0, 31).length },
   }]);
   expect(Number(analysisSeries[0]?.avgOverall)).toBeCloseTo(
     german(31, 59).reduce((sum, n) => sum + n % 10, 0) / german(31, 59).length,
@@ -219,7 +239,7 @@ test("analysisSeries gives analyses by language, and freshness says that all is 
   );
   expect(martFreshness).toEqual(
     ["analysis_daily", "feature_daily", "metric_timeseries"].map((mart) =>
-      expect.objectContaining({ mart, waiting: "0", oldestChangeSeconds: null })
+      expect.objectContaining({ mart, waiting: 0, oldestChangeSeconds: null })
     ),
   );
 });
@@ -229,7 +249,7 @@ test("analysisSeries fills gaps as it is told, beside the period before", async 
     const { analysisSeries } = await graphqlData<{ analysisSeries: unknown }>(gateway.url, {
       key,
       query:
-        `{ analysisSeries(from: "2026-01-03T00:00Z", to: "2026-01-05T00:00Z", dimension: "language", value: "en"${more}) {
+        `{ analysisSeries(from: "2026-01-03T00:00Z", to: "2026-01-05T00:00Z", dimension: language, value: "en"${more}) {
           bucketStart bucketEnd analyses scored avgOverall avgEntropy previousStart previous { analyses avgOverall } } }`,
     });
     // 2.0000 is 2
@@ -242,20 +262,20 @@ test("analysisSeries fills gaps as it is told, beside the period before", async 
   const third = {
     bucketStart: time("3"),
     bucketEnd: time("4"),
-    analyses: "1",
-    scored: "1",
+    analyses: 1,
+    scored: 1,
     avgOverall: 2,
     avgEntropy: 0.5,
     previousStart: time("1"),
-    previous: { analyses: "1", avgOverall: 0 },
+    previous: { analyses: 1, avgOverall: 0 },
   };
   expect(await days("")).toEqual([third]);
-  const none = { bucketStart: time("4"), previousStart: time("2"), analyses: "0", scored: "0" };
+  const none = { bucketStart: time("4"), previousStart: time("2"), analyses: 0, scored: 0 };
   for (
     const [fill, before, averages] of [
-      ["ZERO", { analyses: "0", avgOverall: 0 }, { avgOverall: 0, avgEntropy: 0 }],
-      ["NULL", { analyses: "0", avgOverall: null }, { avgOverall: null, avgEntropy: null }],
-      ["PREVIOUS", { analyses: "0", avgOverall: 0 }, { avgOverall: 2, avgEntropy: 0.5 }],
+      ["ZERO", { analyses: 0, avgOverall: 0 }, { avgOverall: 0, avgEntropy: 0 }],
+      ["NULL", { analyses: 0, avgOverall: null }, { avgOverall: null, avgEntropy: null }],
+      ["PREVIOUS", { analyses: 0, avgOverall: 0 }, { avgOverall: 2, avgEntropy: 0.5 }],
     ] as const
   ) {
     expect(await days(`, fill: ${fill}`), fill)
@@ -267,12 +287,12 @@ test("analysisSeries has each analysis in one hour", async () => {
   const { analysisSeries } = await graphqlData<{ analysisSeries: unknown }>(gateway.url, {
     key,
     query:
-      `{ analysisSeries(from: "2026-01-02T11:00Z", to: "2026-01-02T13:00Z", bucket: HOUR, dimension: "status", value: "failed") {
+      `{ analysisSeries(from: "2026-01-02T11:00Z", to: "2026-01-02T13:00Z", bucket: HOUR, dimension: status, value: "failed") {
         bucketStart analyses } }`,
   });
   expect(analysisSeries).toEqual([
-    { bucketStart: expect.stringContaining("2026-01-02T11:00:00"), analyses: "1" },
-    { bucketStart: expect.stringContaining("2026-01-02T12:00:00"), analyses: "1" },
+    { bucketStart: expect.stringContaining("2026-01-02T11:00:00"), analyses: 1 },
+    { bucketStart: expect.stringContaining("2026-01-02T12:00:00"), analyses: 1 },
   ]);
 });
 
@@ -283,24 +303,32 @@ test("analysisSeries refuses a dimension that is none, and who may not read the 
       query:
         `{ analysisSeries(from: "2026-02-01T00:00Z", to: "2026-03-01T00:00Z", dimension: "${dimension}") { analyses } }`,
     });
-  expect((await ask(key, "colour")).errors?.[0]?.extensions)
-    .toMatchObject({ code: "INVALID", field: "dimension" });
+  expect((await ask(key, "colour")).errors?.[0]).toMatchObject({
+    message: "dimension must be all, status, language or rubric",
+    extensions: { code: "INVALID", field: "dimension" },
+  });
+  // As documents wrote it when it was a text
+  expect((await ask(key, "all")).errors).toBeUndefined();
   expect((await ask(blind, "all")).errors?.[0]?.extensions).toMatchObject({ code: "FORBIDDEN" });
 });
 
 test("the marts have filters, order and grouped aggregates; analysts read the same", async () => {
-  const { analysisDailyBies } = await graphqlData<{
-    analysisDailyBies: { groupedAggregates: { keys: string[]; sum: { analyses: string } }[] };
+  const { analysesByDayAndDimension } = await graphqlData<{
+    analysesByDayAndDimension: {
+      groupedAggregates: { keys: string[]; sum: { analyses: number } }[];
+    };
   }>(gateway.url, {
     key,
     query: `{
-      analysisDailyBies(filter: { dimension: { equalTo: "language" } }) {
+      analysesByDayAndDimension(filter: { dimension: { equalTo: "language" } }) {
         groupedAggregates(groupBy: [VALUE]) { keys sum { analyses } }
       }
     }`,
   });
   const counts = Object.fromEntries(
-    analysisDailyBies.groupedAggregates.map(({ keys, sum }) => [keys[0], Number(sum.analyses)]),
+    analysesByDayAndDimension.groupedAggregates.map((
+      { keys, sum },
+    ) => [keys[0], Number(sum.analyses)]),
   );
   const german = DAYS.filter((n) => n % 2 === 1).length;
   expect(counts).toEqual({ de: german, en: DAYS.length - german });

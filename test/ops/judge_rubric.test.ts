@@ -93,7 +93,7 @@ test("a new version is a copy that can be changed; scores go to it from then on"
         result: {
           id: string;
           version: number;
-          judgeCriteria: { nodes: { id: string; key: string; weight: string }[] };
+          judgeCriteria: { nodes: { id: string; key: string; weight: number }[] };
         };
       };
     }
@@ -106,8 +106,8 @@ test("a new version is a copy that can be changed; scores go to it from then on"
   expect(result.version).toBe(2);
   expect(result.judgeCriteria.nodes.map(({ key, weight }) => [key, weight])).toEqual([[
     "clarity",
-    "3",
-  ], ["safety", "1"]]);
+    3,
+  ], ["safety", 1]]);
   expect(await change(WEIGHT, { id: result.judgeCriteria.nodes[0]?.id })).toBeUndefined();
   const after = await judge(scores(6));
   const rows = await database.query<{ run: string; version: number }>(

@@ -47,6 +47,10 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
         "select from unnest(mart.metric_series('latency', '2026-01-01Z', '2026-01-02Z', fill => 'ZERO'))",
       concerns: "caller",
     },
+    "mart.metric_keys": {
+      sql: "select from unnest(array[mart.metric_keys()::text]) as keys where keys is not null",
+      concerns: "caller",
+    },
     "mart.analysis_series": {
       sql: "select from unnest(mart.analysis_series('2026-01-01Z', '2026-01-02Z', fill => 'ZERO'))",
       concerns: "caller",

@@ -239,16 +239,16 @@ describe.skipIf(!HAS_DATA)(
         })
       ).sort((a, b) => `${a.key} ${a.day}` < `${b.key} ${b.day}` ? -1 : 1);
 
-      const { analysisDailies, metricTimeseries } = await graphqlData<Marts>(gateway.url, {
+      const { analysesByDay, metricTimeseries } = await graphqlData<Marts>(gateway.url, {
         key,
         query: `{
-        analysisDailies(orderBy: DAY_ASC) { nodes { day analyses } }
+        analysesByDay(orderBy: DAY_ASC) { nodes { day analyses } }
         metricTimeseries(filter: { source: { equalTo: "metric" }, granularity: { equalTo: "day" } }, orderBy: [METRIC_KEY_ASC, TS_BUCKET_ASC]) {
           nodes { metricKey tsBucket valueNum sampleCount valueSum valueMax }
         }
       }`,
       });
-      expect(analysisDailies.nodes).toEqual(days);
+      expect(analysesByDay.nodes).toEqual(days);
       expect(metricTimeseries.nodes.map((node) => ({
         key: node.metricKey,
         day: new Date(node.tsBucket).toISOString().slice(0, 10),
@@ -363,7 +363,7 @@ interface Rubric {
 }
 
 interface Marts {
-  analysisDailies: { nodes: { day: string; analyses: number }[] };
+  analysesByDay: { nodes: { day: string; analyses: number }[] };
   metricTimeseries: {
     nodes: {
       metricKey: string;

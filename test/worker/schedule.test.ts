@@ -226,10 +226,10 @@ test("what was recorded through the API is in the mart soon", async () => {
     expect(
       await graphqlData(gateway.url, {
         key,
-        query: `{ analysisDailies(filter: { day: { equalTo: "2026-03-01" } }) {
+        query: `{ analysesByDay(filter: { day: { equalTo: "2026-03-01" } }) {
           nodes { analyses } } }`,
       }),
-    ).toEqual({ analysisDailies: { nodes: [{ analyses: 1 }] } })
+    ).toEqual({ analysesByDay: { nodes: [{ analyses: 1 }] } })
   );
 });
 

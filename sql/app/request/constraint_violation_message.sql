@@ -6,8 +6,9 @@ returns text
 language sql stable set search_path = '' as $$
   select coalesce(
     case
-      when state = '23502' then column_name || ' is required'
-      when constraint_name <> '' then app.constraint_message(schema_name, table_name, constraint_name)
+      when state = '23502' then app.api_name(column_name) || ' is required'
+      when constraint_name <> '' then
+        (select r.message from app.constraint_rule(schema_name, table_name, constraint_name) r)
     end,
     message);
 $$;

@@ -13,4 +13,5 @@ alter function core.high_entropy_analyses owner to curestry_definer;
 revoke execute on function core.high_entropy_analyses from public;
 grant execute on function core.high_entropy_analyses to curestry_member;
 comment on function core.high_entropy_analyses is
+  E'@arg threshold Those above this are answered.\n'
   'The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';

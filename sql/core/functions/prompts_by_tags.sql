@@ -25,4 +25,6 @@ alter function core.prompts_by_tags owner to curestry_definer;
 revoke execute on function core.prompts_by_tags from public;
 grant execute on function core.prompts_by_tags to curestry_member;
 comment on function core.prompts_by_tags is
+  E'@arg tags Labels, as they are written.\n'
+  '@arg match Whether one of them is enough; ANY if absent.\n'
   'The prompts with any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';

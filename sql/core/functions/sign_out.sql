@@ -11,4 +11,4 @@ alter function core.sign_out owner to curestry_definer;
 revoke execute on function core.sign_out from public;
 grant execute on function core.sign_out to curestry_member;
 comment on function core.sign_out is
-  'Ends the session of this request: its token is refused from the next request on.';
+  E'@notNull\nEnds the session of this request: its token is refused from the next request on.';

@@ -14,4 +14,4 @@ alter function core.sign_out_everywhere owner to curestry_definer;
 revoke execute on function core.sign_out_everywhere from public;
 grant execute on function core.sign_out_everywhere to curestry_member;
 comment on function core.sign_out_everywhere is
-  'Ends all of your sessions, including this one; returns how many there were.';
+  E'@notNull\nEnds all of your sessions, including this one; returns how many there were.';

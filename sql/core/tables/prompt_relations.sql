@@ -33,7 +33,12 @@ comment on table core.prompt_relations is
 comment on column core.prompt_relations.id is 'Identifies the relation, a UUID as text; unique across organizations.';
 comment on column core.prompt_relations.source_id is 'The prompt that has the relation.';
 comment on column core.prompt_relations.target_id is 'The prompt that it has it to.';
-comment on column core.prompt_relations.relation_type is 'depends_on, overrides or conflicts_with.';
+comment on column core.prompt_relations.relation_type is
+  E'@words PromptRelationType\n'
+  '@word depends_on The source needs the target.\n'
+  '@word overrides The source holds in place of the target.\n'
+  '@word conflicts_with The two contradict each other.\n'
+  'depends_on, overrides or conflicts_with.';
 comment on column core.prompt_relations.description is 'Why the relation holds.';
 comment on column core.prompt_relations.extra_metadata is 'Anything else, a JSON object.';
 comment on constraint fk_prompt_relations_source_id on core.prompt_relations is

@@ -38,9 +38,15 @@ comment on column core.prompts.id is 'Identifies the prompt, a UUID as text; uni
 comment on column core.prompts.name is 'Display name, at most 255 characters.';
 comment on column core.prompts.description is 'What the prompt is for.';
 comment on column core.prompts.content is 'The text of the prompt, at most 1 MiB.';
-comment on column core.prompts.format_type is 'auto, text, markdown or xml.';
+comment on column core.prompts.format_type is
+  E'@words PromptFormat\n'
+  '@word auto To be detected.\n'
+  '@word text Plain text.\n'
+  '@word markdown Markdown.\n'
+  '@word xml XML.\n'
+  'auto, text, markdown or xml.';
 comment on column core.prompts.language is 'Language code such as en or pt-BR; auto: to be detected.';
-comment on column core.prompts.tags is 'Labels, a JSON array of strings; search with promptsByTags.';
+comment on column core.prompts.tags is E'@strings\nLabels, a JSON array of strings; search with promptsByTags.';
 comment on column core.prompts.extra_metadata is 'Anything else, a JSON object.';
 comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
 comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';

@@ -25,7 +25,9 @@ comment on column core.users.name is 'Display name.';
 comment on column core.users.avatar_url is 'Address of a picture.';
 comment on column core.users.erased_at is 'When the person was erased; nobody is behind this account any more.';
 comment on constraint pk_users on core.users is 'One row per user.';
-comment on constraint unq_users_email on core.users is 'There is a user with this e-mail address already.';
+comment on constraint unq_users_email on core.users is
+  E'@behavior -constraint:resource:update -constraint:resource:delete\n'
+  'There is a user with this e-mail address already.';
 comment on constraint chk_users_email on core.users is 'email must be an e-mail address';
 comment on constraint chk_users_erased_at on core.users is
   'an erased account stays without e-mail address, name and picture';

@@ -29,7 +29,13 @@ comment on table core.workflow_nodes is E'@unique id\nOne step of a workflow run
 comment on column core.workflow_nodes.id is 'Identifies the step; unique across organizations.';
 comment on column core.workflow_nodes.run_id is 'The run that it is a step of.';
 comment on column core.workflow_nodes.key is 'Name of the step, such as detect_language; unique within the run.';
-comment on column core.workflow_nodes.status is 'pending, running, success or failed.';
+comment on column core.workflow_nodes.status is
+  E'@words WorkflowNodeStatus\n'
+  '@word pending It waits for its turn.\n'
+  '@word running It is worked on.\n'
+  '@word success It ended well.\n'
+  '@word failed It ended with an error.\n'
+  'pending, running, success or failed.';
 comment on column core.workflow_nodes.started_at is 'When it started.';
 comment on column core.workflow_nodes.finished_at is 'When it ended.';
 comment on column core.workflow_nodes.result is 'What came out, as JSON.';

@@ -32,7 +32,13 @@ comment on column core.workflow_runs.id is 'Identifies the run; unique across or
 comment on column core.workflow_runs.user_id is 'Who started it.';
 comment on column core.workflow_runs.started_at is 'When it started.';
 comment on column core.workflow_runs.finished_at is 'When it ended; null while it runs.';
-comment on column core.workflow_runs.status is 'running, success, failed or cancelled.';
+comment on column core.workflow_runs.status is
+  E'@words WorkflowRunStatus\n'
+  '@word running It is worked on.\n'
+  '@word success It ended well.\n'
+  '@word failed It ended with an error.\n'
+  '@word cancelled Somebody ended it.\n'
+  'running, success, failed or cancelled.';
 comment on column core.workflow_runs.meta is 'Anything else, a JSON object.';
 comment on constraint chk_workflow_runs_status on core.workflow_runs is
   'status must be running, success, failed or cancelled';

@@ -54,6 +54,13 @@ alter function mart.analysis_series owner to curestry_definer;
 revoke execute on function mart.analysis_series from public;
 grant execute on function mart.analysis_series to curestry_member;
 comment on function mart.analysis_series is
-  'The analyses over time, in buckets of the organization''s time zone that the period from "from" to before "to" '
-  'touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or rubric '
-  'with a value. Needs marts:read.';
+  E'@words dimension AnalysisDimension\n'
+  '@arg from Start of the period.\n'
+  '@arg to End of the period, exclusive.\n'
+  '@arg bucket How long a point is; DAY if absent.\n'
+  '@arg fill What an empty bucket becomes; NONE if absent.\n'
+  '@arg dimension By what to choose analyses; all if absent.\n'
+  '@arg value The status, language or rubric id to choose.\n'
+  'The analyses over time, in buckets of the organization''s time zone that the period from "from" to before '
+  '"to" touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or '
+  'rubric with a value. Needs marts:read.';

@@ -13,11 +13,25 @@ declare
            select from app.mart_state s
             where s.organization_id = v_organization and s.rebuild_time_zone <> s.time_zone) then 'hour'
     else 'day' end;
+  v_keys text[];
 begin
   if source not in ('metric', 'node', 'judge', 'evaluation') then
     perform app.refuse('CU004',
       format('source: must be metric, node, judge or evaluation, not %s', to_json(source)),
       'source', 'metric_series_source');
+  end if;
+  -- Longer keys stand there shortened, and new ones come within seconds
+  if length(key) <= 100 and not exists (select from app.mart_change c where c.organization_id = v_organization)
+     and not exists (select from mart.metric_timeseries m
+                      where m.organization_id = v_organization and m.source = metric_series.source
+                        and m.metric_key = metric_series.key) then
+    v_keys := mart.metric_keys(metric_series.source);
+    if cardinality(v_keys) > 0 then
+      perform app.refuse('CU004',
+        format('key: no metric is called %s; there is %s%s', to_json(key), array_to_string(v_keys[:20], ', '),
+               case when cardinality(v_keys) > 20 then ' and others, see metricKeys' end),
+        'key', 'metric_series_key');
+    end if;
   end if;
   return (
     with bucket as materialized (
@@ -64,6 +78,13 @@ alter function mart.metric_series owner to curestry_definer;
 revoke execute on function mart.metric_series from public;
 grant execute on function mart.metric_series to curestry_member;
 comment on function mart.metric_series is
+  E'@words source MetricSource\n'
+  '@arg key The key of the metric.\n'
+  '@arg from Start of the period.\n'
+  '@arg to End of the period, exclusive.\n'
+  '@arg bucket How long a point is; DAY if absent.\n'
+  '@arg fill What an empty bucket becomes; NONE if absent.\n'
+  '@arg source Where the metric is from; metric if absent.\n'
   'A metric over time, in buckets of the organization''s time zone that the period from "from" to before "to" '
   'touches, at most 10000, each beside that of the previous period. source: metric (of analyses), node, judge or '
   'evaluation. Needs marts:read.';

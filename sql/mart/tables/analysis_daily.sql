@@ -20,7 +20,8 @@
 
 select app.table_usual_comments('mart.analysis_daily');
 comment on table mart.analysis_daily is
-  E'@unique id\nThe analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
+  E'@unique id\n@name analysis_day\n@list analyses_by_day\n'
+  'The analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
 comment on column mart.analysis_daily.day is 'The day.';
 comment on column mart.analysis_daily.analyses is 'How many runs ended, whatever their end.';
 comment on column mart.analysis_daily.avg_overall is 'Mean overall score of those with a document.';

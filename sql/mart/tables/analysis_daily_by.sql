@@ -30,10 +30,11 @@
 
 select app.table_usual_comments('mart.analysis_daily_by');
 comment on table mart.analysis_daily_by is
-  E'@unique id\nThe analyses of each day (of the organization''s time zone) on which they ended, by status, by '
-  'detected language and by judge rubric.';
+  E'@unique id\n@name analysis_day_by_dimension\n@list analyses_by_day_and_dimension\n'
+  'The analyses of each day (of the organization''s time zone) on which they ended, by status, by detected '
+  'language and by judge rubric.';
 comment on column mart.analysis_daily_by.day is 'The day.';
-comment on column mart.analysis_daily_by.dimension is 'status, language or rubric.';
+comment on column mart.analysis_daily_by.dimension is E'@words AnalysisDimension\nstatus, language or rubric.';
 comment on column mart.analysis_daily_by.value is 'The status, language or rubric (name and version).';
 comment on column mart.analysis_daily_by.analyses is
   'How many runs ended; by rubric: how many of them were judged by it.';

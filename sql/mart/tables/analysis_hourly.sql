@@ -29,10 +29,17 @@
 
 select app.table_usual_comments('mart.analysis_hourly');
 comment on table mart.analysis_hourly is
-  E'@unique id\nThe analyses by the hour of the organization''s time zone in which they ended: all, and by status, '
-  'language and rubric. The days are merged from it.';
+  E'@unique id\n@name analysis_hour\n@list analyses_by_hour\n'
+  'The analyses by the hour of the organization''s time zone in which they ended: all, and by status, language '
+  'and rubric. The days are merged from it.';
 comment on column mart.analysis_hourly.ts_bucket is 'Start of the hour.';
-comment on column mart.analysis_hourly.dimension is 'all, status, language or rubric.';
+comment on column mart.analysis_hourly.dimension is
+  E'@words AnalysisDimension\n'
+  '@word all All analyses.\n'
+  '@word status By the status that they ended with.\n'
+  '@word language By the language that was detected.\n'
+  '@word rubric By the rubric that judges went by.\n'
+  'all, status, language or rubric.';
 comment on column mart.analysis_hourly.value is 'The status, language or rubric (name and version); empty for all.';
 comment on column mart.analysis_hourly.analyses is
   'How many runs ended; by rubric: how many of them were judged by it.';

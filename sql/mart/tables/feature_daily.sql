@@ -16,7 +16,9 @@
  */
 
 select app.table_usual_comments('mart.feature_daily');
-comment on table mart.feature_daily is E'@unique id\nThe use of features by day of the organization''s time zone.';
+comment on table mart.feature_daily is
+  E'@unique id\n@name feature_day\n@list features_by_day\n'
+  'The use of features by day of the organization''s time zone.';
 comment on column mart.feature_daily.day is 'The day.';
 comment on column mart.feature_daily.feature_key is 'The feature.';
 comment on column mart.feature_daily.events is 'How many times it was used; at most 2147483647.';

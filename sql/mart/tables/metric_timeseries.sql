@@ -32,12 +32,21 @@ comment on table mart.metric_timeseries is
   E'@unique id\nWhat was measured, by hour and by day of the organization''s time zone: metrics of analyses, node '
   'results, judge scores, metrics of workflows.';
 comment on column mart.metric_timeseries.source is
-  'metric: of analyses; node: results of their nodes (scores, and statuses as texts); judge: scores by rubric and '
-  'criterion; evaluation: of workflow runs.';
+  E'@words MetricSource\n'
+  '@word metric Metrics of analyses.\n'
+  '@word node Scores of the pipelines nodes.\n'
+  '@word judge Scores that judges gave.\n'
+  '@word evaluation Metrics of workflow runs.\n'
+  'metric: of analyses; node: results of their nodes (scores, and statuses as texts); judge: scores by rubric '
+  'and criterion; evaluation: of workflow runs.';
 comment on column mart.metric_timeseries.metric_key is
   'metric: its key; node: the node; judge: rubric, version and criterion, as "quality v1/clarity"; evaluation: the '
   'name, after the step''s key and "/" if it is of a step. Longer than 100 characters: 91, "~" and 8 of its MD5.';
-comment on column mart.metric_timeseries.granularity is 'hour or day.';
+comment on column mart.metric_timeseries.granularity is
+  E'@words MetricGranularity\n'
+  '@word hour By the hour.\n'
+  '@word day By the day.\n'
+  'hour or day.';
 comment on column mart.metric_timeseries.ts_bucket is 'Start of the hour or day.';
 comment on column mart.metric_timeseries.value_num is 'Mean of the numbers.';
 comment on column mart.metric_timeseries.value_json is

@@ -32,5 +32,7 @@ alter function ops.accept_invitation owner to curestry_definer;
 revoke execute on function ops.accept_invitation from public;
 grant execute on function ops.accept_invitation to curestry_member;
 comment on function ops.accept_invitation is
-  'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, '
-  'signed in.';
+  E'@notNull\n'
+  '@arg code The code of the invitation.\n'
+  'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was '
+  'invited, signed in.';

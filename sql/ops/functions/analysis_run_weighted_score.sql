@@ -17,5 +17,7 @@ $$;
 revoke execute on function ops.analysis_run_weighted_score from public;
 grant execute on function ops.analysis_run_weighted_score to curestry_member, curestry_analyst;
 comment on function ops.analysis_run_weighted_score is
-  'The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of it '
-  'has a score. Without rubricId: the rubric by which the run was judged, if it is one.';
+  E'@float\n'
+  '@arg rubric_id By which rubric; if absent, by the one that the scores are of.\n'
+  'The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of '
+  'it has a score. Without rubricId: the rubric by which the run was judged, if it is one.';

@@ -8,4 +8,7 @@ alter function ops.cancel_analysis_run owner to curestry_definer;
 revoke execute on function ops.cancel_analysis_run from public;
 grant execute on function ops.cancel_analysis_run to curestry_member;
 comment on function ops.cancel_analysis_run is
+  E'@notNull\n'
+  '@arg id The run.\n'
+  '@arg reason Why.\n'
   'Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';

@@ -15,5 +15,8 @@ alter function ops.change_member_role owner to curestry_definer;
 revoke execute on function ops.change_member_role from public;
 grant execute on function ops.change_member_role to curestry_member;
 comment on function ops.change_member_role is
+  E'@notNull\n@words role MemberRole\n'
+  '@arg user_id The member.\n'
+  '@arg role What the member will be.\n'
   'Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or '
   'appoints, admins and owners. The last owner cannot be changed.';

@@ -27,5 +27,9 @@ alter function ops.create_api_key owner to curestry_definer;
 revoke execute on function ops.create_api_key from public;
 grant execute on function ops.create_api_key to curestry_member;
 comment on function ops.create_api_key is
-  'Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more '
-  'than you. Needs keys:write.';
+  E'@notNull\n'
+  '@arg name What the key is for.\n'
+  '@arg scopes Permissions, such as prompts:read.\n'
+  '@arg expires_at Until when it is accepted; no end if absent.\n'
+  'Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do '
+  'more than you. Needs keys:write.';

@@ -19,5 +19,8 @@ alter function ops.create_organization owner to curestry_definer;
 revoke execute on function ops.create_organization from public;
 grant execute on function ops.create_organization to curestry_member;
 comment on function ops.create_organization is
-  'Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a '
-  'person who has signed in.';
+  E'@notNull\n'
+  '@arg slug Its short name, unique: lower case letters, digits and hyphens.\n'
+  '@arg name Its display name.\n'
+  'Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs '
+  'a person who has signed in.';

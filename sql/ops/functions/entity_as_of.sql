@@ -22,6 +22,9 @@ alter function ops.entity_as_of owner to curestry_definer;
 revoke execute on function ops.entity_as_of from public;
 grant execute on function ops.entity_as_of to curestry_member;
 comment on function ops.entity_as_of is
-  'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did '
-  'not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). An '
-  'erased state is {"erased": the erasure}. Needs audit:read.';
+  E'@arg type A type of the API (Prompt) or a table (core.prompts).\n'
+  '@arg id The id of the row.\n'
+  '@arg at When.\n'
+  'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it '
+  'did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). '
+  'An erased state is {"erased": the erasure}. Needs audit:read.';

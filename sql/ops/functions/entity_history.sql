@@ -51,5 +51,7 @@ alter function ops.entity_history owner to curestry_definer;
 revoke execute on function ops.entity_history from public;
 grant execute on function ops.entity_history to curestry_member;
 comment on function ops.entity_history is
+  E'@arg type A type of the API (Prompt) or a table (core.prompts).\n'
+  '@arg id The id of the row.\n'
   'Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a '
   'table (core.prompts). Empty for an id that the organization never had. Needs audit:read.';

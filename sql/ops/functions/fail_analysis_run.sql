@@ -8,4 +8,7 @@ alter function ops.fail_analysis_run owner to curestry_definer;
 revoke execute on function ops.fail_analysis_run from public;
 grant execute on function ops.fail_analysis_run to curestry_member;
 comment on function ops.fail_analysis_run is
+  E'@notNull\n'
+  '@arg id The run.\n'
+  '@arg message Why it failed.\n'
   'Ends a queued or running analysis as failed; the message is kept in meta.error. Needs analyses:write.';

@@ -24,5 +24,11 @@ alter function ops.finish_analysis_run owner to curestry_definer;
 revoke execute on function ops.finish_analysis_run from public;
 grant execute on function ops.finish_analysis_run to curestry_member;
 comment on function ops.finish_analysis_run is
+  E'@notNull\n'
+  '@arg id The run.\n'
+  '@arg result The document of the analysis.\n'
+  '@arg metrics Measured values, each under a key of its own.\n'
+  '@arg node_results What the nodes of the pipeline found.\n'
+  '@arg scores What judges gave.\n'
   'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs '
   'analyses:write.';

@@ -35,5 +35,8 @@ alter function ops.invite_member owner to curestry_definer;
 revoke execute on function ops.invite_member from public;
 grant execute on function ops.invite_member to curestry_member;
 comment on function ops.invite_member is
-  'Invites a person by e-mail address, as viewer, member, admin or owner, and returns a code, once: give it to that '
-  'person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
+  E'@notNull\n@words role MemberRole\n'
+  '@arg email Whom to invite.\n'
+  '@arg role What the person will be; member if absent.\n'
+  'Invites a person by e-mail address, as viewer, member, admin or owner, and returns a code, once: give it to '
+  'that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';

@@ -18,4 +18,5 @@ alter function ops.leave_organization owner to curestry_definer;
 revoke execute on function ops.leave_organization from public;
 grant execute on function ops.leave_organization to curestry_member;
 comment on function ops.leave_organization is
+  E'@notNull\n'
   'Leaves the organization of this request. Its last owner cannot leave. Needs a person who has signed in.';

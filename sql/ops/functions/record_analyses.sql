@@ -21,6 +21,9 @@ alter function ops.record_analyses owner to curestry_definer;
 revoke execute on function ops.record_analyses from public;
 grant execute on function ops.record_analyses to curestry_member;
 comment on function ops.record_analyses is
-  'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Returns, in '
-  'the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), '
-  'in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
+  E'@notNull\n'
+  '@arg items At most 1000 analyses; each has an outcome of its own.\n'
+  'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Returns, '
+  'in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same '
+  'content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at '
+  'most 1000 items.';

@@ -18,4 +18,6 @@ alter function ops.record_feature_events owner to curestry_definer;
 revoke execute on function ops.record_feature_events from public;
 grant execute on function ops.record_feature_events to curestry_member;
 comment on function ops.record_feature_events is
+  E'@notNull\n'
+  '@arg events At most 10000 events.\n'
   'Records uses of features, all or nothing; returns how many rows were written. Needs features:write.';

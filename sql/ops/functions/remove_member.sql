@@ -15,6 +15,8 @@ alter function ops.remove_member owner to curestry_definer;
 revoke execute on function ops.remove_member from public;
 grant execute on function ops.remove_member to curestry_member;
 comment on function ops.remove_member is
-  'Removes a member, or withdraws an invitation, from their next request on; the API keys that they created for this '
-  'organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be '
-  'removed.';
+  E'@notNull\n'
+  '@arg user_id The member.\n'
+  'Removes a member, or withdraws an invitation, from their next request on; the API keys that they created for '
+  'this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner '
+  'cannot be removed.';

@@ -24,5 +24,7 @@ alter function ops.revise_judge_rubric owner to curestry_definer;
 revoke execute on function ops.revise_judge_rubric from public;
 grant execute on function ops.revise_judge_rubric to curestry_member;
 comment on function ops.revise_judge_rubric is
-  'Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. '
-  'Scores that name the rubric go to the newest version. Needs rubrics:write.';
+  E'@notNull\n'
+  '@arg id The rubric.\n'
+  'Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by '
+  'it. Scores that name the rubric go to the newest version. Needs rubrics:write.';

@@ -15,4 +15,6 @@ alter function ops.revoke_api_key owner to curestry_definer;
 revoke execute on function ops.revoke_api_key from public;
 grant execute on function ops.revoke_api_key to curestry_member;
 comment on function ops.revoke_api_key is
+  E'@notNull\n'
+  '@arg id The key.\n'
   'Revokes an API key permanently: it is refused from the next request on. Needs keys:write.';

@@ -36,6 +36,9 @@ alter function ops.rotate_api_key owner to curestry_definer;
 revoke execute on function ops.rotate_api_key from public;
 grant execute on function ops.rotate_api_key to curestry_member;
 comment on function ops.rotate_api_key is
-  'Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor is '
-  'yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then stops. '
-  'Needs keys:write.';
+  E'@notNull\n'
+  '@arg id The key to replace.\n'
+  '@arg overlap_seconds How long the old key is still accepted; a day if absent.\n'
+  'Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor '
+  'is yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then '
+  'stops. Needs keys:write.';

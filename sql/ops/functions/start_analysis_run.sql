@@ -48,5 +48,11 @@ alter function ops.start_analysis_run owner to curestry_definer;
 revoke execute on function ops.start_analysis_run from public;
 grant execute on function ops.start_analysis_run to curestry_member;
 comment on function ops.start_analysis_run is
+  E'@notNull\n'
+  '@arg id A queued run to start; a new one if absent.\n'
+  '@arg prompt_id The saved prompt to analyse.\n'
+  '@arg prompt_content The text to analyse; if absent, that of the prompt.\n'
+  '@arg meta Anything else, a JSON object.\n'
+  '@arg idempotency_key Chosen by you: the same key again starts no other run.\n'
   'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text '
   '(promptContent), or a queued run (id). A repeated idempotencyKey returns the same run. Needs analyses:write.';

@@ -5,11 +5,11 @@ language sql stable security definer set search_path = '' as $$
            o.id, o.slug::text,
            (select m.role::text from ops.organization_user m
              where m.organization_id = o.id and m.user_id = u.id and m.status = 'active'),
-           string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '),
+           coalesce(string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '), '{}'),
            -- A key sees its own organization only.
-           (select array_agg(row(i.id, i.slug::text, i.name::text, m.role::text,
-                                 i.personal_user_id is not distinct from u.id)::ops.viewer_organization
-                             order by i.slug)
+           (select coalesce(array_agg(row(i.id, i.slug::text, i.name::text, m.role::text,
+                                          i.personal_user_id is not distinct from u.id)::ops.viewer_organization
+                                      order by i.slug), '{}')
               from ops.organization_user m
               join ops.organization i on i.id = m.organization_id
              where m.user_id = u.id and m.status = 'active'

@@ -30,8 +30,14 @@ comment on table ops.analysis_node_result is E'@unique id\nWhat one node of the 
 comment on column ops.analysis_node_result.analysis_run_id is 'The run that it is of.';
 comment on column ops.analysis_node_result.node is
   'entropy, llm_judge, rag_oracle, regex_checks or another; once per run.';
-comment on column ops.analysis_node_result.status is 'ok, warn, fail or error.';
-comment on column ops.analysis_node_result.score is '0 to 10.';
+comment on column ops.analysis_node_result.status is
+  E'@words NodeResultStatus\n'
+  '@word ok Nothing to complain of.\n'
+  '@word warn Something to look at.\n'
+  '@word fail The text does not pass.\n'
+  '@word error The node itself failed.\n'
+  'ok, warn, fail or error.';
+comment on column ops.analysis_node_result.score is E'@float\n0 to 10.';
 comment on column ops.analysis_node_result.details is 'What was found, a JSON object.';
 comment on column ops.analysis_node_result.occurred_at is 'The time that it counts for.';
 comment on constraint unq_analysis_node_result_node on ops.analysis_node_result is

@@ -57,7 +57,14 @@ comment on column ops.analysis_run.prompt_id is 'The prompt that is analysed; nu
 comment on column ops.analysis_run.prompt_content is 'The text that is analysed, if no document holds it.';
 comment on column ops.analysis_run.prompt_version_id is
   'The version of the prompt that is analysed; null if the text is none of its versions.';
-comment on column ops.analysis_run.status is 'queued, running, succeeded, failed or cancelled.';
+comment on column ops.analysis_run.status is
+  E'@words AnalysisRunStatus\n'
+  '@word queued It waits to be started.\n'
+  '@word running It is worked on.\n'
+  '@word succeeded It ended with a result.\n'
+  '@word failed It ended without a result.\n'
+  '@word cancelled Somebody ended it.\n'
+  'queued, running, succeeded, failed or cancelled.';
 comment on column ops.analysis_run.started_at is 'When work on it started.';
 comment on column ops.analysis_run.finished_at is 'When it ended.';
 comment on column ops.analysis_run.meta is 'Anything else, a JSON object.';

@@ -43,7 +43,7 @@ comment on column ops.api_key.id is 'Identifies the key; it is part of the key''
 comment on column ops.api_key.user_id is 'Who made it; it never may more than this user.';
 comment on column ops.api_key.name is 'What it is for.';
 comment on column ops.api_key.key_hash is E'@behavior -*\nSHA-256 of the key, hexadecimal; not in the API.';
-comment on column ops.api_key.scopes is 'What it may do: a JSON array of permissions.';
+comment on column ops.api_key.scopes is E'@strings\nWhat it may do: a JSON array of permissions.';
 comment on column ops.api_key.expires_at is 'Until when it is accepted; null: no end.';
 comment on column ops.api_key.is_revoked is 'Whether it was revoked.';
 comment on column ops.api_key.by_operator is 'Whether an operator made it, on the command line, on behalf of no user.';

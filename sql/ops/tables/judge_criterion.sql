@@ -26,7 +26,7 @@ comment on column ops.judge_criterion.rubric_id is 'The rubric that it belongs t
 comment on column ops.judge_criterion.key is 'Short name, unique within the rubric; scores name the criterion by it.';
 comment on column ops.judge_criterion.title is 'Display name.';
 comment on column ops.judge_criterion.description is 'What is judged, and how.';
-comment on column ops.judge_criterion.weight is 'Its share in the total, at least 0.';
+comment on column ops.judge_criterion.weight is E'@float\nIts share in the total, at least 0.';
 comment on constraint unq_judge_criterion_key on ops.judge_criterion is
   'the rubric has a criterion with this key already';
 comment on constraint fk_judge_criterion_rubric_id on ops.judge_criterion is

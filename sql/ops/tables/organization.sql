@@ -39,7 +39,11 @@ comment on column ops.organization.raw_retention_days is
   'marts stay. Null: for ever.';
 comment on constraint pk_organization on ops.organization is 'One row per organization.';
 comment on constraint unq_organization_slug on ops.organization is 'there is an organization with this slug already';
-comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
+comment on constraint fk_organization_personal_user_id on ops.organization is
+  E'@foreignSingleFieldName personalOrganization\nThe user must exist.';
+comment on constraint unq_organization_personal_user_id on ops.organization is
+  E'@behavior -single -constraint:resource:update -constraint:resource:delete\n'
+  'A user has one personal organization.';
 comment on constraint chk_organization_name on ops.organization is 'name must not be blank';
 comment on constraint chk_organization_slug on ops.organization is
   'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';

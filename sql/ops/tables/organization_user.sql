@@ -23,8 +23,19 @@ select app.table_usual_comments('ops.organization_user');
 comment on table ops.organization_user is
   E'@unique id\nA membership: a user, an organization, and what the user may do there.';
 comment on column ops.organization_user.user_id is 'The member.';
-comment on column ops.organization_user.role is 'owner, admin, member or viewer.';
-comment on column ops.organization_user.status is 'active, invited or removed; only active has rights.';
+comment on column ops.organization_user.role is
+  E'@words MemberRole\n'
+  '@word owner May do everything; an organization always has one.\n'
+  '@word admin May write all but admins, owners and the organization.\n'
+  '@word member May write prompts, analyses and workflows.\n'
+  '@word viewer May read.\n'
+  'owner, admin, member or viewer.';
+comment on column ops.organization_user.status is
+  E'@words MembershipStatus\n'
+  '@word active Has the rights of the role.\n'
+  '@word invited Has not accepted yet, and has no rights.\n'
+  '@word removed Is a member no more, and has no rights.\n'
+  'active, invited or removed; only active has rights.';
 comment on constraint unq_organization_user_user_id on ops.organization_user is
   'a user is a member of an organization once';
 comment on constraint chk_organization_user_role on ops.organization_user is

@@ -5,7 +5,8 @@ comment on column ops.analysis_item.prompt_id is
   'The saved prompt that was analysed; this or promptContent is required.';
 comment on column ops.analysis_item.prompt_content is
   'The text that was analysed; if absent, the text of the prompt as it is now.';
-comment on column ops.analysis_item.status is 'queued, running, succeeded (the default), failed or cancelled.';
+comment on column ops.analysis_item.status is
+  E'@words AnalysisRunStatus\nqueued, running, succeeded (the default), failed or cancelled.';
 comment on column ops.analysis_item.started_at is 'When work on it started; if absent, finishedAt.';
 comment on column ops.analysis_item.finished_at is 'When it ended; if absent and it has ended, now.';
 comment on column ops.analysis_item.meta is 'Anything else, a JSON object.';
@@ -41,19 +42,25 @@ comment on column ops.analysis_metric_item.value_json is 'The value, if it is JS
 comment on type ops.analysis_node_result_item is 'What one node of the pipeline found.';
 comment on column ops.analysis_node_result_item.node is
   'entropy, llm_judge, rag_oracle, regex_checks or another; once per analysis.';
-comment on column ops.analysis_node_result_item.status is 'ok, warn, fail or error.';
-comment on column ops.analysis_node_result_item.score is '0 to 10.';
+comment on column ops.analysis_node_result_item.status is E'@words NodeResultStatus\nok, warn, fail or error.';
+comment on column ops.analysis_node_result_item.score is E'@float\n0 to 10.';
 comment on column ops.analysis_node_result_item.details is 'What was found, a JSON object.';
 
 comment on type ops.judge_score_item is 'What a judge gave by one criterion.';
 comment on column ops.judge_score_item.rubric is 'Name of the rubric; its newest version is meant.';
 comment on column ops.judge_score_item.criterion is 'Key of the criterion.';
-comment on column ops.judge_score_item.score is '0 to 10.';
+comment on column ops.judge_score_item.score is E'@float\n0 to 10.';
 comment on column ops.judge_score_item.comment is 'Why, in the words of the judge.';
 comment on column ops.judge_score_item.evidence is 'What the judge goes by, a JSON object.';
 
 comment on type ops.record_outcome is 'The outcome of an item of recordAnalyses.';
 comment on column ops.record_outcome.outcome is
+  E'@words RecordOutcomeKind\n'
+  '@word inserted It was recorded.\n'
+  '@word unchanged It was there already, with the same content.\n'
+  '@word conflict Its key is taken by another content.\n'
+  '@word invalid It breaks a rule, and was not recorded.\n'
+  '@notNull\n'
   'inserted; unchanged: the key is known with the same content; conflict: the key is known with another content; '
   'invalid: not recorded.';
 comment on column ops.record_outcome.analysis_run_id is 'The run that was recorded, now or earlier; null if invalid.';

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { readConstraintSentence } from "../../database/constraint_sentence.ts";
+import { readConstraintRule } from "../../database/constraint_rule.ts";
 import { errorCode } from "../../database/open_client.ts";
 import { type ErrorCode, errorCodeOf } from "../../shared/error_codes.ts";
 import { SettingsError } from "../../shared/settings.ts";
@@ -36,13 +36,11 @@ export function toFailure(error: unknown): Failure {
 /** Throws what PostgreSQL reported as a broken constraint with the sentence of the constraint, and all else as it is. */
 export async function explainConstraint(client: pg.Client, error: unknown): Promise<never> {
   if (error instanceof pg.DatabaseError && error.code?.startsWith("23") && error.constraint) {
-    const sentence = await readConstraintSentence(
-      (sql, values) => client.query(sql, values),
-      error,
-    ).catch(() => "");
-    if (sentence) {
+    const rule = await readConstraintRule((sql, values) => client.query(sql, values), error)
+      .catch(() => null);
+    if (rule?.message) {
       const { code, column } = error;
-      throw Object.assign(new pg.DatabaseError(sentence, 0, "error"), { code, column });
+      throw Object.assign(new pg.DatabaseError(rule.message, 0, "error"), { code, column });
     }
   }
   throw error;

@@ -11,6 +11,8 @@ import { makeExpiringCache } from "../expiring_cache.ts";
 import { GatewayError } from "../gateway_error.ts";
 import { limitRules } from "./limit_rules.ts";
 import { limits, tooMuch } from "./limits.ts";
+import { nameValue } from "./name_value.ts";
+import { withWordVariables } from "./word_variables.ts";
 
 /** A document that may be run, or why not. */
 export type Checked =
@@ -61,6 +63,7 @@ export function makeCheckDocument(
     }
     const excesses = validate(schema, document, limitRules);
     if (excesses.length > 0) return { errors: excesses.slice(0, maxReportedErrors) };
+    document = withWordVariables(schema, document);
     const errors = validate(schema, document, specifiedRules, { maxErrors: maxReportedErrors });
     if (errors.length === 0) return { document };
     if (errors.some((error) => error.message === "Validation aborted.")) {
@@ -71,7 +74,7 @@ export function makeCheckDocument(
       const unknown = errors.find(({ message }) => unknownName.test(message));
       if (unknown) return { errors: [needsCredentials(unknown)] };
     }
-    return { errors };
+    return { errors: errors.map((error) => nameValue(error, schema, document)) };
   }
 
   return {

@@ -6,7 +6,7 @@ import { GraphQLError } from "postgraphile/graphql";
 import type { BesideQueries } from "../database/beside_queries.ts";
 import { SkippedStatement } from "../database/connection_failures.ts";
 import type { StorageFailures } from "../database/storage_failures.ts";
-import { readConstraintSentence } from "../../database/constraint_sentence.ts";
+import { type ConstraintRule, readConstraintRule } from "../../database/constraint_rule.ts";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { makeExpiringCache } from "../expiring_cache.ts";
 import { GatewayError } from "../gateway_error.ts";
@@ -57,27 +57,22 @@ export function makeErrorMapper(
   log: Logger,
   storage: StorageFailures,
 ): ErrorMapper {
-  const sentences = makeExpiringCache<string>(maxRememberedConstraints);
+  const rules = makeExpiringCache<ConstraintRule>(maxRememberedConstraints);
   /** One failure can be the end of several fields; it is logged once. */
   const logged = new WeakSet<object>();
 
-  /** The comment of a constraint, or "" when it has none or cannot be read now. */
-  async function sentenceOf(error: pg.DatabaseError): Promise<string> {
-    const { schema, table, constraint } = error;
-    if (!schema || !table || !constraint) return "";
-    const key = `${schema}.${table}.${constraint}`;
-    const known = sentences.get(key);
+  /** What a constraint means; null when it cannot be read now. */
+  async function ruleOf(error: pg.DatabaseError): Promise<ConstraintRule | null> {
+    const key = `${error.schema}.${error.table}.${error.constraint}`;
+    const known = rules.get(key);
     if (known !== undefined) return known;
     try {
-      const sentence = await readConstraintSentence(
-        (sql, values) => pool.query(sql, values),
-        error,
-      );
-      sentences.set(key, sentence);
-      return sentence;
+      const rule = await readConstraintRule((sql, values) => pool.query(sql, values), error);
+      if (rule !== null) rules.set(key, rule);
+      return rule;
     } catch (failure) {
       log.warn({ err: failure, constraint: key }, "The comment of a constraint could not be read");
-      return "";
+      return null;
     }
   }
 
@@ -86,7 +81,7 @@ export function makeErrorMapper(
     graphqlError: GraphQLError | null,
   ): Promise<Explanation | null> {
     if (cause instanceof GatewayError) return { code: cause.code, message: cause.message };
-    if (cause instanceof pg.DatabaseError) return await explainSql(cause, sentenceOf);
+    if (cause instanceof pg.DatabaseError) return await explainSql(cause, ruleOf);
     if (cause instanceof Error && isSafeError(cause)) {
       const timedOut = /took too long|timeout/i.test(cause.message);
       return { code: timedOut ? "UNAVAILABLE" : "INVALID", message: cause.message };
@@ -102,7 +97,8 @@ export function makeErrorMapper(
     // it says that a field which cannot be null was: our failure.
     if (cause instanceof GraphQLError && graphqlError?.path === undefined) {
       const code = cause.extensions["code"] === "LIMIT" ? "LIMIT" : "INVALID";
-      return { code, message: cause.message };
+      const field = cause.extensions["field"];
+      return { code, message: cause.message, ...(typeof field === "string" ? { field } : {}) };
     }
     return null;
   }

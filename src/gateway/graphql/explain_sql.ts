@@ -1,5 +1,6 @@
 import type { DatabaseError } from "pg";
 import { type ErrorCode, errorCodeOf } from "../../shared/error_codes.ts";
+import type { ConstraintRule } from "../../database/constraint_rule.ts";
 import { refused } from "../gateway_error.ts";
 
 /** What a client may know of a failure. */
@@ -23,12 +24,12 @@ const messagesByState: Readonly<Record<string, string>> = {
 /**
  * Explains an error of PostgreSQL to a client.
  *
- * @param sentenceOf answers the comment of the constraint that was broken, or ""
+ * @param ruleOf answers what the constraint that was broken means, or null
  * @returns null for an internal error, of which clients are told nothing
  */
 export async function explainSql(
   error: DatabaseError,
-  sentenceOf: (error: DatabaseError) => Promise<string>,
+  ruleOf: (error: DatabaseError) => Promise<ConstraintRule | null>,
 ): Promise<Explanation | null> {
   const state = error.code ?? "";
   const code = errorCodeOf(state);
@@ -39,11 +40,12 @@ export async function explainSql(
     const message = `Rows of ${camelCase(error.table ?? "another table")} refer to this one`;
     return { code, message, constraint };
   }
-  const field = fieldOf(error);
   if (state.startsWith("23")) {
-    const sentence = await sentenceOf(error);
-    return { code, message: sentence || brokenRule(error, field), field, constraint };
+    const rule = await ruleOf(error);
+    const field = error.column ? camelCase(error.column) : rule?.field ?? undefined;
+    return { code, message: rule?.message || brokenRule(error, field), field, constraint };
   }
+  const field = error.column ? camelCase(error.column) : undefined;
   if (code === "UNAVAILABLE" && !state.startsWith("CU")) {
     return { code, message: messagesByState[state] ?? "The database is not available; try again" };
   }
@@ -65,20 +67,6 @@ function brokenRule(error: DatabaseError, field: string | undefined): string {
     default:
       return `${name} breaks the rule ${error.constraint}`;
   }
-}
-
-/**
- * The field at fault: the column which the error names; or the last of the key's columns that its
- * detail names; or what the constraint's name says, by the convention {chk|unq|fk}_{table}_{column}.
- */
-function fieldOf(error: DatabaseError): string | undefined {
-  if (error.column) return camelCase(error.column);
-  const key = /\(([\w, "]+)\)=\(/.exec(error.detail ?? "")?.[1];
-  const columns = key?.split(", ").filter((column) => column !== "organization_id");
-  if (columns?.length === 1 && columns[0] !== undefined) return camelCase(columns[0]);
-  const prefix = new RegExp(`^(chk|unq|fk)_${error.table}_(\\w+)$`);
-  const column = prefix.exec(error.constraint ?? "")?.[2];
-  return column === undefined ? undefined : camelCase(column.replace(/^organization_id_/, ""));
 }
 
 function camelCase(column: string): string {

@@ -17,7 +17,7 @@ export function makeGraphqlServers(
     if (server === undefined) {
       const timeouts = { planning: 1_000, execution: options.statementTimeoutMs + 5_000 };
       server = adaptor.introspectAs(role)(null, readTablePermissions).then((tables) =>
-        makeGraphqlServer(makePreset(role, adaptor, timeouts), errors, {
+        makeGraphqlServer(makePreset(role, adaptor, timeouts, tables), errors, {
           isAnonymous: role === "curestry_anonymous",
           operationLimits: options.operationLimits,
           tables,

@@ -9,13 +9,20 @@ import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 import type { Adaptor, RequestRole, WithClient } from "../database/adaptor.ts";
 import type { DatabaseClient } from "../database/transaction.ts";
+import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { ArgumentsPlugin } from "./plugins/arguments.ts";
 import { BehaviorCachePlugin } from "./plugins/behavior_cache.ts";
+import { ColumnTypesPlugin } from "./plugins/column_types.ts";
 import { NamesPlugin } from "./plugins/names.ts";
+import { DescriptionsPlugin } from "./plugins/descriptions.ts";
+import { ListsPlugin } from "./plugins/lists.ts";
+import { makeNullabilityPlugin } from "./plugins/nullability.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
 import { PageSizePlugin } from "./plugins/page_size.ts";
 import { PrivilegesPlugin } from "./plugins/privileges.ts";
 import { TableTypesPlugin } from "./plugins/table_types.ts";
+import { TimesPlugin } from "./plugins/times.ts";
+import { WordsPlugin } from "./plugins/words.ts";
 
 declare global {
   namespace GraphileConfig {
@@ -46,11 +53,13 @@ export interface OperationTimeouts {
  * The configuration of PostGraphile for one role: the API is made of what that role may do.
  *
  * @param role whose privileges the schema shows; requests get theirs from the adaptor
+ * @param permissions which permission a request needs to read each table, by "schema.table"
  */
 export function makePreset(
   role: RequestRole,
   adaptor: Adaptor,
   timeouts: OperationTimeouts,
+  permissions: ReadonlyMap<string, string>,
 ): GraphileConfig.Preset {
   return {
     extends: [
@@ -60,22 +69,34 @@ export function makePreset(
       PgSimplifyInflectionPreset,
     ],
     plugins: [
+      AggregatesPlugin,
       ArgumentsPlugin,
       BehaviorCachePlugin,
+      ColumnTypesPlugin,
+      DescriptionsPlugin,
+      ListsPlugin,
       NamesPlugin,
+      makeNullabilityPlugin(permissions),
       NumbersPlugin,
       PageSizePlugin,
       PrivilegesPlugin,
       TableTypesPlugin,
+      TimesPlugin,
+      WordsPlugin,
     ],
     disablePlugins: [
       // Query.query: for Relay 1, and a way to nest without end.
       "QueryQueryPlugin",
+      // Clients that look for a payload's edge name the connection that it belongs to themselves.
+      "PgMutationPayloadEdgePlugin",
+      "MutationPayloadQueryPlugin",
       // `filter` does what `condition` does.
       "PgConditionArgumentPlugin",
       "PgConditionCustomFieldsPlugin",
       // Lists are ordered by what has an index; an aggregate over another table has none.
+      "PgConnectionArgFilterComputedAttributesPlugin",
       "PgAggregatesOrderByAggregatesPlugin",
+      "PgAggregatesFilterRelationalAggregatesPlugin",
     ],
     pgServices: [makeService(role, adaptor)],
     grafserv: {
@@ -89,6 +110,7 @@ export function makePreset(
       maskError: (error) => error,
     },
     gather: { pgStrictFunctions: true },
+    schema: { connectionFilterAllowedOperators: [...operators] },
     grafast: { explain: false, timeouts },
   };
 }
@@ -112,3 +134,24 @@ function makeService(role: RequestRole, adaptor: Adaptor): GraphileConfig.PgServ
     adaptorSettings: undefined,
   };
 }
+
+/** What lists are filtered by. Others are `not`, `or` and `and` of these. */
+const operators = [
+  "isNull",
+  "equalTo",
+  "notEqualTo",
+  "in",
+  "notIn",
+  "lessThan",
+  "lessThanOrEqualTo",
+  "greaterThan",
+  "greaterThanOrEqualTo",
+  "equalToInsensitive",
+  "includes",
+  "includesInsensitive",
+  "startsWith",
+  "startsWithInsensitive",
+  "endsWith",
+  "like",
+  "likeInsensitive",
+] as const;

@@ -3,6 +3,7 @@ import pg from "pg";
 import { makeSchema } from "postgraphile";
 import { printSchema } from "postgraphile/graphql";
 import { makeAdaptor } from "../database/adaptor.ts";
+import { readTablePermissions } from "../database/table_permissions.ts";
 import { makeFairPool } from "../database/fair_pool.ts";
 import { makePreset } from "./preset.ts";
 
@@ -21,10 +22,19 @@ export async function printMemberSchema(databaseUrl: string): Promise<string> {
       maxQueryBytes: Infinity,
       prepare: false,
     });
-    const preset = makePreset("curestry_member", adaptor, { planning: 1_000, execution: 1_000 });
+    const tables = await adaptor.introspectAs("curestry_member")(null, readTablePermissions);
+    const timeouts = { planning: 1_000, execution: 1_000 };
+    const preset = makePreset("curestry_member", adaptor, timeouts, tables);
     const { schema } = await makeSchema(preset);
-    return `${printSchema(schema)}\n`;
+    return `${compact(printSchema(schema))}\n`;
   } finally {
     await pool.end();
   }
+}
+
+/** Everything is described: empty lines between, and three lines for a description, would be half of the file. */
+function compact(schema: string): string {
+  return schema
+    .replace(/\n\n/g, "\n")
+    .replace(/^( *""")\n *([^\n]*[^\n"\\])\n *"""$/gm, '$1$2"""');
 }

@@ -1,12 +1,18 @@
 import {
+  coerceInputValue,
   type DocumentNode,
+  getNamedType,
+  type GraphQLInputType,
+  type GraphQLSchema,
+  isInputObjectType,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
   visit,
 } from "postgraphile/graphql";
-import { isRecord } from "../is_record.ts";
+import { isRecord } from "../../shared/is_record.ts";
 import { fragmentsOf } from "./limits.ts";
+import { wordsOf } from "./name_value.ts";
 
 /** Begins the text by which app.analysis_item_problems knows an item that never reached the database. */
 const marker = "\uFDD0";
@@ -23,18 +29,23 @@ export interface StorableVariables {
 /**
  * PostgreSQL stores no text with the character NUL, and none with half of a surrogate pair. An item of
  * recordAnalyses that has one is replaced by its reason, which becomes its outcome: the other items
- * are recorded. Anywhere else such a half is a mistake of the whole request; NUL the database refuses.
+ * are recorded. So is one that has an unknown word, field or type. Anywhere else such a half is a mistake of the whole
+ * request, and so are unknown words; NUL the database refuses.
  */
 export function setAsideBadItems(
+  schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Variables | null | undefined,
 ): StorableVariables {
   if (!variables) return { variables, problem: null };
   const recording = recordingVariables(document, operation);
+  const itemType = recording.size > 0 ? typeOfItems(schema) : null;
   let problem: string | null = null;
   const entries = Object.entries(variables).map(([name, value]) => {
-    if (recording.has(name)) return [name, replaceItems(value)];
+    if (recording.has(name)) {
+      return [name, replaceItems(schema, value, holdsItems(operation, name) ? itemType : null)];
+    }
     const found = findBadText(value, name, /[\uD800-\uDFFF]/u);
     if (found !== null) problem ??= `${found.path}: ${found.reason}`;
     return [name, value];
@@ -67,19 +78,59 @@ function recordingVariables(
   return names;
 }
 
-/** A variable is the input, its list of items, or one item. */
-function replaceItems(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(replaceItem);
-  if (isRecord(value) && Array.isArray(value["items"])) {
-    return { ...value, items: value["items"].map(replaceItem) };
-  }
-  return replaceItem(value);
+/** Whether a variable is items, and not a part of one. */
+function holdsItems(operation: OperationDefinitionNode, name: string): boolean {
+  const definition = operation.variableDefinitions?.find(({ variable }) =>
+    variable.name.value === name
+  );
+  let type = definition?.type;
+  while (type !== undefined && type.kind !== Kind.NAMED_TYPE) type = type.type;
+  return ["AnalysisItemInput", "RecordAnalysesInput"].includes(type?.name.value ?? "");
 }
 
-function replaceItem(item: unknown): unknown {
+/** The type of an item of recordAnalyses; null if this API does not have it. */
+function typeOfItems(schema: GraphQLSchema): GraphQLInputType | null {
+  const input = getNamedType(
+    schema.getMutationType()?.getFields()["recordAnalyses"]?.args.find(({ name }) =>
+      name === "input"
+    )?.type,
+  );
+  const items = isInputObjectType(input) ? getNamedType(input.getFields()["items"]?.type) : null;
+  return isInputObjectType(items) ? items : null;
+}
+
+/** A variable is the input, its list of items, or one item. */
+function replaceItems(
+  schema: GraphQLSchema,
+  value: unknown,
+  type: GraphQLInputType | null,
+): unknown {
+  if (Array.isArray(value)) return value.map((item) => replaceItem(schema, item, type));
+  if (isRecord(value) && Array.isArray(value["items"])) {
+    return { ...value, items: value["items"].map((item) => replaceItem(schema, item, type)) };
+  }
+  return replaceItem(schema, value, type);
+}
+
+function replaceItem(schema: GraphQLSchema, item: unknown, type: GraphQLInputType | null): unknown {
   // deno-lint-ignore no-control-regex
   const found = findBadText(item, "", /\u0000|[\uD800-\uDFFF]/u);
-  return found === null ? item : { promptContent: `${marker}${found.path}: ${found.reason}` };
+  const problem = found === null
+    ? type === null ? null : findBadType(schema, item, type)
+    : `${found.path}: ${found.reason}`;
+  return problem === null ? item : { promptContent: `${marker}${problem}` };
+}
+
+/** What does not fit the type of an item, in words: "status must be queued or running". */
+function findBadType(schema: GraphQLSchema, item: unknown, type: GraphQLInputType): string | null {
+  let problem: string | null = null;
+  coerceInputValue(item, type, (path, _value, error) => {
+    const field = path.map((key) => typeof key === "number" ? `[${key}]` : `.${key}`).join("")
+      .replace(/^\./, "");
+    const words = wordsOf(schema, error.message);
+    problem ??= words === null ? `${field}: ${error.message}` : `${field} must be ${words}`;
+  });
+  return problem;
 }
 
 function findBadText(

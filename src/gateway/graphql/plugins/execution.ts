@@ -8,6 +8,7 @@ import { makeCheckDocument } from "../check_document.ts";
 import { checkOperation } from "../check_operation.ts";
 import { checkPageSizes } from "../check_page_sizes.ts";
 import { measureAnswer } from "../measure_answer.ts";
+import { nameValue } from "../name_value.ts";
 import { MutationByGet } from "../mutation_by_get.ts";
 import type { OperationLimits } from "../operation_limits.ts";
 import { runMutation, runQuery, type TablePermissions } from "../run_query.ts";
@@ -58,6 +59,7 @@ function makeRun(limits: OperationLimits, tables: TablePermissions): typeof exec
         if (place.onlyQueries && operation.operation !== "query") throw new MutationByGet();
         if (!schema.getRootType(operation.operation)) throw notOffered(operation.operation);
         const { variables: variableValues, problem } = setAsideBadItems(
+          schema,
           document,
           operation,
           args.variableValues,
@@ -87,7 +89,11 @@ function makeRun(limits: OperationLimits, tables: TablePermissions): typeof exec
       const result = operation?.operation === "mutation"
         ? await runMutation(args, database, tables)
         : await runQuery(args, database, tables);
-      if (!("data" in result)) return result;
+      if (!("data" in result)) {
+        const errors = ("errors" in result ? result.errors ?? [] : [])
+          .map((error: GraphQLError) => nameValue(error, schema, document));
+        return errors.length > 0 ? { errors } : result;
+      }
       const excess = operation?.operation === "query" && result.errors?.find(isTooMuchData);
       if (excess && place.mayChange) return goElsewhere(args);
       if (excess) {

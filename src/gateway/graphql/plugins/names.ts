@@ -1,6 +1,7 @@
 import "postgraphile";
 import "@graphile/simplify-inflection";
 import type { GraphileConfig } from "graphile-config";
+import { isWord } from "./words.ts";
 
 /** The column that every tenant table's keys begin with; it is the request's, never an argument. */
 export const tenantKey = "organization_id";
@@ -59,6 +60,17 @@ export const NamesPlugin: GraphileConfig.Plugin = {
         return /series$/i.test(word) ? word : previous!(word);
       },
 
+      /** A table's comment may say what a list of its rows is called: `@list analyses_by_day`. */
+      allRowsConnection(previous, _options, resource) {
+        const name = listName(resource.codec);
+        return name === null ? previous!(resource) : this.camelCase(name);
+      },
+
+      /** The specification's words are enums' values as they are written there. */
+      enumValue(previous, _options, value, codec) {
+        return isWord(value) ? value : previous!(value, codec);
+      },
+
       rowByUnique(previous, _options, details) {
         if (!isById(details.unique)) return previous!(details);
         const singular = this.camelCase(this._singularizedCodecName(details.resource.codec));
@@ -109,4 +121,11 @@ function withoutTenant(names: readonly string[]): string[] {
 
 function isById(unique: { attributes: readonly string[] }): boolean {
   return unique.attributes.length === 1 && unique.attributes[0] === "id";
+}
+
+function listName(
+  codec: { extensions?: { tags?: Readonly<Record<string, unknown>> } },
+): string | null {
+  const name = codec.extensions?.tags?.["list"];
+  return typeof name === "string" ? name : null;
 }

@@ -16,22 +16,24 @@ export const NumbersPlugin: GraphileConfig.Plugin = {
       GraphQLScalarType(config) {
         const pattern = patterns[config.name];
         if (pattern === undefined) return config;
-        const parse = (value: unknown): string => {
+        const parse = (value: unknown, node?: ValueNode): string => {
           const text = typeof value === "number" || typeof value === "bigint"
             ? String(value)
             : value;
           if (typeof text !== "string" || !pattern.test(text)) {
-            throw new GraphQLError(`${config.name} must be a number, or a number in quotes`);
+            throw new GraphQLError(`${config.name} must be a number, or a number in quotes`, {
+              nodes: node ?? null,
+            });
           }
           return withoutTrailingZeros(text);
         };
         return {
           ...config,
-          parseValue: parse,
+          parseValue: (value: unknown) => parse(value),
           parseLiteral(node: ValueNode) {
             const numeric = node.kind === Kind.INT || node.kind === Kind.FLOAT ||
               node.kind === Kind.STRING;
-            return parse(numeric ? node.value : null);
+            return parse(numeric ? node.value : null, node);
           },
         };
       },
