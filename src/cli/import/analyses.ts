@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Run } from "../shared/command.ts";
 import { importFile } from "./import_file.ts";
-import type { Outcome } from "./import_records.ts";
+import type { RecordOutcome } from "../../files/send_records.ts";
 
 interface Options {
   organization: string;
@@ -32,8 +32,8 @@ it has done: run it again to go on.`,
           formats: ["json", "jsonl"],
           noun: "analyses",
           async send(organizationId, client, lines) {
-            const { rows } = await client.query<Outcome>(
-              "select line, outcome, reason from app.analysis_import($1, $2)",
+            const { rows } = await client.query<RecordOutcome>(
+              "select line, outcome, analysis_run_id::text as id, reason from app.analysis_import($1, $2)",
               [organizationId, lines],
             );
             return rows;

@@ -1,7 +1,7 @@
 import type { Answer, CommandContext } from "../shared/command.ts";
 import { type ImportOptions, importRecords, type ImportSummary } from "./import_records.ts";
 import { showProgress } from "./progress.ts";
-import { type Format, readRecords } from "./read_records.ts";
+import { type Format, readRecords } from "../../files/read_records.ts";
 import { openSource } from "./source.ts";
 
 /** What an import command was asked for. */

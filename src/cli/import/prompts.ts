@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Run } from "../shared/command.ts";
 import { importFile } from "./import_file.ts";
-import type { Outcome } from "./import_records.ts";
+import type { RecordOutcome } from "../../files/send_records.ts";
 
 interface Options {
   organization: string;
@@ -32,8 +32,8 @@ imported. An import that is interrupted keeps what it has done: run it again to 
           formats: ["csv", "json", "jsonl"],
           noun: "prompts",
           async send(organizationId, client, lines) {
-            const { rows } = await client.query<Outcome>(
-              "select line, outcome, reason from app.prompt_import($1, $2)",
+            const { rows } = await client.query<RecordOutcome>(
+              "select line, outcome, prompt_id as id, reason from app.prompt_import($1, $2)",
               [organizationId, lines],
             );
             return rows;

@@ -1,15 +1,12 @@
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import process from "node:process";
+import type { FileSource } from "../../files/read_records.ts";
 
 /** A file that is read, or standard input. */
-export interface Source {
-  /** For messages. */
-  name: string;
+export interface Source extends FileSource {
   /** In bytes; null if unknown. */
   size: number | null;
-  /** Its bytes, once. */
-  chunks: AsyncIterable<Uint8Array>;
 }
 
 /**

@@ -3,7 +3,6 @@ import type { FileRecord } from "./file_record.ts";
 import { readCsv } from "./read_csv.ts";
 import { readJsonArray } from "./read_json_array.ts";
 import { readJsonLines } from "./read_json_lines.ts";
-import type { Source } from "./source.ts";
 
 /** The formats of files that can be read. */
 export type Format = "csv" | "json" | "jsonl";
@@ -11,18 +10,27 @@ export type Format = "csv" | "json" | "jsonl";
 /** Enough to see what a file is. */
 const peekedBytes = 4096;
 
-/** A file that has to be read at once may have this many bytes. */
-const longestWholeFileBytes = 256 * 1024 * 1024;
+/** A file that is read. */
+export interface FileSource {
+  /** For messages; its ending may say the format. */
+  name: string;
+  /** Its bytes, once. */
+  chunks: AsyncIterable<Uint8Array>;
+}
+
+const readers: Readonly<
+  Record<Format, (chunks: AsyncIterable<Uint8Array>) => AsyncGenerator<FileRecord>>
+> = { csv: readCsv, json: readJsonArray, jsonl: readJsonLines };
 
 /**
- * Reads the records of a file, whatever its format: by its name, else by how it begins. A broken
- * record does not end the reading.
+ * Reads the records of a file of any size, whatever its format: by its name, else by how it begins. A
+ * broken record does not end the reading.
  *
  * @param formats what makes sense here
  * @throws {Error} if the file is of none of these formats, or cannot be read
  */
 export async function* readRecords(
-  source: Source,
+  source: FileSource,
   formats: readonly Format[],
 ): AsyncGenerator<FileRecord> {
   const chunks = source.chunks[Symbol.asyncIterator]();
@@ -36,8 +44,7 @@ export async function* readRecords(
       }`,
     );
   }
-  if (format === "jsonl") yield* readJsonLines(bytes);
-  else yield* (format === "csv" ? readCsv : readJsonArray)(await readWhole(source, bytes));
+  yield* readers[format](bytes);
 }
 
 /** @throws {Error} if it is in UTF-16 */
@@ -75,20 +82,4 @@ async function* rest(
     if (done) return;
     yield value;
   }
-}
-
-async function readWhole(source: Source, bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of bytes) {
-    parts.push(part);
-    length += part.length;
-    if (length > longestWholeFileBytes) {
-      throw new Error(
-        `${source.name} has more than 256 MiB: split it, or turn it into JSON Lines, ` +
-          "which may be of any size",
-      );
-    }
-  }
-  return Buffer.concat(parts);
 }

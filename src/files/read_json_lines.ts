@@ -1,10 +1,7 @@
 import { decode, jsonProblem, notUtf8 } from "./decode.ts";
-import type { FileRecord } from "./file_record.ts";
+import { type FileRecord, longestRecordBytes, tooLong } from "./file_record.ts";
 
 const newlineByte = 0x0a;
-
-/** A longer line is refused: it is more than any of our records may hold. */
-const longestLineBytes = 16 * 1024 * 1024;
 
 /** Reads JSON Lines (jsonlines.org): one record a line; empty lines count, but are no records. */
 export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<FileRecord> {
@@ -18,7 +15,7 @@ export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGen
 
 /** Null for an empty line. */
 function readLine(content: Uint8Array | null): { json: string } | { problem: string } | null {
-  if (content === null) return { problem: "is longer than 16 MiB" };
+  if (content === null) return { problem: tooLong };
   const text = decode(content);
   if (text === null) return { problem: notUtf8 };
   if (text.trim() === "") return null;
@@ -41,11 +38,11 @@ async function* splitLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Lin
   function add(part: Uint8Array): void {
     length += part.length;
     position += part.length;
-    if (length > longestLineBytes) parts = [];
+    if (length > longestRecordBytes) parts = [];
     else parts.push(part);
   }
   function take(): Line {
-    const content = length > longestLineBytes ? null : Buffer.concat(parts);
+    const content = length > longestRecordBytes ? null : Buffer.concat(parts);
     parts = [];
     length = 0;
     return { end: position, content };

@@ -1,12 +1,22 @@
-/** Where a record of a CSV file is. */
+import { longestRecordBytes, tooLong } from "./file_record.ts";
+import type { Window } from "./window.ts";
+
+/** A record of a CSV file. */
 export interface CsvSpan {
-  start: number;
-  /** Without the line break. */
+  /** Without the line break; null if it cannot be read. */
+  bytes: Uint8Array | null;
+  /** How many bytes of the file come before its end. */
   end: number;
   /** The line on which it starts, from 1. */
   line: number;
   /** Why it cannot be read; null if it can. */
   problem: string | null;
+}
+
+/** A field of a record. */
+export interface CsvField {
+  text: string;
+  isQuoted: boolean;
 }
 
 interface Scan {
@@ -21,12 +31,29 @@ interface Scan {
  * Finds the records of a CSV file (RFC 4180), and goes on after a broken one: parsers of CSV, once a
  * quote is wrong, lose all that follows. Empty lines are passed over.
  *
- * @param text one character a byte
+ * @param start where it begins in the window
  */
-export function* splitCsv(text: string, start: number, delimiter: string): Generator<CsvSpan> {
+export async function* splitCsv(
+  window: Window,
+  start: number,
+  delimiter: string,
+): AsyncGenerator<CsvSpan> {
   let line = 1;
   let width: number | null = null;
-  for (let at = start; at < text.length;) {
+  let at = start;
+  async function grow(): Promise<void> {
+    window.drop(at);
+    at = 0;
+    await window.grow();
+  }
+  for (;;) {
+    const { text, isWhole } = window;
+    // A line break may be two characters
+    if (at >= text.length - 1 && !isWhole) {
+      await grow();
+      continue;
+    }
+    if (at >= text.length) return;
     const lineBreak = breakAt(text, at);
     if (lineBreak > 0) {
       line++;
@@ -34,18 +61,46 @@ export function* splitCsv(text: string, start: number, delimiter: string): Gener
       continue;
     }
     const scan = scanRecord(text, at, delimiter);
-    width ??= scan.fields;
-    let { resume, problem } = scan;
-    if (scan.end === text.length && problem !== null && !isClean(text, resume, delimiter, width)) {
-      problem += "; nothing after it was read";
-      resume = text.length;
+    const isCut = !isWhole && Math.max(scan.end, scan.resume) >= text.length - 1;
+    if (isCut && text.length - at <= longestRecordBytes) {
+      await grow();
+      continue;
     }
-    yield { start: at, end: scan.end, line, problem };
-    const next = problem === null ? scan.end : resume;
+    if (isCut && scan.problem === null) {
+      yield { bytes: null, end: window.placeOf(text.length), line, problem: tooLong };
+      line += countBreaks(text, at, text.length);
+      at = text.length;
+      await skipLine();
+      continue;
+    }
+    width ??= scan.fields;
+    const isUnclosed = scan.end === text.length && scan.problem !== null;
+    if (isUnclosed && !isClean(text, scan.resume, delimiter, { width, isWhole })) {
+      const problem = scan.problem + nothingAfter;
+      yield { bytes: null, end: window.placeOf(scan.end), line, problem };
+      return;
+    }
+    const isLong = scan.end - at > longestRecordBytes;
+    const problem = scan.problem ?? (isLong ? tooLong : null);
+    const bytes = problem === null ? window.bytes(at, scan.end) : null;
+    yield { bytes, end: window.placeOf(scan.end), line, problem };
+    const next = scan.problem === null ? scan.end : scan.resume;
     line += countBreaks(text, at, next);
     at = next;
   }
+
+  /** Passes over what is left of a line. */
+  async function skipLine(): Promise<void> {
+    while (!window.isWhole) {
+      await grow();
+      at = endOfLine(window.text, 0);
+      if (at < window.text.length) return;
+    }
+    at = window.text.length;
+  }
 }
+
+const nothingAfter = "; nothing after it was read";
 
 /** Reads one record; its end, or what is wrong and where the next one may begin. */
 function scanRecord(text: string, start: number, delimiter: string): Scan {
@@ -105,21 +160,27 @@ const plainEnds: Record<string, RegExp> = {
  *
  * @param text the record, decoded
  */
-export function splitFields(text: string, delimiter: string): string[] {
-  const fields: string[] = [];
+export function splitFields(text: string, delimiter: string): CsvField[] {
+  const fields: CsvField[] = [];
   for (let at = 0;; at++) {
     const isQuoted = text[at] === '"';
     const end = isQuoted ? endOfQuoted(text, at) : endOfPlain(text, at, delimiter);
-    fields.push(
-      isQuoted ? text.slice(at + 1, end - 1).replaceAll('""', '"') : text.slice(at, end),
-    );
+    const field = isQuoted
+      ? text.slice(at + 1, end - 1).replaceAll('""', '"')
+      : text.slice(at, end);
+    fields.push({ text: field, isQuoted });
     if (end >= text.length) return fields;
     at = end;
   }
 }
 
 /** Whether all that follows is records as wide as the header: then one line alone was broken. */
-function isClean(text: string, start: number, delimiter: string, width: number): boolean {
+function isClean(
+  text: string,
+  start: number,
+  delimiter: string,
+  { width, isWhole }: { width: number; isWhole: boolean },
+): boolean {
   for (let at = start; at < text.length;) {
     const lineBreak = breakAt(text, at);
     if (lineBreak > 0) {
@@ -127,6 +188,7 @@ function isClean(text: string, start: number, delimiter: string, width: number):
       continue;
     }
     const { end, fields, problem } = scanRecord(text, at, delimiter);
+    if (end >= text.length && !isWhole) return true;
     if (problem !== null || fields !== width) return false;
     at = end;
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { FileRecord } from "../../src/cli/import/file_record.ts";
-import { type Format, readRecords } from "../../src/cli/import/read_records.ts";
+import type { FileRecord } from "../../src/files/file_record.ts";
+import { type Format, readRecords } from "../../src/files/read_records.ts";
 
 const ALL: Format[] = ["csv", "json", "jsonl"];
 
@@ -14,7 +14,7 @@ async function read(
     for (const byte of bytes) yield Uint8Array.of(byte);
   }
   const found: FileRecord[] = [];
-  for await (const record of readRecords({ name, size: null, chunks: chunks() }, ALL)) {
+  for await (const record of readRecords({ name, chunks: chunks() }, ALL)) {
     found.push(record);
   }
   return found.map((record) =>
@@ -140,7 +140,7 @@ test("numbers keep their digits", async () => {
   async function* chunks() {
     yield Buffer.from('[{"n": 0.12345678901234567890123}]');
   }
-  const source = { name: "a.json", size: null, chunks: chunks() };
+  const source = { name: "a.json", chunks: chunks() };
   for await (const record of readRecords(source, ALL)) {
     expect(record).toMatchObject({ json: '{"n": 0.12345678901234567890123}' });
   }
@@ -153,4 +153,67 @@ test("without a telling name, the content says what the file is", async () => {
   expect(await read("a.json", '{"a": 1}\n{"a": 2}')).toHaveLength(2);
   expect(await read("standard input", "")).toEqual([]);
   await expect(read("a.csv", Buffer.from([0xff, 0xfe, 0x41, 0x00]))).rejects.toThrow("UTF-16");
+});
+
+test("a record that is too long is refused, and what follows is read, in pieces of 64 KiB", async () => {
+  const long = "x".repeat(17 * 1024 * 1024);
+  async function* pieces(content: string) {
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+  }
+  async function readPieces(name: string, content: string) {
+    const found: unknown[] = [];
+    for await (const record of readRecords({ name, chunks: pieces(content) }, ALL)) {
+      found.push([record.line, "json" in record ? JSON.parse(record.json) : record.problem]);
+    }
+    return found;
+  }
+  const problem = "is longer than 16 MiB";
+  expect(await readPieces("a.csv", `name,content\nA,a\nB,${long}\nC,c\n`)).toEqual([
+    [2, { name: "A", content: "a" }],
+    [3, problem],
+    [4, { name: "C", content: "c" }],
+  ]);
+  expect(await readPieces("a.jsonl", `{"a":1}\n{"a":"${long}"}\n{"a":2}\n`)).toEqual([
+    [1, { a: 1 }],
+    [2, problem],
+    [3, { a: 2 }],
+  ]);
+  expect(await readPieces("a.json", `[{"a":1},\n{"a":"${long}"},\n{"a":2}]`)).toEqual([
+    [1, { a: 1 }],
+    [2, problem],
+    [3, { a: 2 }],
+  ]);
+  // A quote that is never closed is looked for so far
+  expect(
+    await readPieces("a.csv", `name,content\nA,"a\n${`B,${"b".repeat(999)}\n`.repeat(25_000)}`)
+      .then((all) => all.slice(0, 2)),
+  )
+    .toEqual([[2, "has a quote that is opened and never closed"], [3, {
+      name: "B",
+      content: "b".repeat(999),
+    }]]);
+});
+
+test("a file of many records is the same in pieces of any size", async () => {
+  const lines = Array.from(
+    { length: 3_000 },
+    (_, n) => `${n},"a ""${n}""\r\nü${"x".repeat(n % 97)}"`,
+  );
+  const content = Buffer.from(`name,content\r\n${lines.join("\r\n")}\r\n`);
+  for (const size of [1, 7, 1_000, 65_536, content.length]) {
+    async function* pieces() {
+      for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
+    }
+    let count = 0;
+    for await (const record of readRecords({ name: "a.csv", chunks: pieces() }, ALL)) {
+      expect(record).toMatchObject({ line: 2 + 2 * count });
+      expect(JSON.parse((record as { json: string }).json)).toEqual({
+        name: String(count),
+        content: `a "${count}"\r\nü${"x".repeat(count % 97)}`,
+      });
+      count++;
+    }
+    expect(count).toBe(3_000);
+  }
 });

@@ -7,3 +7,7 @@ export type FileRecord =
     end: number;
   }
   & ({ json: string } | { problem: string });
+
+/** A longer record is refused: it is more than any of our records may hold. */
+export const longestRecordBytes = 16 * 1024 * 1024;
+export const tooLong = "is longer than 16 MiB";
