@@ -116,8 +116,13 @@
 --!include app/analysts/analyst_drop.sql
 --!include app/prompts/prompt_store.sql
 --!include app/prompts/prompt_import.sql
+--!include app/prompts/prompt_import_as_member.sql
 --!include app/analyses/analysis_item_from_json.sql
+--!include app/request/file_time.sql
+--!include app/analyses/analysis_item_to_json.sql
+--!include app/analyses/analysis_prompt_of.sql
 --!include app/analyses/analysis_import.sql
+--!include app/analyses/analysis_import_as_member.sql
 --!include app/buckets/sketch_slot.sql
 --!include app/buckets/sketch_value.sql
 --!include app/buckets/bucket_metric_key.sql

@@ -81,6 +81,17 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
           where r.outcome = 'inserted'`,
       values: [thing.prompt],
     },
+    "app.analysis_import_as_member": {
+      sql: `select from app.analysis_import_as_member(jsonb_build_array(jsonb_build_object(
+              'line', 1, 'record', jsonb_build_object('promptId', $1::text, 'status', 'queued')))) i
+             where i.outcome in ('inserted', 'unchanged')`,
+      values: [thing.prompt],
+    },
+    "app.prompt_import_as_member": {
+      sql:
+        `select from app.prompt_import_as_member('[{"line": 1, "record": {"content": "x"}}]') i where i.outcome = 'inserted'`,
+      concerns: "caller",
+    },
     "ops.record_feature_events": {
       sql: "select ops.record_feature_events(array[row('f', null, 1)::ops.feature_event_item])",
       concerns: "caller",

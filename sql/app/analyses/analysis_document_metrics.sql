@@ -16,6 +16,6 @@ begin atomic
       ('length_chars', length_chars::numeric), ('length_words', length_words::numeric)) as m (key, value);
 end;
 revoke execute on function app.analysis_document_metrics from public;
-grant execute on function app.analysis_document_metrics to curestry_definer;
+grant execute on function app.analysis_document_metrics to curestry_definer, curestry_member;
 comment on function app.analysis_document_metrics is
   'The numbers of an analysis document as metrics: key and value.';

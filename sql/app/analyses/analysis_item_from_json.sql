@@ -1,4 +1,7 @@
-/* The item of a line of JSON, with the field names of the API; refuses a field that it does not know. */
+/*
+ * The item of a line of JSON, with the field names of the API; refuses a field that it does not know. What
+ * app.analysis_item_to_json writes beside the item is passed over.
+ */
 create or replace function app.analysis_item_from_json(record jsonb) returns ops.analysis_item
 language plpgsql stable set search_path = '' as $$
 declare
@@ -9,8 +12,8 @@ begin
     perform app.refuse('CU004', 'is not an object');
   end if;
   select f into v_field from jsonb_object_keys(record) as f
-   where f not in ('idempotencyKey', 'promptId', 'promptContent', 'status', 'startedAt', 'finishedAt', 'meta',
-                   'result', 'metrics', 'nodeResults', 'scores')
+   where f not in ('analysisRunId', 'idempotencyKey', 'promptId', 'promptName', 'promptContent', 'status',
+                   'startedAt', 'finishedAt', 'meta', 'result', 'metrics', 'nodeResults', 'scores')
    limit 1;
   if found then
     perform app.refuse('CU004', format('%s: is not a field of an analysis', v_field), v_field);

@@ -6,5 +6,5 @@ create or replace function app.exact_numeric(number double precision) returns nu
 language sql immutable parallel safe
 return case when number > '-Infinity' and number < 'Infinity' then number::text::numeric end;
 revoke execute on function app.exact_numeric from public;
-grant execute on function app.exact_numeric to curestry_definer;
+grant execute on function app.exact_numeric to curestry_definer, curestry_member;
 comment on function app.exact_numeric is 'A double as numeric, with all of its digits; null for NaN and Infinity.';

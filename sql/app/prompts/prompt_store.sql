@@ -2,7 +2,8 @@
  * lines: [{"line": 2, "record": {…}}, …]; one statement for all of them, all or nothing. The fields of a record may
  * have the names of the API or those that prompt collections use: name, act or title; content, prompt or text; tags,
  * or a category, which becomes a tag. Other fields are kept in extra_metadata. A prompt with the same name and content
- * is not imported again, be it in the table or among the lines. Planner settings: sql/README.md.
+ * is not imported again, be it in the table or among the lines. What an export says beside (promptId, createdAt,
+ * updatedAt) is passed over. Planner settings: sql/README.md.
  */
 create or replace function app.prompt_store(organization uuid, lines jsonb)
 returns table (line integer, outcome text, prompt_id text, reason text)
@@ -51,7 +52,7 @@ begin
              coalesce(n.fields -> 'extraMetadata', n.fields -> 'extra_metadata', '{}')
                || n.fields - array['name', 'act', 'title', 'content', 'prompt', 'text', 'description',
                                    'formatType', 'format_type', 'language', 'tags', 'category',
-                                   'extraMetadata', 'extra_metadata']
+                                   'extraMetadata', 'extra_metadata', 'promptId', 'createdAt', 'updatedAt']
         from known n
        where n.problem is null and n.id is null and n.n = n.first
        order by n.n
