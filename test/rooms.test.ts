@@ -85,6 +85,12 @@ test("gateway and worker import nothing from the command line", () => {
   expect(findFromTo(imports, /^(src\/(gateway|worker)|worker)\//, /^src\/cli\//)).toEqual([]);
 });
 
+test("what gateway and command line share to read files imports from neither", () => {
+  expect(findFromTo(imports, /^src\/gateway\//, /^src\/files\//)).not.toEqual([]);
+  expect(findFromTo(imports, /^src\/cli\//, /^src\/files\//)).not.toEqual([]);
+  expect(findFromTo(imports, /^src\/files\//, /^(?!src\/(files|shared)\/)/)).toEqual([]);
+});
+
 test("what all rooms share imports from no room", () => {
   expect(findFromTo(imports, /^src\/shared\//, /^(?!src\/shared\/)/)).toEqual([]);
 });

@@ -1,11 +1,11 @@
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenientDecoder = new TextDecoder("utf-8");
 
 /** Why a record was refused whose bytes `decode` could not read. */
 export const notUtf8 = "is not valid UTF-8";
 
 /**
- * The text of bytes in UTF-8, without a byte order mark.
+ * The text of bytes in UTF-8; a byte order mark is one of its characters.
  *
  * @returns null if they are not UTF-8
  */

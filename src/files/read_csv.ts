@@ -1,6 +1,7 @@
 import { decode, jsonProblem, notUtf8 } from "./decode.ts";
 import type { FileRecord } from "./file_record.ts";
 import { type CsvField, type CsvSpan, splitCsv, splitFields } from "./split_csv.ts";
+import { UnreadableFile } from "./unreadable_file.ts";
 import { Window } from "./window.ts";
 
 /** Columns that hold more than text. */
@@ -15,7 +16,7 @@ const headerCharacters = 10_000;
  * the empty fields. The separator is a comma, or a semicolon or tab if the header has more of those.
  * Quoted fields may have line breaks.
  *
- * @throws {Error} if the header cannot be used
+ * @throws {UnreadableFile} if the header cannot be used
  */
 export async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<FileRecord> {
   const window = new Window(chunks);
@@ -53,11 +54,11 @@ function readFields({ bytes, problem }: CsvSpan, delimiter: string): Fields {
 }
 
 function readHeader(read: Fields): string[] {
-  if ("problem" in read) throw new Error(`The header of the file ${read.problem}`);
+  if ("problem" in read) throw new UnreadableFile(`The header of the file ${read.problem}`);
   const names = read.fields.map(({ text }) => text.trim());
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
-    throw new Error(
+    throw new UnreadableFile(
       twice === ""
         ? "The header names some columns not at all"
         : `The header has two columns "${twice}"`,

@@ -2,13 +2,15 @@ import { decode, jsonProblem, notUtf8 } from "./decode.ts";
 import { type FileRecord, longestRecordBytes, tooLong } from "./file_record.ts";
 
 const newlineByte = 0x0a;
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Reads JSON Lines (jsonlines.org): one record a line; empty lines count, but are no records. */
 export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<FileRecord> {
   let line = 0;
   for await (const { end, content } of splitLines(bytes)) {
-    line++;
-    const read = readLine(content);
+    const isMarked = line++ === 0 && content !== null &&
+      byteOrderMark.equals(content.subarray(0, 3));
+    const read = readLine(isMarked ? content.subarray(3) : content);
     if (read !== null) yield { line, end, ...read };
   }
 }

@@ -3,6 +3,7 @@ import type { FileRecord } from "./file_record.ts";
 import { readCsv } from "./read_csv.ts";
 import { readJsonArray } from "./read_json_array.ts";
 import { readJsonLines } from "./read_json_lines.ts";
+import { UnreadableFile } from "./unreadable_file.ts";
 
 /** The formats of files that can be read. */
 export type Format = "csv" | "json" | "jsonl";
@@ -27,7 +28,7 @@ const readers: Readonly<
  * broken record does not end the reading.
  *
  * @param formats what makes sense here
- * @throws {Error} if the file is of none of these formats, or cannot be read
+ * @throws {UnreadableFile} if the file is of none of these formats, or cannot be read
  */
 export async function* readRecords(
   source: FileSource,
@@ -38,7 +39,7 @@ export async function* readRecords(
   const bytes = rest(start, chunks);
   const format = detectFormat(source.name, start);
   if (!formats.includes(format)) {
-    throw new Error(
+    throw new UnreadableFile(
       `${source.name} looks like ${format.toUpperCase()}; this reads ${
         formats.map((name) => name.toUpperCase()).join(" and ")
       }`,
@@ -47,11 +48,11 @@ export async function* readRecords(
   yield* readers[format](bytes);
 }
 
-/** @throws {Error} if it is in UTF-16 */
+/** @throws {UnreadableFile} if it is in UTF-16 */
 function detectFormat(name: string, start: Uint8Array): Format {
   const [first, second] = start;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw new Error(`${name} is in UTF-16: save it as UTF-8`);
+    throw new UnreadableFile(`${name} is in UTF-16: save it as UTF-8`);
   }
   const text = (decode(start, { lenient: true }) ?? "").trimStart();
   const extension = /\.(csv|json|jsonl|ndjson)$/i.exec(name)?.[1]?.toLowerCase();

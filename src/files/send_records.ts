@@ -44,15 +44,17 @@ export async function* sendRecords(
 ): AsyncGenerator<SentRecords> {
   let underWay: Promise<SentRecords> | null = null;
   const batches = batchRecords(records);
+  const readNext = () => batches.next().catch((error: unknown) => ({ error }));
+  let reading = readNext();
   try {
     for (;;) {
-      const next = await batches.next().catch((error: unknown) => ({ error }));
       if (underWay !== null) yield await underWay;
-      underWay = null;
+      const next = await reading;
       if ("error" in next) throw next.error;
       if (next.done) return;
       underWay = sendBatch(next.value, send);
       underWay.catch(() => {}); // told when it is waited for
+      reading = readNext();
       await nextTurn();
     }
   } finally {

@@ -38,6 +38,8 @@ export interface Engine {
   adaptor: Adaptor;
   errors: ErrorMapper;
   storage: StorageFailures;
+  /** Whether statements are prepared by name. */
+  prepare: boolean;
   /** The API as a role sees it; may build it, and throw when that fails. */
   serverOf(role: RequestRole): Promise<GraphqlServer>;
 }
@@ -82,7 +84,7 @@ export async function makeEngine(
     const errors = makeErrorMapper(beside, log, storage);
     const serverOf = makeGraphqlServers(adaptor, errors, { statementTimeoutMs, operationLimits });
     await serverOf("curestry_member");
-    return { requests, fair, beside, adaptor, errors, storage, serverOf };
+    return { requests, fair, beside, adaptor, errors, storage, prepare, serverOf };
   } catch (error) {
     await requests.pool.end();
     throw error;

@@ -24,5 +24,7 @@ export function gatewayOptions(
       answerBytes: settings.maxAnswerBytes,
     },
     rateLimit: settings.rateLimit,
+    fileConnections: settings.fileConnections,
+    maxImportBytes: settings.maxImportBytes,
   };
 }

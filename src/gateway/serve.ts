@@ -14,6 +14,9 @@ import { makeAskBeside } from "./database/ask_beside.ts";
 import type { EarlyIntrospection } from "./database/early_introspection.ts";
 import { makePool } from "./database/pool.ts";
 import { type EngineOptions, makeEngine } from "./engine.ts";
+import { makeAdaptor } from "./database/adaptor.ts";
+import { makeFairPool } from "./database/fair_pool.ts";
+import { makeAnswerFiles } from "./files/answer_files.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
 import { type DocumentMode, makeTrustedDocuments } from "./graphql/trusted_documents.ts";
 import { makeAnswerOperation } from "./http/answer_operation.ts";
@@ -66,6 +69,10 @@ export interface GatewayOptions {
   rateLimit?: RateLimit;
   /** What the members' API is built from, where it was asked for beforehand. */
   introspection?: EarlyIntrospection;
+  /** Connections to the database for exports and imports, 4 by default. */
+  fileConnections?: number;
+  /** Bytes of an import, 10 GiB by default. */
+  maxImportBytes?: number;
   /** What one operation may ask for; those that are not given have their defaults. */
   operationLimits?: Partial<OperationLimits>;
 }
@@ -76,6 +83,12 @@ const healthConnections = 2;
 const healthTimeoutMs = 2_000;
 /** Connections of the thread of costly operations: more would keep PostgreSQL from the others. */
 const costlyConnections = 3;
+/** How long a page of an export, or a batch of an import, waits for a connection: it has begun already. */
+const fileWaitMs = 60_000;
+/** Pages and batches that may wait at once. */
+const maxWaitingFiles = 100;
+/** What a page may receive: one row may be long. */
+const maxPageBytes = 128 * 1024 * 1024;
 /** What a query may receive on the thread of the others. */
 const maxQueryBytesBesideOthers = 1024 * 1024;
 
@@ -131,7 +144,15 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     size: healthConnections,
     connectMs: healthTimeoutMs,
   });
-  const pools = [requests, checks];
+  const fileConnections = options.fileConnections ?? 4;
+  const files = makePool({
+    databaseUrl,
+    log,
+    applicationName: `${engineOptions.applicationName} files`,
+    size: fileConnections,
+    connectMs: engineOptions.poolWaitMs,
+  });
+  const pools = [requests, checks, files];
   const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
   const { rateLimit } = options;
@@ -171,14 +192,34 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     };
     const answerOperation = makeAnswerOperation(parts);
     const app = makeApp(parts, answerOperation);
+    const clientTimeoutMs = options.clientTimeoutMs ?? 30_000;
+    const answerFiles = makeAnswerFiles(parts, {
+      adaptor: makeAdaptor(
+        makeFairPool(files.pool, {
+          size: fileConnections,
+          waitMs: fileWaitMs,
+          maxWaiting: maxWaitingFiles,
+        }),
+        {
+          statementTimeoutMs: engineOptions.statementTimeoutMs,
+          maxResultBytes: maxPageBytes,
+          maxQueryBytes: maxPageBytes,
+          prepare: engine.prepare,
+        },
+      ),
+      errors,
+      log,
+      clientTimeoutMs,
+      maxImportBytes: options.maxImportBytes ?? 10 * 1024 ** 3,
+    });
     const server = await listen({
       host: options.host,
       port: options.port,
-      clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
+      clientTimeoutMs,
       maxClients: options.maxClients ?? 10_000,
       sharedPort: options.sharedPort ?? false,
       log,
-    }, { answerOperation, answerOther: (request) => app.fetch(request) });
+    }, { answerOperation, answerOther: (request) => app.fetch(request), answerFiles });
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     return {
       url: `http://${host}:${server.port}`,

@@ -62,6 +62,10 @@ export interface Settings {
   maxInputValues: number;
   /** Bytes of one answer. */
   maxAnswerBytes: number;
+  /** Connections of a gateway to the database for exports and imports. */
+  fileConnections: number;
+  /** Bytes of an import, decompressed. */
+  maxImportBytes: number;
   /** Cost per minute, of one API key or session and of one organization. */
   rateLimit: RateLimit;
   /** How long a transaction of an analyst may last before the worker ends it. */
@@ -140,6 +144,8 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     maxCost: read("CURESTRY_MAX_COST", wholeNumber(1, 1e9)) ?? 100_000,
     maxInputValues: read("CURESTRY_MAX_INPUT_VALUES", wholeNumber(1, 1e9)) ?? 5_000,
     maxAnswerBytes: read("CURESTRY_MAX_ANSWER_BYTES", wholeNumber(1_000, 1e9)) ?? 16_777_216,
+    fileConnections: read("CURESTRY_FILE_CONNECTIONS", wholeNumber(1, 1_000)) ?? 4,
+    maxImportBytes: read("CURESTRY_MAX_IMPORT_BYTES", wholeNumber(1_000, 1e15)) ?? 10 * 1024 ** 3,
     rateLimit: {
       key: read("CURESTRY_RATE_LIMIT_KEY", wholeNumber(1, 1e12)) ?? 3_000_000,
       organization: read("CURESTRY_RATE_LIMIT_ORGANIZATION", wholeNumber(1, 1e12)) ?? 6_000_000,

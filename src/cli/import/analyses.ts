@@ -18,10 +18,10 @@ export function addImportAnalyses(parent: Command, run: Run): void {
     .addHelpText(
       "after",
       `
-Each line is an item of the mutation recordAnalyses. One without an idempotencyKey gets a key from its
-content, so that a second import of the same file changes nothing. A line that cannot be imported is
-refused with its number and the reason; the others are imported. An import that is interrupted keeps what
-it has done: run it again to go on.`,
+Each line is an item of the mutation recordAnalyses, or one that GET /export/analyses wrote. One without an
+idempotencyKey gets a key from its content, so that a second import of the same file changes nothing. A
+line that cannot be imported is refused with its number and the reason; the others are imported. An import
+that is interrupted keeps what it has done: run it again to go on.`,
     )
     .action((file: string, { organization, dryRun }: Options) =>
       run((context) =>

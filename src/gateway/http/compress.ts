@@ -51,7 +51,7 @@ export async function compress(
 }
 
 /** RFC 9110, 12.5.3: a coding may have a weight, and 0 forbids it. */
-function chooseEncoding(accepted: string): "br" | "gzip" | null {
+export function chooseEncoding(accepted: string): "br" | "gzip" | null {
   const weights = new Map(
     accepted.toLowerCase().split(",").map((part) => {
       const [name = "", ...parameters] = part.split(";").map((text) => text.trim());

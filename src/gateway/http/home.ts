@@ -19,6 +19,8 @@ const page = `<!doctype html>
 <dd>Write a query, with an API key or a session token as <code>Authorization: Bearer …</code></dd>
 <dt><code>/graphql</code></dt>
 <dd>The API: GraphQL over HTTP, by POST, and by GET for queries</dd>
+<dt><code>/export/…</code>, <code>/import/…</code></dt>
+<dd>Prompts, analyses, scores, metrics and marts as files: CSV, JSON Lines, Parquet</dd>
 <dt><a href="health">Health</a></dt>
 <dd>For people and monitors; <a href="livez">livez</a> and <a href="readyz">readyz</a> are for process managers</dd>
 <dt><a href="metrics">Metrics</a></dt>

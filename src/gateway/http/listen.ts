@@ -10,6 +10,7 @@ import {
   sendAnswer,
   sendResponse,
 } from "./convert_request.ts";
+import { type AnswerFiles, isForFiles, isUpload } from "../files/answer_files.ts";
 import { maxConnections } from "./max_connections.ts";
 import { watchAccepts } from "./watch_accepts.ts";
 
@@ -32,6 +33,8 @@ export interface Handlers {
   /** POST /graphql, without the Web's Request and Response in between: they cost as much as our own work. */
   answerOperation: AnswerOperation;
   answerOther(request: Request): Response | Promise<Response>;
+  /** Exports and imports, which are streams. */
+  answerFiles: AnswerFiles;
 }
 
 /** A server that listens. */
@@ -60,7 +63,7 @@ const slowClientsCheckMs = 1_000;
  */
 export async function listen(
   options: ListenOptions,
-  { answerOperation, answerOther }: Handlers,
+  { answerOperation, answerOther, answerFiles }: Handlers,
 ): Promise<HttpListener> {
   const { host, clientTimeoutMs, log } = options;
   /** The one that listens, and before it those that had to be replaced, with their connections. */
@@ -73,7 +76,8 @@ export async function listen(
   async function open(port: number): Promise<Server> {
     const server = createServer({
       headersTimeout: clientTimeoutMs,
-      requestTimeout: clientTimeoutMs,
+      // By ourselves: an import may take as long as it goes on
+      requestTimeout: 0,
       keepAliveTimeout: clientTimeoutMs,
       connectionsCheckingInterval: Math.min(slowClientsCheckMs, clientTimeoutMs),
       requireHostHeader: false,
@@ -122,9 +126,14 @@ export async function listen(
     const { socket } = message;
     busy.add(socket);
     to.on("error", () => message.destroy());
+    const timer = isUpload(message) || message.complete
+      ? undefined
+      : setTimeout(() => message.complete || socket.destroy(), clientTimeoutMs);
     try {
       if (isClosing) to.setHeader("connection", "close");
-      if (isOperation(message)) {
+      if (isForFiles(message)) {
+        await answerFiles(message, to);
+      } else if (isOperation(message)) {
         const body = await readBody(message);
         const answer = await answerOperation({
           headers: readHeaders(message),
@@ -143,6 +152,7 @@ export async function listen(
       log.debug({ err: error }, "An answer was not sent");
       to.destroy();
     } finally {
+      clearTimeout(timer);
       busy.delete(socket);
     }
   }

@@ -2,7 +2,7 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { CostlyOperations } from "../costly/costly_operations.ts";
 import type { CostlyOperation } from "../costly/messages.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
-import type { Caller, RequestDatabase } from "../database/adaptor.ts";
+import type { RequestDatabase } from "../database/adaptor.ts";
 import { workOf } from "../database/work_of.ts";
 import { inputLimitOf } from "../graphql/check_operation.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
@@ -11,9 +11,9 @@ import { GatewayError } from "../gateway_error.ts";
 import { nextTurn } from "../turns.ts";
 import type { Answer } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
+import { callerOf, credentialOf } from "./caller.ts";
 import { type Charge, makeCharge, OwingError } from "./charge.ts";
 import { BodyError, checkVariables, parseBody, smallBodyBytes } from "./parse_body.ts";
-import { readOrganization } from "./read_organization.ts";
 import { type Refusal, refusal, refusalOf } from "./refuse.ts";
 
 /** A request to run an operation. */
@@ -62,13 +62,7 @@ export async function runOperation(
     };
     if (isSmall) body = await parse();
     const server = await parts.serverOf(role);
-    const caller: Caller = {
-      role,
-      jwtId: credential.kind === "session" ? credential.jwtId : null,
-      keyHash: credential.kind === "key" ? credential.hash : null,
-      organization: readOrganization(headers["x-curestry-organization"]),
-      requestId,
-    };
+    const caller = callerOf(credential, headers, requestId);
     const work = body === null ? "large" : workOf(body.query);
     database = parts.adaptor.openRequest(caller, work);
     const organization = role === "curestry_member"
@@ -134,12 +128,6 @@ async function findDocument(
     if (!(error instanceof GatewayError)) throw error;
     throw new BodyError(error.code === "NOT_FOUND" ? 404 : 403, error.code, error.message);
   }
-}
-
-/** `X-API-Key` is another way to send a key; `Authorization` goes before it. */
-function credentialOf(headers: OperationRequest["headers"]): string | null {
-  const key = headers["x-api-key"];
-  return headers.authorization ?? (key === undefined ? null : `Bearer ${key}`);
 }
 
 function tooLargeWithoutCredentials(): BodyError {
