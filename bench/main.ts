@@ -8,6 +8,7 @@ import { databaseUrl } from "../src/database/urls.ts";
 import { fail } from "../src/shared/process.ts";
 import { auditBenchmark } from "./audit.ts";
 import type { Benchmark, Comparison } from "./compare.ts";
+import { filesBenchmark } from "./files.ts";
 import { floodsBenchmark } from "./floods.ts";
 import { gatewayBenchmark } from "./gateway/benchmark.ts";
 import { growthBenchmark } from "./growth.ts";
@@ -22,13 +23,14 @@ Compares what we claim with what else one would use, both in one run, on a throw
 with durable commits. Read the ratios: absolute times depend on the machine.
 
   NAME         which benchmarks; all if none is named
-  --small      growth: with a hundredth of the rows
+  --small      growth: with a hundredth of the rows; files: with a tenth
   --json FILE  writes the figures`;
 
 const benchmarks: readonly Benchmark[] = [
   policyBenchmark,
   recordBenchmark,
   importsBenchmark,
+  filesBenchmark,
   auditBenchmark,
   martsBenchmark,
   gatewayBenchmark,
