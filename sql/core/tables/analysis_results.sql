@@ -54,15 +54,17 @@
  *   chk_analysis_results_semantic_entropy         check (semantic_entropy >= 0::double precision and semantic_entropy <
  *                                                   'Infinity'::double precision)
  *
+ *   idx_analysis_results_complexity_score   index (organization_id, complexity_score, id)
  *   idx_analysis_results_created_at         index (organization_id, created_at, id)
  *   idx_analysis_results_detected_language  index (organization_id, detected_language)
+ *   idx_analysis_results_judge_score        index (organization_id, judge_score, id)
  *   idx_analysis_results_metadata_gin       index using gin (organization_id, analysis_extra_metadata)
  *   idx_analysis_results_occurred_at        index (organization_id, occurred_at)
- *   idx_analysis_results_overall_score      index (organization_id, overall_score)
+ *   idx_analysis_results_overall_score      index (organization_id, overall_score, id)
  *   idx_analysis_results_prompt_id          index (organization_id, prompt_id)
  *   idx_analysis_results_prompt_version_id  index (organization_id, prompt_version_id)
  *   idx_analysis_results_recent             index (created_at)
- *   idx_analysis_results_semantic_entropy   index (organization_id, semantic_entropy)
+ *   idx_analysis_results_semantic_entropy   index (organization_id, semantic_entropy, id)
  */
 
 select app.table_usual_comments('core.analysis_results');

@@ -24,13 +24,16 @@
  *
  *   idx_judge_score_criterion_id  index (organization_id, criterion_id, occurred_at)
  *   idx_judge_score_occurred_at   index (organization_id, occurred_at)
+ *   idx_judge_score_score         index (organization_id, score)
  */
 
 select app.table_usual_comments('ops.judge_score');
 comment on table ops.judge_score is E'@unique id\nWhat a judge gave an analysis run by one criterion.';
 comment on column ops.judge_score.analysis_run_id is 'The run that was judged.';
 comment on column ops.judge_score.criterion_id is 'By which criterion.';
-comment on column ops.judge_score.score is E'@float\n0 to 10.';
+comment on column ops.judge_score.score is
+  E'@float\n@behavior -filterBy -orderBy -attribute:groupBy -havingBy -attribute:aggregate:filterBy -aggregate:filterBy '
+  '-attribute:aggregate:orderBy\n0 to 10; judgeScoresByScore looks for it.';
 comment on column ops.judge_score.comment is 'Why, in the words of the judge.';
 comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON object.';
 comment on column ops.judge_score.occurred_at is 'The time that it counts for.';

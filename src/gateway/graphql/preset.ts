@@ -19,6 +19,7 @@ import { ListsPlugin } from "./plugins/lists.ts";
 import { makeNullabilityPlugin } from "./plugins/nullability.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
 import { PageSizePlugin } from "./plugins/page_size.ts";
+import { PagingPlugin } from "./plugins/paging.ts";
 import { PrivilegesPlugin } from "./plugins/privileges.ts";
 import { TableTypesPlugin } from "./plugins/table_types.ts";
 import { TimesPlugin } from "./plugins/times.ts";
@@ -79,6 +80,7 @@ export function makePreset(
       makeNullabilityPlugin(permissions),
       NumbersPlugin,
       PageSizePlugin,
+      PagingPlugin,
       PrivilegesPlugin,
       TableTypesPlugin,
       TimesPlugin,
