@@ -84,6 +84,10 @@
 --!include app/privacy/tg_organization__legal_hold.sql
 --!include core/functions/prompts_version.sql
 --!include app/prompts/tg_prompts__versions.sql
+--!include app/prompts/search_words.sql
+--!include app/prompts/prompt_document.sql
+--!include app/prompts/prompt_query.sql
+--!include app/prompts/tg_prompts__search.sql
 --!include app/prompts/prompt_version_of.sql
 --!include app/analyses/analysis_resolve_scores.sql
 --!include app/analyses/analysis_item_problems.sql
@@ -244,6 +248,7 @@
 --!include app/legacy/tables/legacy_account.sql
 --!include app/mart_upkeep/tables/mart_check.sql
 --!include app/marts/tables/mart_change.sql
+--!include app/prompts/tables/prompt_search.sql
 --!include app/retention/tables/partitioned_table.sql
 --!include app/access/tables/platform_admin.sql
 --!include app/members/tables/quota.sql
@@ -293,6 +298,7 @@
 --!include core/functions/high_entropy_analyses.sql
 --!include core/functions/prompts_by_tags.sql
 --!include core/functions/prompts_dependents.sql
+--!include core/functions/search_prompts.sql
 --!include core/functions/sign_out.sql
 --!include core/functions/sign_out_everywhere.sql
 --!include ops/functions/accept_invitation.sql
@@ -308,6 +314,7 @@
 --!include ops/functions/failed_jobs.sql
 --!include ops/functions/finish_analysis_run.sql
 --!include ops/functions/invite_member.sql
+--!include ops/functions/judge_scores_by_score.sql
 --!include ops/functions/leave_organization.sql
 --!include ops/functions/record_analyses.sql
 --!include ops/functions/record_feature_events.sql

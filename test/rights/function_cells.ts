@@ -40,6 +40,14 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
       sql: "select from core.prompts_by_tags(array['seed']) r where r.organization_id = $1",
       values: [thing.organization],
     },
+    "core.search_prompts": {
+      sql: "select from core.search_prompts('content') r where r.organization_id = $1",
+      values: [thing.organization],
+    },
+    "ops.judge_scores_by_score": {
+      sql: "select from ops.judge_scores_by_score(0) r where r.organization_id = $1",
+      values: [thing.organization],
+    },
     "core.sign_out": { sql: "select core.sign_out()", concerns: "caller" },
     "core.sign_out_everywhere": { sql: "select core.sign_out_everywhere()", concerns: "caller" },
     "mart.metric_series": {

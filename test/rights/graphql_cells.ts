@@ -124,6 +124,7 @@ export function readProbes(schema: GraphQLSchema, rights: Rights): Probe[] {
     const [name, field] of [
       ["core.prompts_by_tags(text[],core.tag_match)", `promptsByTags(tags: ["seed"])`],
       ["core.high_entropy_analyses(double precision)", "highEntropyAnalyses(threshold: 0)"],
+      ["ops.judge_scores_by_score(numeric,numeric,uuid,boolean)", "judgeScoresByScore(atLeast: 0)"],
     ] as const
   ) {
     probes.push({

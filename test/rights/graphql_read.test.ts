@@ -209,20 +209,32 @@ test.each(OPERATORS_ONLY)("%s is for operators in person", async (field) => {
 
 /** Reads that say why they answer nothing: an empty chart would be believed. */
 const REFUSING = {
-  martFreshness: "martFreshness { mart }",
-  metricKeys: "metricKeys",
-  metricSeries:
-    `metricSeries(key: "x", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { count }`,
-  analysisSeries: `analysisSeries(from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { analyses }`,
+  martFreshness: { field: "martFreshness { mart }", needs: "marts:read" },
+  metricKeys: { field: "metricKeys", needs: "marts:read" },
+  metricSeries: {
+    field: `metricSeries(key: "x", from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { count }`,
+    needs: "marts:read",
+  },
+  analysisSeries: {
+    field: `analysisSeries(from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { analyses }`,
+    needs: "marts:read",
+  },
+  searchPrompts: {
+    field: `searchPrompts(query: "content") { nodes { rank } }`,
+    needs: "prompts:read",
+  },
 };
 
-test.each(Object.entries(REFUSING))("%s refuses whoever lacks marts:read", async (name, field) => {
-  for (const asker of askers.filter(({ inOurs }) => inOurs)) {
-    const { data, errors } = await ask(asker, `query { ${field} }`, {});
-    const found = errors ? errors[0]?.extensions?.code : Array.isArray(data?.[name]);
-    expect(found, asker.name).toBe(holds(asker, "marts:read", "own") ? true : "FORBIDDEN");
-  }
-});
+test.each(Object.entries(REFUSING))(
+  "%s refuses whoever lacks its permission",
+  async (name, { field, needs }) => {
+    for (const asker of askers.filter(({ inOurs }) => inOurs)) {
+      const { data, errors } = await ask(asker, `query { ${field} }`, {});
+      const found = errors ? errors[0]?.extensions?.code : data?.[name] !== null;
+      expect(found, asker.name).toBe(holds(asker, needs, "own") ? true : "FORBIDDEN");
+    }
+  },
+);
 
 describe("through relations", () => {
   /** What each asker found by each relation: rows of it, and whether a filter by it matched. */

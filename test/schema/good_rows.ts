@@ -153,5 +153,6 @@ export const goodRows: Record<string, Values> = {
   "app.personal_data": { table_name: "core.a", person_column: "a", treatment: "clear" },
   "app.task_run": { kind: "poll", task: "a", expected_seconds: 1 },
   "app.installation_secret": { singleton: true, key: `\\x${"00".repeat(32)}` },
+  "app.prompt_search": { organization_id: ID, prompt_id: ID, created_at: EARLY, document: "a" },
   "app.quota": { name: "a", maximum: 0 },
 };

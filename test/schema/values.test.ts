@@ -458,6 +458,7 @@ const app: Record<string, Example> = {
       chk_installation_secret_singleton: outside("singleton", false),
     },
   },
+  "app.prompt_search": { points: ["fk_prompt_search_prompt_id"] },
   "app.quota": {
     bad: { chk_quota_maximum: outside("maximum", -1) },
   },

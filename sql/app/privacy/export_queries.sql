@@ -1,7 +1,7 @@
 /*
  * The tables come from the catalogue: every one with an organization, and for a person every one that references
- * users, their runs or their prompts. In the order of their foreign keys, so that they can be imported one after the
- * other.
+ * users, their runs or their prompts; without the words of the search, which the prompts have. In the order of their
+ * foreign keys, so that they can be imported one after the other.
  *
  * Of a person's acts in shared organizations, the log shows who, when and what, but not the states: these belong to
  * the organization, and may be about other persons.
@@ -15,7 +15,7 @@ language sql stable set search_path = '' as $$
                     where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped) as is_tenants
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
-     where c.relkind in ('r', 'p') and not c.relispartition
+     where c.relkind in ('r', 'p') and not c.relispartition and c.oid <> 'app.prompt_search'::regclass
   ), reference as (
     select k.conrelid as oid, k.confrelid as target, a.attname as column_name
       from pg_catalog.pg_constraint k

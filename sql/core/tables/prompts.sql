@@ -26,10 +26,12 @@
  *                                 jsonb_path_exists(tags, '$[*]?(@.type() != "string" || !(@ like_regex
  *                                 "^.{1,100}$"))'))
  *
- *   idx_prompts_created_at  index (organization_id, created_at, id)
- *   idx_prompts_name        index (organization_id, name)
- *   idx_prompts_tags_gin    index using gin (organization_id, tags)
- *   idx_prompts_updated_at  index (organization_id, updated_at, id)
+ *   idx_prompts_created_at   index (organization_id, created_at, id)
+ *   idx_prompts_format_type  index (organization_id, format_type, created_at, id)
+ *   idx_prompts_language     index (organization_id, language, created_at, id)
+ *   idx_prompts_name         index (organization_id, name)
+ *   idx_prompts_tags_gin     index using gin (organization_id, tags)
+ *   idx_prompts_updated_at   index (organization_id, updated_at, id)
  */
 
 select app.table_usual_comments('core.prompts');
@@ -46,7 +48,8 @@ comment on column core.prompts.format_type is
   '@word xml XML.\n'
   'auto, text, markdown or xml.';
 comment on column core.prompts.language is 'Language code such as en or pt-BR; auto: to be detected.';
-comment on column core.prompts.tags is E'@strings\nLabels, a JSON array of strings; search with promptsByTags.';
+comment on column core.prompts.tags is
+  E'@strings\nLabels, a JSON array of strings; search with promptsByTags or searchPrompts.';
 comment on column core.prompts.extra_metadata is 'Anything else, a JSON object.';
 comment on constraint chk_prompts_name on core.prompts is 'name must not be blank';
 comment on constraint chk_prompts_content on core.prompts is 'content must not be blank, and at most 1 MiB';
@@ -80,4 +83,9 @@ create or replace trigger _500_versions_insert after insert on core.prompts
 create or replace trigger _500_versions_update after update on core.prompts
   referencing old table as old_rows new table as new_rows
   for each statement execute function app.tg_prompts__versions();
+create or replace trigger _500_search_insert after insert on core.prompts
+  referencing new table as new_rows for each statement execute function app.tg_prompts__search();
+create or replace trigger _500_search_update after update on core.prompts
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function app.tg_prompts__search();
 select app.audit_table('core.prompts');
