@@ -16,6 +16,7 @@ import { importsBenchmark } from "./imports.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
+import { searchBenchmark } from "./search.ts";
 
 const usage = `Usage: deno task bench [NAME …] [--small] [--json FILE]
 
@@ -23,11 +24,12 @@ Compares what we claim with what else one would use, both in one run, on a throw
 with durable commits. Read the ratios: absolute times depend on the machine.
 
   NAME         which benchmarks; all if none is named
-  --small      growth: with a hundredth of the rows; files: with a tenth
+  --small      growth, search: with a hundredth of the rows; files: with a tenth
   --json FILE  writes the figures`;
 
 const benchmarks: readonly Benchmark[] = [
   policyBenchmark,
+  searchBenchmark,
   recordBenchmark,
   importsBenchmark,
   filesBenchmark,
