@@ -26,15 +26,23 @@ import { addLegalHoldList } from "./legal_hold/list.ts";
 import { addLegalHoldPlace } from "./legal_hold/place.ts";
 import { addLegalHoldRelease } from "./legal_hold/release.ts";
 import { addLoginSecretRotate } from "./login_secret/rotate.ts";
+import { addMemberAdd } from "./member/add.ts";
+import { addMemberList } from "./member/list.ts";
+import { addMemberRemove } from "./member/remove.ts";
+import { addMemberRole } from "./member/role.ts";
 import { addRollup } from "./mart/rollup.ts";
 import { addOrganizationCreate } from "./organization/create.ts";
 import { addOrganizationErase } from "./organization/erase.ts";
+import { addOrganizationList } from "./organization/list.ts";
 import { addPlatformAdminGrant } from "./platform_admin/grant.ts";
 import { addPlatformAdminList } from "./platform_admin/list.ts";
 import { addPlatformAdminRevoke } from "./platform_admin/revoke.ts";
+import { addQuotaList } from "./quota/list.ts";
+import { addQuotaSet } from "./quota/set.ts";
 import type { Run } from "./shared/command.ts";
 import { addTokenCreate } from "./token/create.ts";
 import { addUserErase } from "./user/erase.ts";
+import { addUserList } from "./user/list.ts";
 
 /**
  * The command line: its commands, options and help.
@@ -51,10 +59,22 @@ export function makeProgram(run: Run): Command {
 
   const organization = program.command("organization").description("Organizations");
   addOrganizationCreate(organization, run);
+  addOrganizationList(organization, run);
   addOrganizationErase(organization, run);
 
   const user = program.command("user").description("People");
+  addUserList(user, run);
   addUserErase(user, run);
+
+  const member = program.command("member").description("Who is what in which organization");
+  addMemberList(member, run);
+  addMemberAdd(member, run);
+  addMemberRole(member, run);
+  addMemberRemove(member, run);
+
+  const quota = program.command("quota").description("How many of something there may be");
+  addQuotaList(quota, run);
+  addQuotaSet(quota, run);
 
   const apiKey = program.command("api-key").description("API keys of organizations");
   addApiKeyCreate(apiKey, run);

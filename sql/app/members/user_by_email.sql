@@ -9,7 +9,8 @@ begin
          lateral (select exists (select from core.users x where x.email = user_email) as is_exact) e
    where lower(u.email) in (lower(user_email), lower(normalize(btrim(user_email), NFKC)));
   if v_users is null then
-    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
+    perform app.refuse('CU003',
+      format('There is no user with the e-mail address %L: `user list` shows those there are', user_email), 'user');
   elsif cardinality(v_users) > 1 then
     perform app.refuse('CU005',
       format('Several users have an e-mail address that is %L but for case: write it as it is stored', user_email),

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { parseUuid } from "../shared/arguments.ts";
+import { makeParseUuid } from "../shared/arguments.ts";
 import type { Run } from "../shared/command.ts";
 
 /** `curestry api-key revoke` */
 export function addApiKeyRevoke(parent: Command, run: Run): void {
   parent.command("revoke")
     .description("revoke an API key, for good: it is refused from the next request on")
-    .argument("<id>", "its id, as shown by `api-key list`", parseUuid)
+    .argument("<id>", "its id, as shown by `api-key list`", makeParseUuid("api-key list"))
     .action((id: string) =>
       run(async ({ connect }) => {
         const { rows: [row] } = await connect("owner", (client) =>

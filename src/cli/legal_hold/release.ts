@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { parseUuid } from "../shared/arguments.ts";
+import { makeParseUuid } from "../shared/arguments.ts";
 import type { Run } from "../shared/command.ts";
 
 /** `curestry legal-hold release` */
 export function addLegalHoldRelease(parent: Command, run: Run): void {
   parent.command("release")
     .description("release a legal hold")
-    .argument("<id>", "the hold; `legal-hold list` shows the ids", parseUuid)
+    .argument("<id>", "the hold; `legal-hold list` shows the ids", makeParseUuid("legal-hold list"))
     .action((id: string) =>
       run(async ({ connect }) => {
         const { rows: [hold] } = await connect(

@@ -55,13 +55,15 @@ export function collect(text: string, before: string[] = []): string[] {
 }
 
 /**
- * Reads the id of a row.
+ * Makes a reader of ids.
  *
- * @throws {InvalidArgumentError} if it is none
+ * @param list the command that shows them
  */
-export function parseUuid(text: string): string {
-  if (!/^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(text)) {
-    throw new InvalidArgumentError("It is not an id (a UUID); `api-key list` shows the ids.");
-  }
-  return text;
+export function makeParseUuid(list: string): (text: string) => string {
+  return function parseUuid(text) {
+    if (!/^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(text)) {
+      throw new InvalidArgumentError(`It is not an id (a UUID); \`${list}\` shows the ids.`);
+    }
+    return text;
+  };
 }
