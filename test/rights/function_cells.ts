@@ -24,6 +24,10 @@ interface Things {
   code: string;
   job: string;
   organization: string;
+  slug: string;
+  /** Of the organization; null: one is placed first. */
+  hold: string | null;
+  email: string;
 }
 
 /** SQLSTATEs of a refusal: not allowed, not signed in, no such thing, or not of this organization. */
@@ -74,6 +78,27 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
     "ops.create_organization": {
       sql: "select ops.create_organization('brand-new', 'New')",
       concerns: "caller",
+    },
+    "ops.quotas": { sql: "select from ops.quotas()", concerns: "caller" },
+    // There is none: who may read them gets no row, and no refusal
+    "ops.legal_holds": {
+      sql: "select count(*) from ops.legal_holds()",
+      concerns: "caller",
+    },
+    "ops.place_legal_hold": { sql: "select ops.place_legal_hold('x')", concerns: "caller" },
+    "ops.release_legal_hold": thing.hold === null
+      ? {
+        sql: "select ops.release_legal_hold((ops.place_legal_hold('x')).id)",
+        concerns: "caller",
+      }
+      : { sql: "select ops.release_legal_hold($1)", values: [thing.hold] },
+    "ops.erase_organization": {
+      sql: "select ops.erase_organization($1)",
+      values: [thing.slug],
+    },
+    "ops.erase_account": {
+      sql: "select ops.erase_account($1)",
+      values: [thing.email],
     },
     "ops.leave_organization": { sql: "select ops.leave_organization()", concerns: "caller" },
     "ops.start_analysis_run": {
@@ -255,14 +280,17 @@ async function things(
   invited: number,
 ): Promise<Things> {
   const [row] = await database.query<
-    { prompt: string; run: string; key: string; rubric: string; job: string }
+    Omit<Things, "member" | "code" | "organization">
   >(
     `select (select min(id) from core.prompts where organization_id = $1 and name <> 'spare') as prompt,
             (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
             (select id from ops.api_key where organization_id = $1 and name = 'another') as key,
             (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric,
-            (select min(id) from graphile_worker._private_jobs) as job`,
-    [organization],
+            (select min(id) from graphile_worker._private_jobs) as job,
+            (select slug from ops.organization where id = $1) as slug,
+            (select id from app.legal_hold where held_organization_id = $1) as hold,
+            (select email from core.users where id = $2) as email`,
+    [organization, invited],
   );
   if (!row) throw new Error("There is nothing to call functions with");
   return { ...row, member, code: `code ${invited}`, organization };

@@ -219,6 +219,8 @@ const REFUSING = {
     field: `analysisSeries(from: "2026-01-01T00:00Z", to: "2026-01-02T00:00Z") { analyses }`,
     needs: "marts:read",
   },
+  quotas: { field: "quotas { nodes { used } }", needs: "members:read" },
+  legalHolds: { field: "legalHolds { nodes { reason } }", needs: "audit:read" },
   searchPrompts: {
     field: `searchPrompts(query: "content") { nodes { rank } }`,
     needs: "prompts:read",

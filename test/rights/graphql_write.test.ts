@@ -135,8 +135,9 @@ test("functions are called as the table says", async () => {
               (select id from ops.analysis_run where organization_id = $1 and status = 'running' limit 1) as run,
               (select id from ops.api_key where organization_id = $1 and name = 'another') as key,
               (select id from ops.judge_rubric where organization_id = $1 and name = 'rubric') as rubric,
-              (select min(id) from graphile_worker._private_jobs) as job`,
-      [organization],
+              (select min(id) from graphile_worker._private_jobs) as job,
+              (select id from app.legal_hold where held_organization_id = $2) as hold`,
+      [organization, world.theirs.id],
     );
     if (!row) throw new Error("There is nothing to call functions with");
     return { ...row, member };
@@ -156,6 +157,7 @@ test("functions are called as the table says", async () => {
     "select k.id from generate_series(1, 40) n, app.api_key_create($1, null, 'key ' || n, array['prompts:read'], null) k",
     [ours.id],
   );
+  const holds: { id: string }[] = [];
   const take = <T>(rows: { id: T }[]) => () => {
     const row = rows.pop();
     if (row === undefined) throw new Error("Nothing is left");
@@ -168,10 +170,20 @@ test("functions are called as the table says", async () => {
       ours: await things(ours.id, world.colleague),
       theirs: await things(theirs.id, theirs.ownerUserId),
     },
-    { run: take(runs), member: take(members), key: take(keys) },
+    { run: take(runs), member: take(members), key: take(keys), hold: take(holds) },
   );
   const isLast = ({ cell }: Probe) => /^(leaveOrganization|signOut)/.test(cell);
-  const parts = [await run(probes.filter((probe) => !isLast(probe)))];
+  const isHold = ({ cell }: Probe) => /^(place|release)LegalHold/.test(cell);
+  const parts = [await run(probes.filter((probe) => !isLast(probe) && !isHold(probe)))];
+  // What is held is not erased, not even to try
+  holds.push(
+    ...await database.query<{ id: string }>(
+      `insert into app.legal_hold (held_organization_id, reason, placed_by)
+       select $1, 'x', 'curestry_gateway' from generate_series(1, 10) returning id`,
+      [ours.id],
+    ),
+  );
+  parts.push(await run(probes.filter(isHold)));
   // What takes rights away from who does it: one after the other, each with a session of its own
   for (const name of ["signOut", "signOutEverywhere", "leaveOrganization"]) {
     const tokens = new Map<Principal, string>();

@@ -140,6 +140,7 @@ export interface Supplies {
   run(): string;
   member(): number;
   key(): string;
+  hold(): string;
 }
 
 /** Probes that call the functions of the API which are mutations; those that end a session last. */
@@ -193,6 +194,15 @@ export function functionProbes(
     }
   }
 
+  // First: later they are the last owners of what they made
+  add(
+    "ops.erase_account(text,boolean)",
+    "eraseAccount(input: { email: $email, dryRun: true }) { result { kind } }",
+    { email: "String!" },
+    (_thing, { name }, isOwn) => ({
+      email: isOwn ? `${name}@${world.ours.slug}.example` : world.theirs.ownerEmail,
+    }),
+  );
   const run = ["finish", "fail", "cancel"];
   for (const verb of run) {
     const signature = Object.keys(rights.functions).find((name) =>
@@ -293,6 +303,25 @@ export function functionProbes(
     () => ({}),
     { caller: true },
   );
+  add(
+    "ops.erase_organization(text,boolean)",
+    "eraseOrganization(input: { slug: $slug, dryRun: true }) { result { kind } }",
+    { slug: "String!" },
+    (_thing, _principal, isOwn) => ({ slug: isOwn ? world.ours.slug : world.theirs.slug }),
+  );
+  add(
+    "ops.place_legal_hold(text)",
+    `placeLegalHold(input: { reason: "x" }) { result { id } }`,
+    {},
+    () => ({}),
+    { caller: true },
+  );
+  add(
+    "ops.release_legal_hold(uuid)",
+    "releaseLegalHold(input: { id: $id }) { result { id } }",
+    { id: "UUID!" },
+    ({ hold }, _principal, _isOwn, may) => ({ id: may ? supplies.hold() : hold }),
+  );
   for (const name of ["signOut", "signOutEverywhere"]) {
     const signature = name === "signOut" ? "core.sign_out()" : "core.sign_out_everywhere()";
     add(signature, `${name}(input: {}) { result }`, {}, () => ({}), { caller: true });
@@ -317,4 +346,5 @@ export interface Things {
   key: string;
   rubric: string;
   job: string;
+  hold: string;
 }

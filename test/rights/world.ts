@@ -193,6 +193,11 @@ export async function makeWorld(database: TestDatabase, rights: Rights): Promise
   await database.query(
     "select from app.trusted_document_register('x', '{\"x\": \"{ viewer { userId } }\"}')",
   );
+  // As over the API
+  await database.query(
+    "insert into app.legal_hold (held_organization_id, reason, placed_by) values ($1, 'x', 'curestry_gateway')",
+    [theirs.id],
+  );
   await database.query("select app.mart_check_sample(1)");
   await database.query("insert into app.legacy_account (source_table, rows_found) values ('x', 1)");
   await database.query(

@@ -32,7 +32,8 @@ comment on table ops.judge_score is E'@unique id\nWhat a judge gave an analysis 
 comment on column ops.judge_score.analysis_run_id is 'The run that was judged.';
 comment on column ops.judge_score.criterion_id is 'By which criterion.';
 comment on column ops.judge_score.score is
-  E'@float\n@behavior -filterBy -orderBy -attribute:groupBy -havingBy -attribute:aggregate:filterBy -aggregate:filterBy '
+  E'@float\n'
+  '@behavior -filterBy -orderBy -attribute:groupBy -havingBy -attribute:aggregate:filterBy -aggregate:filterBy '
   '-attribute:aggregate:orderBy\n0 to 10; judgeScoresByScore looks for it.';
 comment on column ops.judge_score.comment is 'Why, in the words of the judge.';
 comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON object.';

@@ -36,5 +36,6 @@ export async function printMemberSchema(databaseUrl: string): Promise<string> {
 function compact(schema: string): string {
   return schema
     .replace(/\n\n/g, "\n")
-    .replace(/^( *""")\n *([^\n]*[^\n"\\])\n *"""$/gm, '$1$2"""');
+    .replace(/^( *""")\n *([^\n]*[^\n"\\])\n *"""$/gm, '$1$2"""')
+    .replace(/^(  \w+\()\n    ("""[^\n]*""")\n    ([^\n]*)\n  \)/gm, "$1$2 $3)");
 }

@@ -36,7 +36,11 @@ export const ListsPlugin: GraphileConfig.Plugin = {
         inferred: {
           after: ["postInferred"],
           provides: ["curestryLists"],
-          callback: (behavior) => [behavior, ...noDeleteByNode],
+          // One mutation by global id, as the contract has it: every row has its own id as well
+          callback: (behavior, codec) =>
+            tableName(codec) === "prompts"
+              ? [behavior, ...noDeleteByNode]
+              : [behavior, ...noDeleteByNode, ...noUpdateByNode],
         },
       },
       pgResourceUnique: {
@@ -73,7 +77,10 @@ export const ListsPlugin: GraphileConfig.Plugin = {
         if (operators?.inputTypeName !== undefined) {
           const type = build.getTypeByName(operators.inputTypeName);
           // Columns of words are never null
-          if (build.graphql.isEnumType(type)) delete fields["isNull"];
+          if (build.graphql.isEnumType(type)) {
+            delete fields["isNull"];
+            delete fields["notIn"];
+          }
           if (build.graphql.isEnumType(type) || operators.inputTypeName === "Boolean") {
             for (const name of comparisons) delete fields[name];
           }
@@ -170,5 +177,6 @@ const noList = [
 ] as unknown as GraphileBuild.BehaviorString[];
 /** A row of a mart is found by its day; its id says nothing. */
 const noFinder = ["-single"] as GraphileBuild.BehaviorString[];
+const noUpdateByNode = ["-nodeId:resource:update"] as unknown as GraphileBuild.BehaviorString[];
 const noDeleteByNode = ["-nodeId:resource:delete"] as unknown as GraphileBuild.BehaviorString[];
 const noGroup = ["-attribute:groupBy"] as unknown as GraphileBuild.BehaviorString[];
