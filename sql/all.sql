@@ -150,6 +150,7 @@
 --!include app/marts/mart_refresh_analysis_daily.sql
 --!include app/marts/mart_refresh_feature_daily.sql
 --!include app/marts/mart_refresh_buckets.sql
+--!include app/marts/mart_update_tidy.sql
 --!include app/marts/mart_refresh_all_sources.sql
 --!include app/marts/mart_refresh_day.sql
 --!include app/mart_upkeep/mart_extent.sql
@@ -214,6 +215,10 @@
 --!include app/audit_proof/audit_accepted_detachments.sql
 --!include app/audit_proof/audit_verify_chain.sql
 --!include app/audit_proof/audit_continue_xids.sql
+--!include app/live/live_position.sql
+--!include app/live/live_changes.sql
+--!include app/live/live_rights.sql
+--!include app/live/live_cursor_key.sql
 --!include app/retention/retention_rebaseline.sql
 --!include app/retention/retention_apply_audit.sql
 --!include app/retention/retention_drop_detached.sql
@@ -257,6 +262,7 @@
 --!include app/mart_upkeep/tables/mart_check.sql
 --!include app/marts/tables/mart_change.sql
 --!include app/prompts/tables/prompt_search.sql
+--!include app/marts/tables/mart_update.sql
 --!include app/retention/tables/partitioned_table.sql
 --!include app/access/tables/platform_admin.sql
 --!include app/members/tables/quota.sql

@@ -128,6 +128,7 @@ export const goodRows: Record<string, Values> = {
   "app.platform_admin": { user_id: 1 },
   "app.mart_change": { organization_id: ID, hour: EARLY, source: "metric" },
   "app.mart_state": { organization_id: ID, time_zone: "UTC" },
+  "app.mart_update": { organization_id: ID, source: "metric", from_ts: EARLY, to_ts: LATE },
   "app.mart_check": { buckets: 0, differences: 0, details: [] },
   "app.audit_seal": {
     organization_id: ID,

@@ -388,6 +388,12 @@ const app: Record<string, Example> = {
   "app.mart_change": {
     bad: { chk_mart_change_source: outside("source", "guess") },
   },
+  "app.mart_update": {
+    bad: {
+      chk_mart_update_source: outside("source", "guess"),
+      chk_mart_update_span: outside("to_ts", EARLY),
+    },
+  },
   "app.mart_state": {
     points: ["fk_mart_state_organization_id"],
 

@@ -22,9 +22,13 @@ begin
       perform app.mart_refresh_metric_timeseries(organization, source, 'hour', lows, highs);
       perform app.mart_refresh_metric_timeseries(organization, source, 'day', v_lows, v_highs);
   end case;
+  insert into app.mart_update (organization_id, source, from_ts, to_ts)
+  select organization, mart_refresh_buckets.source, min(h.low), max(h.high) from unnest(lows, highs) as h (low, high)
+  having min(h.low) < max(h.high);
 end;
 $$;
 alter function app.mart_refresh_buckets owner to curestry_definer;
 revoke execute on function app.mart_refresh_buckets from public;
 comment on function app.mart_refresh_buckets is
-  'Brings the hours with these starts and ends up to date in the marts of a source, and the days that contain them.';
+  'Brings the hours with these starts and ends up to date in the marts of a source, and the days that contain them, '
+  'and tells subscribers.';

@@ -43,6 +43,17 @@ begin
       return next v_name;
     end loop;
   end loop;
+  -- Who looks for new rows by their transaction reads all pages that no vacuum has summarized yet: by default, these
+  -- could be a fifth of a month
+  for v_name in
+    select c.relname
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'ops.audit_log'::regclass and c.reloptions is null
+  loop
+    execute format('alter table app.%I set (autovacuum_vacuum_insert_scale_factor = 0, '
+                   'autovacuum_vacuum_insert_threshold = 50000)', v_name);
+  end loop;
 end;
 $$;
 revoke execute on function app.partition_make_all from public;
