@@ -15,6 +15,7 @@ export function gatewayOptions(
     ...(pooler === null ? {} : { preparedStatements: pooler === "none" }),
     clientTimeoutMs: settings.clientTimeoutMs,
     maxClients: settings.maxClients,
+    maxSubscriptions: settings.maxSubscriptions,
     sharedPort: settings.sharedPort,
     documentMode: settings.trustedDocuments,
     corsOrigins: settings.corsOrigins,

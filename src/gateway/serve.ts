@@ -17,15 +17,21 @@ import { type EngineOptions, makeEngine } from "./engine.ts";
 import { makeAdaptor } from "./database/adaptor.ts";
 import { makeFairPool } from "./database/fair_pool.ts";
 import { makeAnswerFiles } from "./files/answer_files.ts";
+import { makeGate } from "./gate.ts";
 import { defaultOperationLimits, type OperationLimits } from "./graphql/operation_limits.ts";
 import { type DocumentMode, makeTrustedDocuments } from "./graphql/trusted_documents.ts";
 import { makeAnswerOperation } from "./http/answer_operation.ts";
 import { makeApp } from "./http/app.ts";
 import type { AppParts } from "./http/app_parts.ts";
+import { makeAnswerStream } from "./http/event_stream.ts";
 import { makeHealth } from "./http/health.ts";
 import { listen } from "./http/listen.ts";
 import { makeMetrics } from "./http/metrics.ts";
 import { makeNoteRequest } from "./http/note_request.ts";
+import { makeWebSockets } from "./http/websocket.ts";
+import { makeChangeSource } from "./live/change_source.ts";
+import { type Hub, makeHub } from "./live/hub.ts";
+import { makeSubscribe } from "./live/subscribe.ts";
 
 /** How the gateway is set up. Times are in milliseconds. */
 export interface GatewayOptions {
@@ -57,6 +63,12 @@ export interface GatewayOptions {
   maxClients?: number;
   /** Whether other gateways of this machine may listen on the same port; not by default. */
   sharedPort?: boolean;
+  /** Subscriptions at once, and websockets at once, 5,000 by default. */
+  maxSubscriptions?: number;
+  /** Silence after which a subscriber gets a fresh cursor, 5 min by default. */
+  freshCursorMs?: number;
+  /** How long a websocket's client may take to say who it is, 5 s by default. */
+  socketInitMs?: number;
   /** Origins that browsers may call from, `*` for all; none by default. */
   corsOrigins?: readonly string[];
   /** Whether documents must be registered; by default they need not. */
@@ -81,6 +93,17 @@ export interface GatewayOptions {
 const healthConnections = 2;
 /** How long a health check waits for the database. */
 const healthTimeoutMs = 2_000;
+/** Connections of those who look for changes, beside the requests; open while somebody subscribes. */
+const liveConnections = 4;
+/** Operations of a websocket at a time. */
+const socketOperations = 100;
+/** What may wait for a subscriber: changes, their characters, and how long while it reads nothing. */
+const waitingEvents = 5_000;
+const unreadCharacters = 16 * 1024 * 1024;
+const unreadMs = 60_000;
+/** What is read for subscriptions at a time: for one organization, and for each connection to the database. */
+const gateOfOne = 3;
+const gateParts = 5;
 /** Connections of the thread of costly operations: more would keep PostgreSQL from the others. */
 const costlyConnections = 3;
 /** How long a page of an export, or a batch of an import, waits for a connection: it has begun already. */
@@ -152,15 +175,36 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
     size: fileConnections,
     connectMs: engineOptions.poolWaitMs,
   });
-  const pools = [requests, checks, files];
+  const changes = makePool({
+    databaseUrl,
+    log,
+    applicationName: `${engineOptions.applicationName} live`,
+    size: liveConnections,
+    connectMs: engineOptions.poolWaitMs,
+  });
+  const pools = [requests, checks, files, changes];
   const endPools = () => Promise.all(pools.map(({ pool }) => pool.end()));
   let apiUsage: ApiUsage | undefined;
+  let hub: Hub | undefined;
   const { rateLimit } = options;
   const budgets = rateLimit === undefined ? null : makeBudgets(rateLimit, beside, log);
   try {
     const ask = makeAskBeside(checks.pool, healthTimeoutMs);
+    const maxSubscriptions = options.maxSubscriptions ?? 5_000;
+    const gate = makeGate(gateOfOne, gateParts * engineOptions.poolSize);
+    const live = hub = makeHub(
+      makeChangeSource(changes.pool),
+      { adaptor, errors, budgets, gate, log },
+      {
+        subscriptions: maxSubscriptions,
+        waitingEvents,
+        unreadCharacters,
+        unreadMs,
+        freshCursorMs: options.freshCursorMs ?? 5 * 60_000,
+      },
+    );
     const metrics = makeMetrics(
-      { pool: requests.pool, fair, costlyCount: () => costly?.underWayCount ?? 0 },
+      { pool: requests.pool, fair, costlyCount: () => costly?.underWayCount ?? 0, live },
       ask,
       log,
     );
@@ -179,6 +223,8 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       budgets,
       documents: makeTrustedDocuments(options.documentMode ?? "accepted", beside),
       errors,
+      hub: live,
+      gate,
       serverOf,
       log,
       health: makeHealth(ask, storage, log),
@@ -212,6 +258,13 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       clientTimeoutMs,
       maxImportBytes: options.maxImportBytes ?? 10 * 1024 ** 3,
     });
+    const subscribe = makeSubscribe(parts);
+    const webSockets = makeWebSockets(parts, subscribe, {
+      sockets: maxSubscriptions,
+      operations: socketOperations,
+      initMs: options.socketInitMs ?? 5_000,
+      unreadMs,
+    });
     const server = await listen({
       host: options.host,
       port: options.port,
@@ -219,12 +272,21 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       maxClients: options.maxClients ?? 10_000,
       sharedPort: options.sharedPort ?? false,
       log,
-    }, { answerOperation, answerOther: (request) => app.fetch(request), answerFiles });
+    }, {
+      answerOperation,
+      answerOther: (request) => app.fetch(request),
+      answerFiles,
+      answerStream: makeAnswerStream(parts, subscribe, answerOperation),
+      upgrade: webSockets.upgrade,
+    });
     const host = options.host.includes(":") ? `[${options.host}]` : options.host;
     return {
       url: `http://${host}:${server.port}`,
       async stop() {
         const finished = server.close();
+        // Clients of websockets connect again by themselves; others are told to
+        await webSockets.stop();
+        live.stop();
         if (!await within(options.stopWaitMs ?? 10_000, finished)) {
           log.warn("Requests under way are cut off: they took too long to finish");
           // Without the database the requests end by themselves, with an honest answer
@@ -239,6 +301,7 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
       },
     };
   } catch (error) {
+    hub?.stop();
     await costly?.stop();
     await budgets?.stop();
     await apiUsage?.stop();

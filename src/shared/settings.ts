@@ -50,6 +50,8 @@ export interface Settings {
   clientTimeoutMs: number;
   /** Connections of clients at once. */
   maxClients: number;
+  /** Subscriptions of a gateway at once. */
+  maxSubscriptions: number;
   /** Origins that browsers may call from; `*` for all. */
   corsOrigins: readonly string[];
   /** Whether gateways run registered documents alone. */
@@ -138,6 +140,7 @@ export function readSettings(env: Record<string, string | undefined> = process.e
     statementTimeoutMs: read("CURESTRY_STATEMENT_TIMEOUT", parseDuration) ?? 10_000,
     clientTimeoutMs: read("CURESTRY_CLIENT_TIMEOUT", parseDuration) ?? 30_000,
     maxClients: read("CURESTRY_MAX_CLIENTS", wholeNumber(1, 1_000_000)) ?? 10_000,
+    maxSubscriptions: read("CURESTRY_MAX_SUBSCRIPTIONS", wholeNumber(1, 1_000_000)) ?? 5_000,
     corsOrigins: read("CURESTRY_CORS_ORIGINS", parseOrigins) ?? [],
     trustedDocuments: read("CURESTRY_TRUSTED_DOCUMENTS", parseDocumentMode) ?? "accepted",
     sharedPort: read("CURESTRY_SHARED_PORT", parseSwitch) ?? false,

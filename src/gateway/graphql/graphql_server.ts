@@ -18,6 +18,7 @@ import type { ClientError, ErrorMapper } from "./errors.ts";
 import type { GraphqlBody } from "./graphql_body.ts";
 import { MutationByGet } from "./mutation_by_get.ts";
 import type { OperationLimits } from "./operation_limits.ts";
+import { type Preparation, prepareSubscription } from "./prepare_subscription.ts";
 import type { TablePermissions } from "./run_query.ts";
 import { makeExecutionPlugin } from "./plugins/execution.ts";
 
@@ -72,6 +73,8 @@ export interface GraphqlServer {
     requestId: string,
     options: { pay: Pay; mayGoElsewhere: boolean; onlyQueries: boolean },
   ): Promise<GraphqlAnswer | "elsewhere">;
+  /** Checks whether an operation is a subscription, and makes it ready to be told of events. */
+  prepareSubscription(body: GraphqlBody): Preparation;
   /** The API explorer's page, and the files it loads. */
   explore(request: Request): Promise<Response>;
 }
@@ -88,15 +91,25 @@ export async function makeGraphqlServer(
   options: { isAnonymous: boolean; operationLimits: OperationLimits; tables: TablePermissions },
 ): Promise<GraphqlServer> {
   const { isAnonymous, operationLimits, tables } = options;
-  const { plugin, isKnown } = makeExecutionPlugin(isAnonymous, operationLimits, tables);
+  const execution = makeExecutionPlugin(isAnonymous, operationLimits, tables);
+  const { plugin, isKnown } = execution;
   const { schema, resolvedPreset } = await makeSchema({
     ...preset,
     plugins: [...preset.plugins ?? [], plugin],
   });
   const grafserv = new GrafservBase({ schema, preset: resolvedPreset });
   await grafserv.ready();
+  const api = {
+    schema,
+    resolvedPreset,
+    tables,
+    operationLimits,
+    checkDocument: (document: string) => execution.checkDocument(schema, document),
+  };
 
   return {
+    prepareSubscription: (body) => prepareSubscription(api, body),
+
     async handle(accept, body, database, requestId, { pay, mayGoElsewhere, onlyQueries }) {
       const { query } = body;
       if (query.length > charactersOfATurn && !isKnown(query)) await nextTurn();

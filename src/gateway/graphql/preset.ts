@@ -13,6 +13,7 @@ import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { ArgumentsPlugin } from "./plugins/arguments.ts";
 import { BehaviorCachePlugin } from "./plugins/behavior_cache.ts";
 import { ColumnTypesPlugin } from "./plugins/column_types.ts";
+import { LivePlugin } from "./plugins/live.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { DescriptionsPlugin } from "./plugins/descriptions.ts";
 import { ListsPlugin } from "./plugins/lists.ts";
@@ -85,6 +86,8 @@ export function makePreset(
       TableTypesPlugin,
       TimesPlugin,
       WordsPlugin,
+      // Without credentials there is no row to tell of
+      ...(role === "curestry_member" ? [LivePlugin] : []),
     ],
     disablePlugins: [
       // Query.query: for Relay 1, and a way to nest without end.

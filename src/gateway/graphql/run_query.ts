@@ -107,8 +107,12 @@ function findFailures({ errors = [] }: ExecutionResult): GraphQLError[] {
   return errors.filter((error) => error.path !== undefined && isFromServer(rootCause(error)));
 }
 
-/** @param failed keys of root fields that are not asked for again */
-function reduce(
+/**
+ * The document without what these permissions do not let the request read.
+ *
+ * @param failed keys of root fields that are not asked for again
+ */
+export function reduce(
   args: GrafastExecutionArgs,
   tables: TablePermissions,
   permissions: string,
@@ -182,7 +186,7 @@ function missingPermission(
 }
 
 /** Makes null what was not asked for, and says why. */
-function withRefusals(
+export function withRefusals(
   { schema }: GrafastExecutionArgs,
   reduced: ReducedDocument | null,
   result: Result,

@@ -6,9 +6,11 @@ import type { ReadCredential } from "../credentials/read_credential.ts";
 import type { Sessions } from "../credentials/sessions.ts";
 import type { Adaptor, RequestRole } from "../database/adaptor.ts";
 import type { ErrorMapper } from "../graphql/errors.ts";
+import type { Gate } from "../gate.ts";
 import type { GraphqlServer } from "../graphql/graphql_server.ts";
 import type { OperationLimits } from "../graphql/operation_limits.ts";
 import type { TrustedDocuments } from "../graphql/trusted_documents.ts";
+import type { Hub } from "../live/hub.ts";
 import type { CorsOrigins } from "./cors.ts";
 import type { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -24,6 +26,10 @@ export interface AppParts {
   operationLimits: OperationLimits;
   documents: TrustedDocuments;
   errors: ErrorMapper;
+  /** All subscriptions. */
+  hub: Hub;
+  /** Whoever subscribes passes it on the way to the database: a thousand come at once after a restart. */
+  gate: Gate;
   health: Health;
   metrics: Metrics;
   corsOrigins: CorsOrigins;

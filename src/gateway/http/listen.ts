@@ -1,5 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Buffer } from "node:buffer";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions as ListenOptionsOfNode, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import type { AnswerOperation } from "./answer_operation.ts";
 import {
@@ -11,8 +13,10 @@ import {
   sendResponse,
 } from "./convert_request.ts";
 import { type AnswerFiles, isForFiles, isUpload } from "../files/answer_files.ts";
+import { acceptsStream, type AnswerStream } from "./event_stream.ts";
 import { maxConnections } from "./max_connections.ts";
 import { watchAccepts } from "./watch_accepts.ts";
+import type { WebSockets } from "./websocket.ts";
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -35,6 +39,10 @@ export interface Handlers {
   answerOther(request: Request): Response | Promise<Response>;
   /** Exports and imports, which are streams. */
   answerFiles: AnswerFiles;
+  /** POST /graphql of a client that takes events. */
+  answerStream: AnswerStream;
+  /** A connection that becomes a websocket. */
+  upgrade: WebSockets["upgrade"];
 }
 
 /** A server that listens. */
@@ -52,6 +60,8 @@ type ListenArguments = ListenOptionsOfNode & { reusePort: boolean };
 const drainMs = 2_000;
 /** How long requests under way may take on a server that was replaced. */
 const retiredMs = 60_000;
+/** How much of all connections may be ones that last. */
+const lastingPart = 0.8;
 /** How often it is looked for clients that are too slow. */
 const slowClientsCheckMs = 1_000;
 
@@ -63,13 +73,15 @@ const slowClientsCheckMs = 1_000;
  */
 export async function listen(
   options: ListenOptions,
-  { answerOperation, answerOther, answerFiles }: Handlers,
+  { answerOperation, answerOther, answerFiles, answerStream, upgrade }: Handlers,
 ): Promise<HttpListener> {
   const { host, clientTimeoutMs, log } = options;
   /** The one that listens, and before it those that had to be replaced, with their connections. */
   const servers = new Map<Server, Set<Socket>>();
   /** Connections with a request under way. */
   const busy = new Set<Socket>();
+  /** Websockets, and those that get events. */
+  const lasting = new Set<Socket>();
   const most = maxConnections(options.maxClients);
   let isClosing = false;
 
@@ -88,6 +100,19 @@ export async function listen(
       socket.on("close", () => sockets.delete(socket));
       if (sockets.size > most) makeRoom(sockets);
     });
+    server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (message.headers.upgrade?.toLowerCase() !== "websocket") {
+        // Who offers HTTP/2 takes HTTP/1.1 as well
+        const to = new ServerResponse(message);
+        to.assignSocket(message.socket);
+        to.shouldKeepAlive = false;
+        to.on("finish", () => socket.end());
+        return void answer(message, to);
+      }
+      if (isClosing || !mayLast()) return void socket.destroy();
+      keepLasting(message.socket);
+      upgrade(message, socket, head);
+    });
     server.on("clientError", (_error, socket) => socket.destroy());
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -99,6 +124,20 @@ export async function listen(
     server.on("error", (error) => log.warn({ err: error }, "Connections cannot be accepted"));
     servers.set(server, sockets);
     return server;
+  }
+
+  /** Connections that last leave some for requests. */
+  function mayLast(): boolean {
+    return lasting.size < most * lastingPart;
+  }
+
+  function keepLasting(socket: Socket): void {
+    busy.add(socket);
+    lasting.add(socket);
+    socket.on("close", () => {
+      busy.delete(socket);
+      lasting.delete(socket);
+    });
   }
 
   /** Closes the oldest connection without a request under way, at last the newest itself. */
@@ -135,12 +174,14 @@ export async function listen(
         await answerFiles(message, to);
       } else if (isOperation(message)) {
         const body = await readBody(message);
-        const answer = await answerOperation({
-          headers: readHeaders(message),
-          body,
-          onlyQueries: false,
-        });
-        sendAnswer(answer, to);
+        const headers = readHeaders(message);
+        if (acceptsStream(headers.accept)) {
+          const isRoom = mayLast();
+          lasting.add(socket);
+          await answerStream({ headers, body, mayLast: isRoom }, to);
+        } else {
+          sendAnswer(await answerOperation({ headers, body, onlyQueries: false }), to);
+        }
       } else {
         const request = await convertRequest(message);
         const response = request === null ? badHost() : await answerOther(request);
@@ -154,6 +195,7 @@ export async function listen(
     } finally {
       clearTimeout(timer);
       busy.delete(socket);
+      lasting.delete(socket);
     }
   }
 

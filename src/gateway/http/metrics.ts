@@ -6,6 +6,7 @@ import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { AskBeside } from "../database/ask_beside.ts";
 import type { FairPool } from "../database/fair_pool.ts";
 import { readyQuery } from "../database/pool.ts";
+import type { LiveFigures } from "../live/hub.ts";
 import { shareAnswer } from "../share_answer.ts";
 
 /** What Prometheus asks for, of this gateway and its database. No label names who asked for what. */
@@ -47,13 +48,15 @@ const durationBucketsSeconds = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
  * @param ask asks for the figures of the database
  */
 export function makeMetrics(
-  gateway: { pool: Pool; fair: FairPool; costlyCount(): number },
+  gateway: { pool: Pool; fair: FairPool; costlyCount(): number; live: LiveFigures },
   ask: AskBeside,
   log: Logger,
 ): Metrics {
-  const { pool, fair, costlyCount } = gateway;
+  const { pool, fair, costlyCount, live } = gateway;
   const registry = new Registry();
   const registers = [registry];
+  /** What the counters of subscriptions have counted. */
+  const told = { sent: 0, ended: 0 };
   const requests = new Counter({
     name: "curestry_http_requests_total",
     help: "HTTP requests answered.",
@@ -110,6 +113,40 @@ export function makeMetrics(
     registers,
     collect() {
       this.set(costlyCount());
+    },
+  });
+  new Gauge({
+    name: "curestry_live_subscriptions",
+    help: "Subscriptions that are told of changes.",
+    registers,
+    collect() {
+      this.set(live.subscriptions);
+    },
+  });
+  new Gauge({
+    name: "curestry_live_lag_seconds",
+    help: "How long ago changes were read for subscriptions; 0 without any.",
+    registers,
+    collect() {
+      this.set(live.lagSeconds);
+    },
+  });
+  new Counter({
+    name: "curestry_live_events_total",
+    help: "Events sent to subscriptions.",
+    registers,
+    collect() {
+      this.inc(live.sent - told.sent);
+      told.sent = live.sent;
+    },
+  });
+  new Counter({
+    name: "curestry_live_ended_total",
+    help: "Subscriptions that the gateway ended: refused, too slow, or at its stop.",
+    registers,
+    collect() {
+      this.inc(live.ended - told.ended);
+      told.ended = live.ended;
     },
   });
 

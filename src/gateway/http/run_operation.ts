@@ -4,16 +4,15 @@ import type { CostlyOperation } from "../costly/messages.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
 import { workOf } from "../database/work_of.ts";
-import { inputLimitOf } from "../graphql/check_operation.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import type { GraphqlAnswer } from "../graphql/graphql_server.ts";
-import { GatewayError } from "../gateway_error.ts";
 import { nextTurn } from "../turns.ts";
 import type { Answer } from "../answer.ts";
 import type { AppParts } from "./app_parts.ts";
 import { callerOf, credentialOf } from "./caller.ts";
 import { type Charge, makeCharge, OwingError } from "./charge.ts";
-import { BodyError, checkVariables, parseBody, smallBodyBytes } from "./parse_body.ts";
+import { BodyError, smallBodyBytes } from "./parse_body.ts";
+import { readOperation } from "./read_operation.ts";
 import { type Refusal, refusal, refusalOf } from "./refuse.ts";
 
 /** A request to run an operation. */
@@ -54,12 +53,7 @@ export async function runOperation(
     const role = credential.kind === "none" ? "curestry_anonymous" : "curestry_member";
     const isSmall = bytes <= smallBodyBytes;
     if (!isSmall && role === "curestry_anonymous") throw tooLargeWithoutCredentials();
-    const parse = async (): Promise<GraphqlBody> => {
-      const { query, documentId, ...rest } = parseBody(request.body, headers["content-type"]);
-      const found = { ...rest, query: await findDocument(parts, query, documentId) };
-      checkVariables(found, inputLimitOf(found.query, parts.operationLimits));
-      return found;
-    };
+    const parse = () => readOperation(parts, request.body, headers["content-type"]);
     if (isSmall) body = await parse();
     const server = await parts.serverOf(role);
     const caller = callerOf(credential, headers, requestId);
@@ -114,19 +108,6 @@ export async function runOperation(
     return refuse(await refusalOf(error, parts.errors, requestId, accept));
   } finally {
     database?.finish();
-  }
-}
-
-async function findDocument(
-  { documents }: AppParts,
-  query: string | null,
-  documentId: string | null,
-): Promise<string> {
-  try {
-    return await documents.find(query, documentId);
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    throw new BodyError(error.code === "NOT_FOUND" ? 404 : 403, error.code, error.message);
   }
 }
 

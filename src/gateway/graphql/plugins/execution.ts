@@ -1,10 +1,10 @@
 import type { GraphileConfig } from "graphile-config";
 import type { execute, GrafastExecutionArgs } from "postgraphile/grafast";
-import { getOperationAST, GraphQLError } from "postgraphile/graphql";
+import { getOperationAST, GraphQLError, type GraphQLSchema } from "postgraphile/graphql";
 import type {} from "postgraphile/grafserv";
 import { TooMuchData } from "../../database/connection_failures.ts";
 import { GatewayError } from "../../gateway_error.ts";
-import { makeCheckDocument } from "../check_document.ts";
+import { type Checked, makeCheckDocument } from "../check_document.ts";
 import { checkOperation } from "../check_operation.ts";
 import { checkPageSizes } from "../check_page_sizes.ts";
 import { measureAnswer } from "../measure_answer.ts";
@@ -15,20 +15,29 @@ import { runMutation, runQuery, type TablePermissions } from "../run_query.ts";
 import { setAsideBadItems } from "../set_aside_bad_items.ts";
 import { usedFields } from "../used_fields.ts";
 
+/** Runs operations our way. */
+export interface Execution {
+  plugin: GraphileConfig.Plugin;
+  /** Whether a document was checked just now. */
+  isKnown(document: string): boolean;
+  /** The check of a document, for those that are run past grafserv. */
+  checkDocument(schema: GraphQLSchema, document: string): Checked;
+}
+
 /**
  * Runs operations our way: the document is checked before Grafast sees it, the request's database is
  * used and ended, and whatever goes wrong is an error of the answer, with its cause.
  *
  * @param isAnonymous whether it is the API of requests without credentials
- * @returns beside the plugin, whether a document was checked just now
  */
 export function makeExecutionPlugin(
   isAnonymous: boolean,
   limits: OperationLimits,
   tables: TablePermissions,
-): { plugin: GraphileConfig.Plugin; isKnown: (document: string) => boolean } {
-  const run = makeRun(limits, tables);
+): Execution {
+  const run = makeRun(isAnonymous, limits, tables);
   let check: ReturnType<typeof makeCheckDocument> | undefined;
+  const checkOf = (schema: GraphQLSchema) => check ??= makeCheckDocument(schema, { isAnonymous });
   const plugin: GraphileConfig.Plugin = {
     name: "CurestryExecutionPlugin",
     version: "1.0.0",
@@ -38,18 +47,26 @@ export function makeExecutionPlugin(
           const original = event.getExecutionConfig;
           event.getExecutionConfig = async function (context) {
             const config = await original.call(this, context);
-            check ??= makeCheckDocument(config.schema, { isAnonymous });
-            return { ...config, parseAndValidate: check.checkDocument, execute: run };
+            const { checkDocument } = checkOf(config.schema);
+            return { ...config, parseAndValidate: checkDocument, execute: run };
           };
           return next();
         },
       },
     },
   };
-  return { plugin, isKnown: (document) => check?.isKnown(document) ?? false };
+  return {
+    plugin,
+    isKnown: (document) => check?.isKnown(document) ?? false,
+    checkDocument: (schema, document) => checkOf(schema).checkDocument(document),
+  };
 }
 
-function makeRun(limits: OperationLimits, tables: TablePermissions): typeof execute {
+function makeRun(
+  isAnonymous: boolean,
+  limits: OperationLimits,
+  tables: TablePermissions,
+): typeof execute {
   return async function run(args: GrafastExecutionArgs) {
     const { schema, document } = args;
     const { database, used, pay, place } = args.requestContext as Grafast.RequestContext;
@@ -57,7 +74,8 @@ function makeRun(limits: OperationLimits, tables: TablePermissions): typeof exec
       const operation = getOperationAST(document, args.operationName);
       if (operation) {
         if (place.onlyQueries && operation.operation !== "query") throw new MutationByGet();
-        if (!schema.getRootType(operation.operation)) throw notOffered(operation.operation);
+        if (operation.operation === "subscription") throw notHere(isAnonymous);
+        if (!schema.getRootType(operation.operation)) throw needsCredentials();
         const { variables: variableValues, problem } = setAsideBadItems(
           schema,
           document,
@@ -134,14 +152,20 @@ function answerTooLong(operation: { operation: string } | null | undefined, most
   );
 }
 
-/** Only the API of requests without credentials has no mutations; none has subscriptions yet. */
-function notOffered(operation: string): GatewayError {
-  return operation === "mutation"
-    ? new GatewayError(
-      "UNAUTHENTICATED",
-      'This needs credentials: send "Authorization: Bearer" with an API key or a session token',
-    )
-    : new GatewayError("INVALID", `This API has no ${operation}s`);
+/** Only the API of requests without credentials has no mutations. */
+function needsCredentials(): GatewayError {
+  return new GatewayError(
+    "UNAUTHENTICATED",
+    'This needs credentials: send "Authorization: Bearer" with an API key or a session token',
+  );
+}
+
+/** A subscription has more than one answer. */
+function notHere(isAnonymous: boolean): GatewayError {
+  return isAnonymous ? needsCredentials() : new GatewayError(
+    "INVALID",
+    "Subscribe by websocket (graphql-transport-ws), or by POST with Accept: text/event-stream",
+  );
 }
 
 /**
