@@ -13,6 +13,7 @@ import { floodsBenchmark } from "./floods.ts";
 import { gatewayBenchmark } from "./gateway/benchmark.ts";
 import { growthBenchmark } from "./growth.ts";
 import { importsBenchmark } from "./imports.ts";
+import { liveBenchmark } from "./live/benchmark.ts";
 import { martsBenchmark } from "./marts.ts";
 import { policyBenchmark } from "./policy.ts";
 import { recordBenchmark } from "./record.ts";
@@ -36,6 +37,7 @@ const benchmarks: readonly Benchmark[] = [
   auditBenchmark,
   martsBenchmark,
   gatewayBenchmark,
+  liveBenchmark,
   floodsBenchmark,
   growthBenchmark,
 ];

@@ -135,6 +135,9 @@
 --!include app/analyses/analysis_prompt_of.sql
 --!include app/analyses/analysis_import.sql
 --!include app/analyses/analysis_import_as_member.sql
+--!include app/analyses/analysis_run_of_record.sql
+--!include app/analyses/score_import_as_member.sql
+--!include app/analyses/metric_import_as_member.sql
 --!include app/buckets/sketch_slot.sql
 --!include app/buckets/sketch_value.sql
 --!include app/buckets/bucket_metric_key.sql

@@ -7,16 +7,14 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { loginUrl } from "../../src/database/urls.ts";
 import { type Benchmark, type Comparison, median } from "../compare.ts";
-import { ended, readUrl, runProgram, stop } from "../processes.ts";
+import { readUrl, runProgram, stop } from "../processes.ts";
 import { fill } from "./fill.ts";
 import { type Operation, operations } from "./operations.ts";
+import { connections, requestsOf, takeTurn, type Turn } from "./turns.ts";
 
 const organizations = 20;
-const connections = 16;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const secondsOfATurn = Number(process.env.BENCH_SECONDS ?? 2);
-/** Requests that are made before a round; they are sent again and again. */
-const requestsInTurns = 200;
 
 /** One of those that are compared. */
 interface Server {
@@ -27,12 +25,6 @@ interface Server {
   process: ChildProcess;
   path(operation: Operation): string;
   answers(operation: Operation): boolean;
-}
-
-/** What one turn showed. Times are in milliseconds. */
-interface Turn {
-  msPerRequest: number;
-  processorMsPerRequest: number | null;
 }
 
 /** Our gateway, beside what one would write by hand, and beside another GraphQL server. */
@@ -139,8 +131,9 @@ async function measure(
   for (let round = -1; round < rounds; round++) {
     for (const server of asked) {
       const file = join(scratch, "requests.json");
-      await writeFile(file, JSON.stringify(requestsOf(operation, server, keys)));
-      const turn = await takeTurn(server, file);
+      const requests = requestsOf(operation, server.path(operation), keys);
+      await writeFile(file, JSON.stringify(requests));
+      const turn = await takeTurn(server, file, secondsOfATurn);
       if (round >= 0) turns.get(server)?.push(turn);
     }
   }
@@ -161,23 +154,6 @@ async function measure(
   }));
 }
 
-function requestsOf(
-  operation: Operation,
-  server: Server,
-  keys: readonly string[],
-): { path: string; key: string; body: string }[] {
-  return Array.from({ length: requestsInTurns }, (_, n) => {
-    const organization = n % keys.length;
-    const variables = operation.variables(organization, n);
-    const query = operation.document;
-    return {
-      path: server.path(operation),
-      key: keys[organization]!,
-      body: JSON.stringify({ query, variables }),
-    };
-  });
-}
-
 /** A server that answers something else is not one to compare with. Dates may be written in another way. */
 async function expectSameAnswers(
   operation: Operation,
@@ -185,7 +161,7 @@ async function expectSameAnswers(
   keys: readonly string[],
 ): Promise<void> {
   const shapes = await Promise.all(servers.map(async (server) => {
-    const [request] = requestsOf(operation, server, keys);
+    const [request] = requestsOf(operation, server.path(operation), keys);
     const answer = await fetch(`${server.url}${request!.path}`, {
       method: "POST",
       headers: { authorization: `Bearer ${request!.key}`, "content-type": "application/json" },
@@ -206,38 +182,5 @@ async function expectSameAnswers(
     if (rows !== shapes[0]!.rows || inserted !== shapes[0]!.inserted) {
       throw new Error(`${server.name} answers something else to ${operation.description}`);
     }
-  }
-}
-
-async function takeTurn(server: Server, file: string): Promise<Turn> {
-  const before = await processorMs(server.process);
-  const load = runProgram("./gateway/load.ts", [
-    server.url,
-    file,
-    String(connections),
-    String(secondsOfATurn),
-  ]);
-  let output = "";
-  load.stdout?.on("data", (text) => output += text);
-  await ended(load);
-  if (load.exitCode !== 0) throw new Error(`${server.name} did not answer as it should`);
-  const after = await processorMs(server.process);
-  const { answered, seconds } = JSON.parse(output);
-  return {
-    msPerRequest: seconds * 1000 / answered,
-    processorMsPerRequest: before === null || after === null ? null : (after - before) / answered,
-  };
-}
-
-/** Processor time of a process so far, all its threads; null where the system does not tell it so. */
-async function processorMs({ pid }: ChildProcess): Promise<number | null> {
-  try {
-    // By a program: Deno itself may read /proc with all permissions only
-    const { stdout: stat } = await promisify(execFile)("cat", [`/proc/${pid}/stat`]);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // utime and stime, in hundredths of a second (proc_pid_stat(5))
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return null;
   }
 }

@@ -8,8 +8,9 @@ comment on type core.prompt_match is
   E'@foreignKey (organization_id, prompt_id) references core.prompts (organization_id, id)|@fieldName prompt\n'
   'A prompt that matches what was looked for.';
 comment on column core.prompt_match.rank is
-  'How well it matches: more of the words, in the name rather than the description, there rather than the content. '
-  'Comparable within one search; 0 without words.';
+  E'@notNull\n'
+  'How well it matches: more of the words, in the name rather than the description, there rather than the '
+  'content. Comparable within one search; 0 without words.';
 comment on column core.prompt_match.organization_id is E'@behavior -*\nThe organization of the prompt.';
-comment on column core.prompt_match.prompt_id is 'The prompt.';
+comment on column core.prompt_match.prompt_id is E'@notNull\nThe prompt.';
 grant usage on type core.prompt_match to curestry_member, curestry_definer;

@@ -153,6 +153,7 @@ describe("analyst create", () => {
     "a b",
 
     "curestry_x",
+    "a".repeat(64),
     "pg_x",
   ])(
     "refuses the name %j",

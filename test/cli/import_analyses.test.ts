@@ -49,7 +49,7 @@ test("analyses are imported once, bad lines are refused, and the marts follow", 
   expect(summary).toEqual({ ...dry, dryRun: false });
   expect(summary).toMatchObject({ read: 30, inserted: 27, unchanged: 0 });
   expect(summary.refused).toEqual([
-    { line: 4, reason: expect.stringContaining("overall_score must be from 0 to 10") },
+    { line: 4, reason: expect.stringContaining("overallScore must be from 0 to 10") },
     { line: 6, reason: "promtId: is not a field of an analysis" },
     { line: 8, reason: expect.stringContaining("is not valid JSON") },
   ]);

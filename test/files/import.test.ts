@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { withGateway } from "../helpers/gateway.ts";
+import { graphqlData } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { closeAll, sendPiece } from "../helpers/raw_sockets.ts";
 import { askForFile, importFile } from "./files.ts";
@@ -92,6 +93,95 @@ describe("each line has its outcome", () => {
       headers: { "content-type": "application/json" },
     });
     expect(array.lines).toEqual([{ line: 1, outcome: "unchanged", id: lines[0]!.id }]);
+  });
+
+  test("scores and metrics of analyses that are there already, once, in all formats", async () => {
+    const judge = await makeKey(database, ours, [
+      "analyses:read",
+      "rubrics:read",
+      "rubrics:write",
+    ]);
+    const { createJudgeRubric: { judgeRubric } } = await graphqlData<
+      { createJudgeRubric: { judgeRubric: { id: string } } }
+    >(gateway.url, {
+      key: judge,
+      query:
+        `mutation { createJudgeRubric(input: { judgeRubric: { name: "Later" } }) { judgeRubric { id } } }`,
+    });
+    await graphqlData(gateway.url, {
+      key: judge,
+      query:
+        `mutation ($id: UUID!) { createJudgeCriterion(input: { judgeCriterion: { rubricId: $id, key: "clarity", title: "Clarity" } }) { clientMutationId } }`,
+      variables: { id: judgeRubric.id },
+    });
+    const { lines: [run] } = await importFile(gateway.url, "/import/analyses", {
+      key,
+      body: JSON.stringify({ idempotencyKey: "judged later", promptContent: "text" }),
+      headers: jsonl,
+    });
+    const good = {
+      idempotencyKey: "judged later",
+      rubric: "Later",
+      criterion: "clarity",
+      score: 7.5,
+    };
+    const scores = [
+      good,
+      { ...good, idempotencyKey: undefined, analysisRunId: run!.id },
+      { ...good, score: 3 },
+      { ...good, criterion: "nothing" },
+      { ...good, idempotencyKey: "nobody's" },
+      { ...good, score: 11, criterion: "clarity" },
+      { ...good, sore: 1 },
+    ];
+    const { lines } = await importFile(gateway.url, "/import/scores", {
+      key,
+      body: scores.map((line) => JSON.stringify(line)).join("\n"),
+      headers: jsonl,
+    });
+    expect(lines.map(({ outcome }) => outcome))
+      .toEqual(["inserted", "unchanged", ...Array.from({ length: 5 }, () => "refused")]);
+    expect(lines.slice(2).map(({ message }) => message)).toEqual([
+      "score: the analysis has another score by this criterion",
+      "criterion: there is no criterion 'nothing' of a rubric 'Later'",
+      "analysisRunId, or idempotencyKey, must name an analysis of this organization",
+      expect.stringContaining("score must be from 0 to 10"),
+      expect.stringContaining("sore: is no field of these"),
+    ]);
+    const exported = await fetch(`${gateway.url}/export/scores?format=csv&rubric=Later`, {
+      headers: { authorization: `Bearer ${judge}` },
+    });
+    const again = await importFile(gateway.url, "/import/scores", {
+      key,
+      body: await exported.text(),
+      headers: csv,
+    });
+    expect(again.last.total).toMatchObject({ read: 1, unchanged: 1 });
+
+    const metrics = "idempotencyKey,key,valueNum,valueText,valueJson\n" +
+      "judged later,tokens,12.50,,\njudged later,tokens,12.5,,\njudged later,tokens,13,,\n" +
+      'judged later,model,,m1,\njudged later,trace,,,"{""steps"": 3}"\njudged later,none,,,\n';
+    const measured = await importFile(gateway.url, "/import/metrics", {
+      key,
+      body: metrics,
+      headers: csv,
+    });
+    expect(measured.lines.map(({ outcome }) => outcome))
+      .toEqual(["inserted", "unchanged", "refused", "inserted", "inserted", "refused"]);
+    expect(measured.lines[5]!.message).toContain(
+      "one of valueNum, valueText and valueJson is required",
+    );
+    expect(
+      await database.query(
+        `select m.key, m.value_num::text, m.value_text, m.value_json, m.occurred_at = r.occurred_at as counts
+           from ops.analysis_metric m join ops.analysis_run r on r.id = m.analysis_run_id
+          where r.idempotency_key = 'judged later' order by m.key`,
+      ),
+    ).toEqual([
+      { key: "model", value_num: null, value_text: "m1", value_json: null, counts: true },
+      { key: "tokens", value_num: "12.5", value_text: null, value_json: null, counts: true },
+      { key: "trace", value_num: null, value_text: null, value_json: { steps: 3 }, counts: true },
+    ]);
   });
 
   test("a dry run says the same and changes nothing", async () => {
@@ -244,7 +334,13 @@ describe("an import is refused as a whole", () => {
   });
 
   test.each([
-    ["/import/marts", jsonl, "{}", 404, "/import/prompts, /import/analyses"],
+    [
+      "/import/marts",
+      jsonl,
+      "{}",
+      404,
+      "/import/prompts, /import/analyses, /import/scores, /import/metrics",
+    ],
     ["/import/prompts", {}, "x", 415, "Content-Type: must be one of text/csv"],
     ["/import/analyses", csv, "x", 415, "Content-Type: must be one of application/json"],
     ["/import/prompts?format=xml", {}, "x", 400, "format: must be one of csv, jsonl, json"],

@@ -195,6 +195,10 @@ test("a record that is too long is refused, and what follows is read, in pieces 
     }]]);
 });
 
+async function* pieces(content: Uint8Array, size: number) {
+  for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
+}
+
 test("a file of many records is the same in pieces of any size", async () => {
   const lines = Array.from(
     { length: 3_000 },
@@ -202,11 +206,8 @@ test("a file of many records is the same in pieces of any size", async () => {
   );
   const content = Buffer.from(`name,content\r\n${lines.join("\r\n")}\r\n`);
   for (const size of [1, 7, 1_000, 65_536, content.length]) {
-    async function* pieces() {
-      for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
-    }
     let count = 0;
-    for await (const record of readRecords({ name: "a.csv", chunks: pieces() }, ALL)) {
+    for await (const record of readRecords({ name: "a.csv", chunks: pieces(content, size) }, ALL)) {
       expect(record).toMatchObject({ line: 2 + 2 * count });
       expect(JSON.parse((record as { json: string }).json)).toEqual({
         name: String(count),

@@ -169,7 +169,7 @@ const AGGREGATES = {
   },
   FeatureDay: { sum: ["events", "uniqueUsers"], distinctCount: ["id", "day", "featureKey"] },
   JudgeScore: { measures: ["score"], distinctCount: ["id", "analysisRunId", "criterionId"] },
-  Prompt: { distinctCount: ["id", "name"] },
+  Prompt: { distinctCount: ["id", "name", "formatType", "language"] },
 } as const;
 
 test("aggregates are there where a number is worth it, and nowhere else", () => {

@@ -250,7 +250,7 @@ test("needs audit:read, and shows nothing of another organization", async () => 
 });
 
 test.each([
-  ["Nonsense", /'Nonsense' is not audited.*core\.prompts/],
+  ["Nonsense", /'Nonsense' is not audited.*Prompt, /],
   ["core.users", /core\.users belongs to no organization/],
   ["AnalysisMetric", /facts that are recorded many at a time/],
 ])("refuses %s by name, with what has a history", async (type, message) => {

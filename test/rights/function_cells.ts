@@ -120,6 +120,20 @@ function calls(thing: Things, concernsCaller: boolean): Record<string, Call> {
              where i.outcome in ('inserted', 'unchanged')`,
       values: [thing.prompt],
     },
+    "app.score_import_as_member": {
+      sql:
+        `select from app.score_import_as_member(jsonb_build_array(jsonb_build_object('line', 1, 'record',
+              jsonb_build_object('analysisRunId', $1::text, 'rubric', 'x', 'criterion', 'x', 'score', 1)))) i
+             where i.reason !~ 'analysisRunId'`,
+      values: [thing.run],
+    },
+    "app.metric_import_as_member": {
+      sql:
+        `select from app.metric_import_as_member(jsonb_build_array(jsonb_build_object('line', 1, 'record',
+              jsonb_build_object('analysisRunId', $1::text, 'key', 'imported', 'valueNum', 1)))) i
+             where i.outcome in ('inserted', 'unchanged')`,
+      values: [thing.run],
+    },
     "app.prompt_import_as_member": {
       sql:
         `select from app.prompt_import_as_member('[{"line": 1, "record": {"content": "x"}}]') i where i.outcome = 'inserted'`,

@@ -204,8 +204,8 @@ describe("judgeScoresByScore", () => {
           ],
         ]
       ) {
-        const expected = await database.query<{ score: string; id: string }>(
-          `select score, id from ops.judge_score where organization_id = $1 and ${condition}
+        const expected = await database.query<{ score: number; id: string }>(
+          `select score::float8 as score, id from ops.judge_score where organization_id = $1 and ${condition}
             order by ${
             highestFirst ? "score desc, occurred_at desc, id desc" : "score, occurred_at, id"
           }`,

@@ -1,5 +1,9 @@
-/* Runs with the rights of the administrator who calls it: creating a login requires the right to create roles. */
-create or replace function app.analyst_create(analyst name, analyst_password text, organization_slugs text[])
+/*
+ * The name comes as text: PostgreSQL would cut a longer one off.
+ *
+ * Runs with the rights of the administrator who calls it: creating a login requires the right to create roles.
+ */
+create or replace function app.analyst_create(analyst text, analyst_password text, organization_slugs text[])
 returns void
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -28,10 +32,10 @@ begin
   execute format('grant %I to curestry_definer', analyst);
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
   -- Grants of an earlier login of this name, which was dropped by hand, do not apply to this one
-  perform app.analyst_revoke(analyst, app.organization_by_slug(o))
+  perform app.analyst_revoke(analyst::name, app.organization_by_slug(o))
      from app.analyst_list() a, unnest(a.organizations) as o
     where a.name = analyst;
-  perform app.analyst_grant(analyst, o) from unnest(v_organizations) as o;
+  perform app.analyst_grant(analyst::name, o) from unnest(v_organizations) as o;
 end;
 $$;
 revoke execute on function app.analyst_create from public;

@@ -56,6 +56,13 @@ alter function core.search_prompts owner to curestry_definer;
 revoke execute on function core.search_prompts from public;
 grant execute on function core.search_prompts to curestry_member;
 comment on function core.search_prompts is
-  'The prompts that match, best first. query: words that must all be in the name, the description or the content, in '
-  'any language and case; "a phrase"; this or that; -without. At most 1,000 characters; without a word in it, all '
-  'prompts that the filters leave, newest first. tags: with any (ANY) or all (ALL) of them. Needs prompts:read.';
+  E'@words format_type PromptFormat\n'
+  '@arg query Words, a "phrase", this or that, -without.\n'
+  '@arg tags Labels, as they are written.\n'
+  '@arg match Whether one of the tags is enough; ANY if absent.\n'
+  '@arg language Only prompts of this language.\n'
+  '@arg format_type Only prompts of this format.\n'
+  'The prompts that match, best first. query: words that must all be in the name, the description or the '
+  'content, in any language and case; "a phrase"; this or that; -without. At most 1,000 characters; without a '
+  'word in it, all prompts that the filters leave, newest first. tags: with any (ANY) or all (ALL) of them. '
+  'Needs prompts:read.';

@@ -26,6 +26,9 @@ alter function ops.erase_account owner to curestry_definer;
 revoke execute on function ops.erase_account from public;
 grant execute on function ops.erase_account to curestry_member;
 comment on function ops.erase_account is
+  E'@notNull\n'
+  '@arg email Your own address.\n'
+  '@arg dry_run Says what would be erased, and changes nothing.\n'
   'Erases your account: what identifies you, in all tables and in the states of the audit log, and your personal '
-  'organization; it cannot be undone. email is your own address, so that nobody does it by mistake. dryRun: says what '
-  'would be erased, and changes nothing. Needs a person who has signed in.';
+  'organization; it cannot be undone. email is your own address, so that nobody does it by mistake. dryRun: says '
+  'what would be erased, and changes nothing. Needs a person who has signed in.';

@@ -27,6 +27,9 @@ alter function ops.erase_organization owner to curestry_definer;
 revoke execute on function ops.erase_organization from public;
 grant execute on function ops.erase_organization to curestry_member;
 comment on function ops.erase_organization is
-  'Erases the organization of this request: all its rows, and their states in its audit log; it cannot be undone. '
-  'slug is its slug, so that nobody erases another one by mistake. dryRun: says what would be erased, and changes '
-  'nothing. Needs organization:write, and a person who has signed in.';
+  E'@notNull\n'
+  '@arg slug Its slug.\n'
+  '@arg dry_run Says what would be erased, and changes nothing.\n'
+  'Erases the organization of this request: all its rows, and their states in its audit log; it cannot be '
+  'undone. slug is its slug, so that nobody erases another one by mistake. dryRun: says what would be erased, '
+  'and changes nothing. Needs organization:write, and a person who has signed in.';

@@ -31,5 +31,9 @@ alter function ops.judge_scores_by_score owner to curestry_definer;
 revoke execute on function ops.judge_scores_by_score from public;
 grant execute on function ops.judge_scores_by_score to curestry_member;
 comment on function ops.judge_scores_by_score is
-  'The scores that judges gave from atLeast to atMost, both included, highest first or lowest first; of one criterion, '
-  'or of all. Needs analyses:read.';
+  E'@arg at_least The least score; 0 if absent.\n'
+  '@arg at_most The greatest score; 10 if absent.\n'
+  '@arg criterion_id By which criterion; any if absent.\n'
+  '@arg highest_first Otherwise lowest first.\n'
+  'The scores that judges gave from atLeast to atMost, both included, highest first or lowest first; of one '
+  'criterion, or of all. Needs analyses:read.';

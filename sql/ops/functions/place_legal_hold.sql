@@ -10,5 +10,7 @@ alter function ops.place_legal_hold owner to curestry_definer;
 revoke execute on function ops.place_legal_hold from public;
 grant execute on function ops.place_legal_hold to curestry_member;
 comment on function ops.place_legal_hold is
-  'Places the organization of this request under legal hold: until it is released, nothing of it is erased, deleted or '
-  'removed by age. Needs organization:write.';
+  E'@notNull\n'
+  '@arg reason Why; whoever tries to erase or delete is told.\n'
+  'Places the organization of this request under legal hold: until it is released, nothing of it is erased, '
+  'deleted or removed by age. Needs organization:write.';

@@ -20,4 +20,7 @@ alter function ops.release_legal_hold owner to curestry_definer;
 revoke execute on function ops.release_legal_hold from public;
 grant execute on function ops.release_legal_hold to curestry_member;
 comment on function ops.release_legal_hold is
-  'Releases a legal hold that placeLegalHold placed on the organization of this request. Needs organization:write.';
+  E'@notNull\n'
+  '@arg id The hold.\n'
+  'Releases a legal hold that placeLegalHold placed on the organization of this request. Needs '
+  'organization:write.';

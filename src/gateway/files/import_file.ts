@@ -31,6 +31,18 @@ export const importKinds: Readonly<Record<string, ImportKind>> = {
     formats: ["jsonl", "json"],
     records: true,
   },
+  scores: {
+    sql: "app.score_import_as_member",
+    needs: "analyses:write",
+    formats: ["csv", "jsonl", "json"],
+    records: true,
+  },
+  metrics: {
+    sql: "app.metric_import_as_member",
+    needs: "analyses:write",
+    formats: ["csv", "jsonl", "json"],
+    records: true,
+  },
 };
 
 const formatsByMediaType: Readonly<Record<string, Format>> = {

@@ -37,5 +37,5 @@ function compact(schema: string): string {
   return schema
     .replace(/\n\n/g, "\n")
     .replace(/^( *""")\n *([^\n]*[^\n"\\])\n *"""$/gm, '$1$2"""')
-    .replace(/^(  \w+\()\n    ("""[^\n]*""")\n    ([^\n]*)\n  \)/gm, "$1$2 $3)");
+    .replace(/^( {2}\w+\()\n {4}("""[^\n]*""")\n {4}([^\n]*)\n {2}\)/gm, "$1$2 $3)");
 }

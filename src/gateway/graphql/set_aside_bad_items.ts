@@ -29,28 +29,52 @@ export interface StorableVariables {
 /**
  * PostgreSQL stores no text with the character NUL, and none with half of a surrogate pair. An item of
  * recordAnalyses that has one is replaced by its reason, which becomes its outcome: the other items
- * are recorded. So is one that has an unknown word, field or type. Anywhere else such a half is a mistake of the whole
- * request, and so are unknown words; NUL the database refuses.
+ * are recorded. Anywhere else such a half is a mistake of the whole request; NUL the database refuses.
  */
 export function setAsideBadItems(
-  schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Variables | null | undefined,
 ): StorableVariables {
   if (!variables) return { variables, problem: null };
   const recording = recordingVariables(document, operation);
-  const itemType = recording.size > 0 ? typeOfItems(schema) : null;
   let problem: string | null = null;
   const entries = Object.entries(variables).map(([name, value]) => {
-    if (recording.has(name)) {
-      return [name, replaceItems(schema, value, holdsItems(operation, name) ? itemType : null)];
-    }
+    if (recording.has(name)) return [name, replaceItems(value, badText)];
     const found = findBadText(value, name, /[\uD800-\uDFFF]/u);
     if (found !== null) problem ??= `${found.path}: ${found.reason}`;
     return [name, value];
   });
   return { variables: Object.fromEntries(entries), problem };
+}
+
+/**
+ * The same for items that have an unknown word, field or type. Only once the variables were refused: to look at each
+ * value takes as long as to coerce it.
+ *
+ * @returns null if no item is to blame
+ */
+export function setAsideMistypedItems(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Variables | null | undefined,
+): Variables | null {
+  const type = typeOfItems(schema);
+  if (!variables || type === null) return null;
+  const recording = recordingVariables(document, operation);
+  let isMistyped = false;
+  const badType = (item: unknown) => {
+    const problem = findBadType(schema, item, type);
+    isMistyped ||= problem !== null;
+    return problem;
+  };
+  const entries = Object.entries(variables).map(([name, value]) =>
+    recording.has(name) && holdsItems(operation, name)
+      ? [name, replaceItems(value, badType)]
+      : [name, value]
+  );
+  return isMistyped ? Object.fromEntries(entries) : null;
 }
 
 /** The variables from which recordAnalyses gets its items. */
@@ -99,26 +123,27 @@ function typeOfItems(schema: GraphQLSchema): GraphQLInputType | null {
   return isInputObjectType(items) ? items : null;
 }
 
-/** A variable is the input, its list of items, or one item. */
-function replaceItems(
-  schema: GraphQLSchema,
-  value: unknown,
-  type: GraphQLInputType | null,
-): unknown {
-  if (Array.isArray(value)) return value.map((item) => replaceItem(schema, item, type));
+/**
+ * A variable is the input, its list of items, or one item.
+ *
+ * @param problemOf what is wrong with an item, in words; null if nothing is
+ */
+function replaceItems(value: unknown, problemOf: (item: unknown) => string | null): unknown {
+  const replace = (item: unknown) => {
+    const problem = problemOf(item);
+    return problem === null ? item : { promptContent: `${marker}${problem}` };
+  };
+  if (Array.isArray(value)) return value.map(replace);
   if (isRecord(value) && Array.isArray(value["items"])) {
-    return { ...value, items: value["items"].map((item) => replaceItem(schema, item, type)) };
+    return { ...value, items: value["items"].map(replace) };
   }
-  return replaceItem(schema, value, type);
+  return replace(value);
 }
 
-function replaceItem(schema: GraphQLSchema, item: unknown, type: GraphQLInputType | null): unknown {
+function badText(item: unknown): string | null {
   // deno-lint-ignore no-control-regex
   const found = findBadText(item, "", /\u0000|[\uD800-\uDFFF]/u);
-  const problem = found === null
-    ? type === null ? null : findBadType(schema, item, type)
-    : `${found.path}: ${found.reason}`;
-  return problem === null ? item : { promptContent: `${marker}${problem}` };
+  return found === null ? null : `${found.path}: ${found.reason}`;
 }
 
 /** What does not fit the type of an item, in words: "status must be queued or running". */

@@ -12,7 +12,7 @@ import { nameValue } from "../name_value.ts";
 import { MutationByGet } from "../mutation_by_get.ts";
 import type { OperationLimits } from "../operation_limits.ts";
 import { runMutation, runQuery, type TablePermissions } from "../run_query.ts";
-import { setAsideBadItems } from "../set_aside_bad_items.ts";
+import { setAsideBadItems, setAsideMistypedItems } from "../set_aside_bad_items.ts";
 import { usedFields } from "../used_fields.ts";
 
 /** Runs operations our way. */
@@ -77,7 +77,6 @@ function makeRun(
         if (operation.operation === "subscription") throw notHere(isAnonymous);
         if (!schema.getRootType(operation.operation)) throw needsCredentials();
         const { variables: variableValues, problem } = setAsideBadItems(
-          schema,
           document,
           operation,
           args.variableValues,
@@ -104,9 +103,18 @@ function makeRun(
         pgSettings: {},
         withPgClient: database.withPgClient,
       });
-      const result = operation?.operation === "mutation"
-        ? await runMutation(args, database, tables)
-        : await runQuery(args, database, tables);
+      const runOperation = () =>
+        operation?.operation === "mutation"
+          ? runMutation(args, database, tables)
+          : runQuery(args, database, tables);
+      let result = await runOperation();
+      if (operation && !("data" in result)) {
+        const others = setAsideMistypedItems(schema, document, operation, args.variableValues);
+        if (others !== null) {
+          args.variableValues = others;
+          result = await runOperation();
+        }
+      }
       if (!("data" in result)) {
         const errors = ("errors" in result ? result.errors ?? [] : [])
           .map((error: GraphQLError) => nameValue(error, schema, document));

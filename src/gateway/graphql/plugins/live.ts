@@ -58,6 +58,22 @@ export const LivePlugin: GraphileConfig.Plugin = extendSchema((build) => {
         feature_daily
       }
 
+      """Facts that marts are computed from."""
+      enum LiveSource {
+        """Metrics of analyses."""
+        metric
+        """Results of the nodes of analyses."""
+        node
+        """Scores that judges gave."""
+        judge
+        """Metrics of workflow runs."""
+        evaluation
+        """Analyses."""
+        analysis
+        """The use of features."""
+        feature
+      }
+
       """A change of an analysis run."""
       type AnalysisRunChange {
         """Where to go on: the changes after this one come with \`after\`. Good for 24 hours."""
@@ -88,8 +104,8 @@ export const LivePlugin: GraphileConfig.Plugin = extendSchema((build) => {
         cursor: Cursor!
         """UPDATED, or READY."""
         kind: LiveKind!
-        """Which facts were counted anew: metric, node, judge, evaluation, analysis or feature."""
-        source: String
+        """Which facts were counted anew; null if nothing changed."""
+        source: LiveSource
         """In which marts."""
         marts: [LiveMart!]
         """Start of the first hour that was computed."""
@@ -106,7 +122,7 @@ export const LivePlugin: GraphileConfig.Plugin = extendSchema((build) => {
           """Only runs of this prompt."""
           promptId: String
           """Only changes of runs that had one of these statuses before, or have it afterwards."""
-          status: [String!]
+          status: [AnalysisRunStatus!]
         ): AnalysisRunChange
 
         """Changes of the prompts of the request's organization, as they are committed."""
