@@ -65,6 +65,7 @@
 --!include app/marts/tg__mart_changes_truncate.sql
 --!include app/marts/tg__mart_changes_of_runs.sql
 --!include app/marts/tg_organization__mart_changes.sql
+--!include app/members/time_zone_nearest.sql
 --!include app/members/tg_organization__time_zone.sql
 --!include app/marts/mart_source_table.sql
 --!include app/analyses/exact_numeric.sql

@@ -3,6 +3,8 @@ export type FileRecord =
   & {
     /** The line where it starts, from 1. */
     line: number;
+    /** Which element of the array it is, from 1, where several can stand in a line. */
+    item?: number;
     /** How many bytes of the file come before its end. */
     end: number;
   }

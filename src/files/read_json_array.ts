@@ -43,7 +43,7 @@ export async function* readJsonArray(
   }
   at++;
   let isOver = await skipBlank() === "]";
-  while (!isOver) {
+  for (let item = 1; !isOver; item++) {
     let end = findEnd(window.text, at);
     while (end === -1 && !window.isWhole && window.text.length - at <= longestRecordBytes) {
       await grow();
@@ -51,12 +51,12 @@ export async function* readJsonArray(
     }
     if (end === -1) {
       const problem = (window.isWhole ? "has no end" : tooLong) + nothingAfter;
-      yield { line, end: here(), problem };
+      yield { line, item, end: here(), problem };
       return;
     }
     const isLong = end - at > longestRecordBytes;
     const read = isLong ? { problem: tooLong } : readElement(window.bytes(at, end));
-    yield { line, end: window.placeOf(end), ...read };
+    yield { line, item, end: window.placeOf(end), ...read };
     isOver = window.text[end] === "]";
     moveTo(end);
     if (isOver) break;

@@ -5,6 +5,8 @@ import type { FileRecord } from "./file_record.ts";
 /** What became of one record. */
 export interface RecordOutcome {
   line: number;
+  /** Of a JSON array: which of its elements it is. */
+  item?: number | undefined;
   outcome: "inserted" | "unchanged" | "refused";
   /** What it is in the database, if it is there. */
   id: string | null;
@@ -23,7 +25,7 @@ export interface SentRecords {
 /**
  * Imports records in one transaction, and answers what became of each.
  *
- * @param lines a JSON array of {"line": …, "record": …}
+ * @param lines a JSON array of {"line": …, "record": …}; a "line" is only what the outcome is found by
  */
 export type Send = (lines: string) => Promise<RecordOutcome[]>;
 
@@ -83,14 +85,26 @@ async function* batchRecords(records: AsyncIterable<FileRecord>): AsyncGenerator
 }
 
 async function sendBatch(batch: FileRecord[], send: Send): Promise<SentRecords> {
-  const refused = batch.flatMap((record) => "problem" in record ? [refuse(record)] : []);
-  const readable = batch.filter((record) => "json" in record);
-  const outcomes = [...refused, ...await sendAll(readable, send)];
-  return { outcomes: outcomes.sort((a, b) => a.line - b.line), bytes: batch.at(-1)?.end ?? 0 };
+  // Several elements of an array can stand in one line: the place in the batch tells them apart
+  const placed = batch.map((record, place) => ({ ...record, place }));
+  const refused = placed.flatMap((record) => "problem" in record ? [refuse(record)] : []);
+  const readable = placed.filter((record) => "json" in record);
+  const outcomes = [...refused, ...await sendAll(readable, send)]
+    .sort((a, b) => a.line - b.line)
+    .map((outcome) => {
+      const { line = 0, item } = batch[outcome.line] ?? {};
+      return { ...outcome, line, item };
+    });
+  return { outcomes, bytes: batch.at(-1)?.end ?? 0 };
 }
 
-function refuse({ line, problem }: FileRecord & { problem: string }): RecordOutcome {
-  return { line, outcome: "refused", id: null, reason: problem };
+/** A record with its place in the batch, which is the "line" of what is sent and of its outcome. */
+interface Place {
+  place: number;
+}
+
+function refuse({ place, problem }: Place & { problem: string }): RecordOutcome {
+  return { line: place, outcome: "refused", id: null, reason: problem };
 }
 
 /**
@@ -98,12 +112,12 @@ function refuse({ line, problem }: FileRecord & { problem: string }): RecordOutc
  * valid JSON but no jsonb: the character NUL, half a surrogate pair, numbers and depths beyond bounds.
  */
 async function sendAll(
-  records: (FileRecord & { json: string })[],
+  records: (Place & { json: string })[],
   send: Send,
 ): Promise<RecordOutcome[]> {
   if (records.length === 0) return [];
   try {
-    const lines = records.map(({ line, json }) => `{"line":${line},"record":${json}}`);
+    const lines = records.map(({ place, json }) => `{"line":${place},"record":${json}}`);
     return await send(`[${lines.join(",")}]`);
   } catch (error) {
     if (!isAboutData(error)) throw error;

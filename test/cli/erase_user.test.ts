@@ -335,6 +335,7 @@ describe("a user", () => {
     const { error } = await erase<Refusal>("user", organization.ownerEmail, 1);
     expect(error.code).toBe("CONFLICT");
     expect(error.message).toContain(`the last owner of ${organization.slug}`);
+    expect(error.message).toContain("`member role`");
     const heir = await makePerson(database);
     await database.query(
       "insert into ops.organization_user (organization_id, user_id, role) values ($1, $2, 'owner')",

@@ -154,6 +154,18 @@ test("a file of which nothing can be imported is a failure, and one without reco
   expect(code).toBe(1);
   expect(stdout).toContain("line 2: content (or prompt, or text) is required");
   expect(await cliJson(args, { env, stdin: "" })).toMatchObject({ read: 0, refused: [] });
+  expect((await cli(args, { env, stdin: "" })).stdout)
+    .toContain("standard input is empty: there are no prompts in it to import");
+});
+
+test("of an array in one line, the element that was refused is named", async () => {
+  const { slug } = await makeOrganization(database);
+  const args = ["import", "prompts", "-", "--organization", slug];
+  const stdin = '[{"name":"A","content":"a"},{"name":"B"},{"name":"C","content":"c"}]';
+  const { code, stdout } = await cli(args, { env, stdin });
+  expect(code).toBe(0);
+  expect(stdout).toContain("2 inserted, 0 unchanged, 1 refused");
+  expect(stdout).toContain("line 1, item 2: content (or prompt, or text) is required");
 });
 
 test("a file that is not there, and an organization that is not, are named", async () => {

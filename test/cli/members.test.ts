@@ -3,7 +3,7 @@ import { cli, cliJson } from "../helpers/cli.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { withGateway } from "../helpers/gateway.ts";
 import { graphql, graphqlData } from "../helpers/graphql.ts";
-import { makeOrganization } from "../helpers/make.ts";
+import { makeAnalyst, makeOrganization } from "../helpers/make.ts";
 import { makePerson } from "../helpers/token.ts";
 
 /** What operators do with people and organizations: `user list`, `organization list`, `member …`, `quota …`. */
@@ -221,6 +221,11 @@ test("a role that is none, and people and organizations that are not there, are 
     .toBe(
       "There is no user with the e-mail address 'b@x.example': `user list` shows those there are",
     );
+  const { username: analyst } = new URL(
+    await makeAnalyst(database, [await makeOrganization(database)]),
+  );
+  expect(await fail("role", `${analyst}@x.example`, "--organization", "named", "--role", "viewer"))
+    .toContain(`The analyst ${analyst} is a login of the database and no user`);
   const stranger = await makePerson(database, "stranger@x.example");
   expect(await fail("remove", stranger.email, "--organization", "named"))
     .toContain("There is no member");

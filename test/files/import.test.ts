@@ -65,6 +65,20 @@ describe("each line has its outcome", () => {
     expect(refused.lines.map(({ line }) => line)).toEqual([4, 5, 6, 7]);
   });
 
+  test("elements of an array in one line are told apart", async () => {
+    const { lines } = await importFile(gateway.url, "/import/prompts", {
+      key,
+      body: '[{"name":"E","content":"e"},{"name":"F"},{"name":"G","content":"a\\u0000"},7]',
+      headers: { "content-type": "application/json" },
+    });
+    expect(lines).toMatchObject([
+      { line: 1, item: 1, outcome: "inserted" },
+      { line: 1, item: 2, outcome: "refused", message: expect.stringContaining("content") },
+      { line: 1, item: 3, outcome: "refused", message: expect.stringContaining("NUL") },
+      { line: 1, item: 4, outcome: "refused" },
+    ]);
+  });
+
   test("analyses, in JSON Lines and in an array", async () => {
     const items = [
       { idempotencyKey: "a1", promptContent: "one", status: "queued" },
@@ -92,7 +106,7 @@ describe("each line has its outcome", () => {
       body: JSON.stringify(items.slice(0, 1)),
       headers: { "content-type": "application/json" },
     });
-    expect(array.lines).toEqual([{ line: 1, outcome: "unchanged", id: lines[0]!.id }]);
+    expect(array.lines).toEqual([{ line: 1, item: 1, outcome: "unchanged", id: lines[0]!.id }]);
   });
 
   test("scores and metrics of analyses that are there already, once, in all formats", async () => {

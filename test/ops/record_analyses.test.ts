@@ -230,13 +230,13 @@ describe("one bad item does not stop the others", () => {
     ["two scores for one criterion", {
       ...good(),
       scores: [1, 2].map((score) => ({ rubric: "Quality", criterion: "clarity", score })),
-    }, /one score per criterion/],
+    }, /criterion must not repeat/],
     ["a metric without a value", { ...good(), metrics: [{ key: "k" }] }, /valueNum, valueText/],
     ["a metric without a key", { ...good(), metrics: [{ valueNum: 1 }] }, /key is required/],
     ["a metric twice", {
       ...good(),
       metrics: [1, 2].map((valueNum) => ({ key: "k", valueNum })),
-    }, /one value per key/],
+    }, /key must not repeat/],
     ["a metric that contradicts the result", {
       ...good(),
       metrics: [{ key: "overall_score", valueNum: 1 }],

@@ -1,5 +1,7 @@
 create or replace function app.tg_organization__time_zone() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_nearest text;
 begin
   -- Older days exist only in the marts, which cannot be recomputed for another zone
   if TG_OP = 'UPDATE' and NEW.time_zone is distinct from OLD.time_zone
@@ -17,9 +19,11 @@ begin
         and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
+  v_nearest := app.time_zone_nearest(NEW.time_zone);
   perform app.refuse('CU004',
-    format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC',
-           coalesce(to_json(NEW.time_zone)::text, 'null')),
+    format('timeZone: %s is no time zone; ', coalesce(to_json(NEW.time_zone)::text, 'null'))
+      || coalesce('did you mean ' || v_nearest || '?',
+                  'it must be a name of the IANA database, such as Europe/Berlin or UTC'),
     'timeZone', 'organization_time_zone');
   return null;
 end;

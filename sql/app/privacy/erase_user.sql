@@ -48,7 +48,8 @@ begin
                         and x.role = 'owner' and x.status = 'active');
   if v_slugs is not null then
     perform app.refuse('CU005',
-      format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
+      format('%s is the last owner of %s: make somebody else an owner first (`member role`, or changeMemberRole of '
+             'the API), or erase the organization',
              coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
   end if;
   if exists (select from ops.organization_user m

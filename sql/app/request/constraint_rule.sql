@@ -3,7 +3,9 @@ create or replace function app.constraint_rule(
 )
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_table constant regclass := to_regclass(format('%I.%I', schema_name, table_name));
+  v_named constant regclass := to_regclass(format('%I.%I', schema_name, table_name));
+  -- A partition breaks the rules of its table, whose comments say what they are
+  v_table constant regclass := coalesce(pg_catalog.pg_partition_root(v_named), v_named);
   v_index constant regclass := to_regclass(format('%I.%I', schema_name, constraint_name));
   v_columns text[];
   v_key text[];
@@ -21,11 +23,13 @@ begin
      and a.attnum = any (coalesce(
        (select c.conkey from pg_catalog.pg_constraint c where c.conrelid = v_table and c.conname = constraint_name),
        (select i.indkey::smallint[] from pg_catalog.pg_index i where i.indexrelid = v_index)));
-  -- Of several columns the one that the rule names first, else the last
+  -- Of several columns the one that the rule names first; else what it begins with, where the API has another name for
+  -- the column; else the last
   field := app.api_name(coalesce(
     (select k.name from unnest(v_key) with ordinality as k (name, n)
       where message ~ ('\m' || k.name || '\M')
       order by length(split_part(regexp_replace(message, '\m' || k.name || '\M', e'\x01'), e'\x01', 1)) limit 1),
+    substring(message from '^(?:\w+: )?(\w+) must '),
     v_key[cardinality(v_key)]));
   foreach v_column in array coalesce(v_columns, '{}') loop
     if v_column like '%\_%' then

@@ -118,7 +118,7 @@ comment on constraint chk_analysis_results_patches on core.analysis_results is
 comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is
   'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is
-  'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
+  'extraMetadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
 
 alter table core.analysis_results alter column organization_id set default app.organization_id();
 

@@ -49,7 +49,7 @@ comment on constraint chk_evaluation_metrics_metric_meta on core.evaluation_metr
 comment on constraint chk_evaluation_metrics_created_at on core.evaluation_metrics is
   'created_at must be a time from 2000 to 2099';
 comment on index core.unq_evaluation_metrics_run_node_metric is
-  'this metric of the run and node was recorded for this time already';
+  'there is a value of this metric_name for this run, node_key and created_at already';
 
 alter table core.evaluation_metrics alter column organization_id set default app.organization_id();
 

@@ -48,11 +48,12 @@ comment on constraint fk_prompt_relations_target_id on core.prompt_relations is
 comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is
   'relation_type must be depends_on, overrides or conflicts_with';
 comment on constraint chk_prompt_relations_target_id on core.prompt_relations is
-  'a prompt cannot have a relation to itself';
+  'target_id must be another prompt than source_id';
 comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is
   'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_prompt_relations_description on core.prompt_relations is 'description must be at most 1 MiB';
-comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
+comment on index core.unq_prompt_relations_source_target_type is
+  'there is a relation of this relation_type between the two prompts already: change that one';
 
 alter table core.prompt_relations alter column organization_id set default app.organization_id();
 

@@ -39,7 +39,7 @@ comment on column core.workflow_nodes.status is
 comment on column core.workflow_nodes.started_at is 'When it started.';
 comment on column core.workflow_nodes.finished_at is 'When it ended.';
 comment on column core.workflow_nodes.result is 'What came out, as JSON.';
-comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'a run has one node per key';
+comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'the run has a node with this key already';
 comment on constraint fk_workflow_nodes_run_id on core.workflow_nodes is
   'run_id must name a workflow run of the same organization.';
 comment on constraint chk_workflow_nodes_key on core.workflow_nodes is 'key must not be blank';

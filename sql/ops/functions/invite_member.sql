@@ -13,7 +13,7 @@ begin
   v_user := app.user_ensure(email);
   select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
   if v_member.status = 'active' then
-    perform app.refuse('CU005', 'This person is a member already; change the role instead',
+    perform app.refuse('CU005', 'email: this person is a member already; changeMemberRole changes the role',
                        'email', 'unq_organization_user_user_id');
   end if;
   if v_member.status = 'invited' then

@@ -37,7 +37,7 @@ comment on column ops.analysis_metric.value_num is 'The value, if it is a number
 comment on column ops.analysis_metric.value_text is 'The value, if it is a text.';
 comment on column ops.analysis_metric.value_json is 'The value, if it is JSON.';
 comment on column ops.analysis_metric.occurred_at is 'The time that it counts for.';
-comment on constraint unq_analysis_metric_key on ops.analysis_metric is 'metrics: a run has one value per key';
+comment on constraint unq_analysis_metric_key on ops.analysis_metric is 'metrics: key must not repeat';
 comment on constraint fk_analysis_metric_analysis_run_id on ops.analysis_metric is
   'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint chk_analysis_metric_key on ops.analysis_metric is 'metrics: key must not be blank';

@@ -41,7 +41,7 @@ comment on column ops.analysis_node_result.score is E'@float\n0 to 10.';
 comment on column ops.analysis_node_result.details is 'What was found, a JSON object.';
 comment on column ops.analysis_node_result.occurred_at is 'The time that it counts for.';
 comment on constraint unq_analysis_node_result_node on ops.analysis_node_result is
-  'nodeResults: a run has one result per node';
+  'nodeResults: node must not repeat';
 comment on constraint fk_analysis_node_result_analysis_run_id on ops.analysis_node_result is
   'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint chk_analysis_node_result_node on ops.analysis_node_result is

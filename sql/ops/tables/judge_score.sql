@@ -38,7 +38,8 @@ comment on column ops.judge_score.score is
 comment on column ops.judge_score.comment is 'Why, in the words of the judge.';
 comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON object.';
 comment on column ops.judge_score.occurred_at is 'The time that it counts for.';
-comment on constraint unq_judge_score_criterion_id on ops.judge_score is 'scores: a run has one score per criterion';
+comment on constraint unq_judge_score_criterion_id on ops.judge_score is
+  'scores: criterion must not repeat within a rubric';
 comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is
   'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint fk_judge_score_criterion_id on ops.judge_score is

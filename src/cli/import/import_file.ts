@@ -50,7 +50,7 @@ export async function importFile(
     progress.stop();
     return {
       result: { file: source.name, organization, dryRun, ...summary },
-      text: describe(summary, noun, dryRun),
+      text: describe(summary, source.name, noun, dryRun),
       failed: summary.read > 0 && summary.inserted + summary.unchanged === 0,
     };
   } finally {
@@ -58,11 +58,19 @@ export async function importFile(
   }
 }
 
-function describe(summary: ImportSummary, noun: string, dryRun: boolean): string {
+function describe(
+  summary: ImportSummary,
+  name: string,
+  noun: string,
+  dryRun: boolean,
+): string {
   const { read, inserted, unchanged, refused } = summary;
+  if (read === 0) return `${name} is empty: there are no ${noun} in it to import`;
   return [
     `Read ${read} ${noun}: ${inserted} inserted, ${unchanged} unchanged, ${refused.length} refused`,
-    ...refused.slice(0, maxShownRefusals).map(({ line, reason }) => `  line ${line}: ${reason}`),
+    ...refused.slice(0, maxShownRefusals).map(({ line, item, reason }) =>
+      `  line ${line}${item === undefined ? "" : `, item ${item}`}: ${reason}`
+    ),
     ...(refused.length > maxShownRefusals
       ? [`  … and ${refused.length - maxShownRefusals} more; --json lists all`]
       : []),

@@ -9,7 +9,7 @@ export interface ImportSummary {
   inserted: number;
   unchanged: number;
   /** In the order of the file. */
-  refused: { line: number; reason: string }[];
+  refused: { line: number; item?: number; reason: string }[];
 }
 
 /** How to import. */
@@ -45,10 +45,11 @@ export async function importRecords(
 
   if (dryRun) await client.query("begin");
   for await (const { outcomes, bytes } of sendRecords(records, sendOnce)) {
-    for (const { line, outcome, reason } of outcomes) {
+    for (const { line, item, outcome, reason } of outcomes) {
       summary.read++;
-      if (outcome === "refused") summary.refused.push({ line, reason: reason ?? "" });
-      else summary[outcome]++;
+      if (outcome === "refused") {
+        summary.refused.push({ line, ...(item && { item }), reason: reason ?? "" });
+      } else summary[outcome]++;
     }
     onProgress?.(summary, bytes);
   }

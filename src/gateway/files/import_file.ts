@@ -214,10 +214,10 @@ async function send(
   }
 }
 
-function describe({ line, outcome, id, reason }: RecordOutcome, dryRun: boolean): string {
+function describe({ line, item, outcome, id, reason }: RecordOutcome, dryRun: boolean): string {
   const shownId = id === null || dryRun && outcome === "inserted" ? {} : { id };
   const message = reason === null ? {} : { message: reason };
-  return `${JSON.stringify({ line, outcome, ...shownId, ...message })}\n`;
+  return `${JSON.stringify({ line, item, outcome, ...shownId, ...message })}\n`;
 }
 
 async function explain(
