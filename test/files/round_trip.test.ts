@@ -65,6 +65,10 @@ const hostile = fc.constantFrom("a\0b", "\ud800", "x\udc00y");
 const anyText = fc.oneof({ arbitrary: text, weight: 8 }, { arbitrary: hostile, weight: 1 });
 
 const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
+/** Whether all texts in a value are, keys included. */
+const areStorable = (value: unknown): boolean =>
+  typeof value === "string" ? isStorable(value) : typeof value !== "object" || value === null ||
+    Object.entries(value).every(([key, inner]) => isStorable(key) && areStorable(inner));
 /** Not blank, whatever is in it. */
 const someText = anyText.map((value) => `${value}a`);
 
@@ -97,12 +101,7 @@ test("prompts are the same after two organizations, in CSV and in JSON Lines", a
       const there = readLines(await exported(first.key, "jsonl"));
       for (const { line, outcome, id } of lines) {
         const { name, content, description, extraMetadata } = made[line - 1]!;
-        const isGood =
-          [name, content, description ?? "", JSON.stringify(extraMetadata)].every(isStorable) &&
-          Object.keys(extraMetadata).every(isStorable) &&
-          Object.values(extraMetadata).every((value) =>
-            typeof value !== "string" || isStorable(value)
-          );
+        const isGood = areStorable({ name, content, description, extraMetadata });
         expect(outcome === "refused").toBe(!isGood);
         if (outcome !== "inserted") continue;
         const stored = there.find(({ promptId }) => promptId === id);
@@ -200,8 +199,7 @@ test("analyses are the same in another organization, linked to the prompt of the
       const there = readLines(file);
       for (const { line, outcome, id, message } of lines.slice(0, -1)) {
         const item = made[line - 1]!;
-        const isGood = isStorable(item.promptContent) &&
-          item.metrics.every(({ valueText }) => isStorable(valueText ?? ""));
+        const isGood = areStorable(item);
         expect([outcome === "refused", message]).toEqual([
           !isGood,
           isGood ? undefined : expect.any(String),

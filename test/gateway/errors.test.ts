@@ -146,9 +146,16 @@ describe("a broken rule is told in words, with the field", () => {
       message: "name must be at most 255 characters",
       code: "INVALID",
     }],
-    [{ name: "n\0", content: "c" }, { code: "INVALID" }],
   ])("%j", async (prompt, expected) => {
     expect(await errorOf(create, { prompt })).toMatchObject({ status: 200, ...expected });
+  });
+
+  test.each(["n\0", "n\ud800"])("%j, which no database stores", async (name) => {
+    expect(await errorOf(create, { prompt: { name, content: "c" } })).toMatchObject({
+      status: 400,
+      code: "INVALID",
+      field: "name",
+    });
   });
 
   test("a key that is taken", async () => {

@@ -12,6 +12,7 @@ import { GatewayError } from "../gateway_error.ts";
 import { limitRules } from "./limit_rules.ts";
 import { limits, tooMuch } from "./limits.ts";
 import { nameValue } from "./name_value.ts";
+import { storableValues } from "./storable_values.ts";
 import { withWordVariables } from "./word_variables.ts";
 
 /** A document that may be run, or why not. */
@@ -63,6 +64,12 @@ export function makeCheckDocument(
     }
     const excesses = validate(schema, document, limitRules);
     if (excesses.length > 0) return { errors: excesses.slice(0, maxReportedErrors) };
+    const unstorable = validate(schema, document, [storableValues], {
+      maxErrors: maxReportedErrors,
+    });
+    if (unstorable.length > 0) {
+      return { errors: unstorable.map((error) => nameValue(error, schema, document)) };
+    }
     document = withWordVariables(schema, document);
     const errors = validate(schema, document, specifiedRules, { maxErrors: maxReportedErrors });
     if (errors.length === 0) return { document };

@@ -18,6 +18,7 @@ import { GatewayError } from "../gateway_error.ts";
 import type { LiveEvent, LiveTopic } from "../live/live_event.ts";
 import type { Checked } from "./check_document.ts";
 import { checkOperation } from "./check_operation.ts";
+import { setAsideBadItems } from "./set_aside_bad_items.ts";
 import { checkPageSizes } from "./check_page_sizes.ts";
 import type { GraphqlBody } from "./graphql_body.ts";
 import { fragmentsOf } from "./limits.ts";
@@ -87,6 +88,8 @@ export function prepareSubscription(api: SubscriptionApi, body: GraphqlBody): Pr
   const type = schema.getSubscriptionType();
   const definition = field && type?.getFields()[field.name.value];
   if (!field || !definition) return refuse(new GraphQLError("A subscription needs its field"));
+  const { problem } = setAsideBadItems(schema, document, operation, body.variables);
+  if (problem !== null) return refuse(problem);
   const variables = withoutCursor(operation, field, body.variables ?? {});
   const excess = checkPageSizes(document, operation, variables);
   if (excess.length > 0) return refuse(...excess);

@@ -2,12 +2,15 @@ import {
   coerceInputValue,
   type DocumentNode,
   getNamedType,
+  GraphQLError,
   type GraphQLInputType,
   type GraphQLSchema,
   isInputObjectType,
   Kind,
+  type NamedTypeNode,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  typeFromAST,
   visit,
 } from "postgraphile/graphql";
 import { isRecord } from "../../shared/is_record.ts";
@@ -22,27 +25,33 @@ type Variables = Readonly<Record<string, unknown>>;
 /** The variables to go on with, and the name of one that has a text which cannot be stored. */
 export interface StorableVariables {
   variables: Variables | null | undefined;
-  /** What is wrong with a text outside of items of recordAnalyses; null if nothing is. */
-  problem: string | null;
+  /** What is wrong with a text outside of items of recordAnalyses, and its field; null if nothing is. */
+  problem: GraphQLError | null;
 }
 
 /**
  * PostgreSQL stores no text with the character NUL, and none with half of a surrogate pair. An item of
  * recordAnalyses that has one is replaced by its reason, which becomes its outcome: the other items
- * are recorded. Anywhere else such a half is a mistake of the whole request; NUL the database refuses.
+ * are recorded. Anywhere else such a text is a mistake of the whole request.
  */
 export function setAsideBadItems(
+  schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Variables | null | undefined,
 ): StorableVariables {
   if (!variables) return { variables, problem: null };
   const recording = recordingVariables(document, operation);
-  let problem: string | null = null;
+  let problem: StorableVariables["problem"] = null;
   const entries = Object.entries(variables).map(([name, value]) => {
-    if (recording.has(name)) return [name, replaceItems(value, badText)];
-    const found = findBadText(value, name, /[\uD800-\uDFFF]/u);
-    if (found !== null) problem ??= `${found.path}: ${found.reason}`;
+    if (recording.has(name)) return [name, replaceItems(value, textProblem)];
+    const found = findBadText(value, name);
+    if (found !== null) {
+      const field = fieldOf(schema, operation, found.path);
+      problem ??= new GraphQLError(`${found.path}: ${found.reason}`, {
+        extensions: { code: "INVALID", field },
+      });
+    }
     return [name, value];
   });
   return { variables: Object.fromEntries(entries), problem };
@@ -140,9 +149,8 @@ function replaceItems(value: unknown, problemOf: (item: unknown) => string | nul
   return replace(value);
 }
 
-function badText(item: unknown): string | null {
-  // deno-lint-ignore no-control-regex
-  const found = findBadText(item, "", /\u0000|[\uD800-\uDFFF]/u);
+function textProblem(item: unknown): string | null {
+  const found = findBadText(item, "");
   return found === null ? null : `${found.path}: ${found.reason}`;
 }
 
@@ -158,20 +166,43 @@ function findBadType(schema: GraphQLSchema, item: unknown, type: GraphQLInputTyp
   return problem;
 }
 
+/** The innermost field of an input on the way to a value, which may be inside of JSON; else the variable. */
+function fieldOf(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  path: string,
+): string {
+  const [variable = "", ...names] = path.split(/\.|\[\d+\]/).filter(Boolean);
+  const definition = operation.variableDefinitions?.find(({ variable: { name } }) =>
+    name.value === variable
+  );
+  let type = definition && getNamedType(typeFromAST(schema, definition.type as NamedTypeNode));
+  let field = variable;
+  for (const name of names) {
+    const next = isInputObjectType(type) ? type.getFields()[name] : undefined;
+    if (next === undefined) break;
+    field = name;
+    type = getNamedType(next.type);
+  }
+  return field;
+}
+
+// deno-lint-ignore no-control-regex
+const badText = /\u0000|[\uD800-\uDFFF]/u;
+
 function findBadText(
   value: unknown,
   path: string,
-  pattern: RegExp,
 ): { path: string; reason: string } | null {
   if (typeof value === "string") {
-    const bad = pattern.exec(value)?.[0];
+    const bad = badText.exec(value)?.[0];
     if (bad === undefined) return null;
     const what = bad === "\0" ? "the character NUL" : "half of a surrogate pair";
     return { path, reason: `a text contains ${what}, which cannot be stored` };
   }
   if (Array.isArray(value)) {
     for (const [index, inner] of value.entries()) {
-      const found = findBadText(inner, `${path}[${index}]`, pattern);
+      const found = findBadText(inner, `${path}[${index}]`);
       if (found) return found;
     }
     return null;
@@ -179,8 +210,8 @@ function findBadText(
   if (!isRecord(value)) return null;
   for (const [key, inner] of Object.entries(value)) {
     const inside = path === "" ? key : `${path}.${key}`;
-    const found = findBadText(key, inside.toWellFormed(), pattern) ??
-      findBadText(inner, inside, pattern);
+    const found = findBadText(key, inside.toWellFormed()) ??
+      findBadText(inner, inside);
     if (found) return found;
   }
   return null;

@@ -3,6 +3,7 @@ import { GatewayError } from "../gateway_error.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import { limits } from "../graphql/limits.ts";
 import { isRecord } from "../../shared/is_record.ts";
+import { LostNumber, parseJson } from "../../shared/json_numbers.ts";
 
 /** To parse a longer body takes milliseconds: only for those whose credential holds, one after the other. */
 export const smallBodyBytes = 64 * 1024;
@@ -12,7 +13,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** A body that is refused, with the HTTP status for it. */
 export class BodyError extends GatewayError {
-  constructor(readonly status: 400 | 403 | 404 | 413 | 415, code: ErrorCode, message: string) {
+  constructor(
+    readonly status: 400 | 403 | 404 | 413 | 415,
+    code: ErrorCode,
+    message: string,
+    readonly field: string | null = null,
+  ) {
     super(code, message);
   }
 }
@@ -37,7 +43,7 @@ export function parseBody(bytes: Uint8Array, contentType: string | undefined): N
   if (mediaType !== "application/json") {
     throw new BodyError(415, "INVALID", "Send the operation as application/json");
   }
-  const body = parseJson(bytes);
+  const body = readJson(bytes);
   if (Array.isArray(body)) {
     throw new BodyError(400, "LIMIT", "Send one operation per request, not a list of them");
   }
@@ -95,10 +101,14 @@ export function checkVariables({ variables }: GraphqlBody, most: number): void {
   checkValue(variables, limits.valueDepth, { values: most, most });
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function readJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(decoder.decode(bytes));
-  } catch {
+    return parseJson(decoder.decode(bytes));
+  } catch (error) {
+    if (error instanceof LostNumber) {
+      const named = error.field === null ? "" : `${error.field}: `;
+      throw new BodyError(400, "INVALID", `${named}${error.message}`, error.field);
+    }
     throw new BodyError(400, "INVALID", "The body is not valid JSON in UTF-8");
   }
 }

@@ -1,3 +1,5 @@
+import { parseJsonToPassOn } from "../../shared/json_numbers.ts";
+
 /**
  * The body that a GET request would have as POST: https://graphql.github.io/graphql-over-http/draft/#sec-GET
  *
@@ -21,7 +23,7 @@ function readJson(parameters: URLSearchParams, name: string): unknown {
   const text = parameters.get(name);
   if (text === null || text === "") return null;
   try {
-    return JSON.parse(text);
+    return parseJsonToPassOn(text);
   } catch {
     // Refused as what it is: no object
     return text;

@@ -15,14 +15,22 @@ export interface Refusal extends Answer {
   codes: readonly [ErrorCode];
 }
 
-/** @param request.accept the header, null if there is none */
+/**
+ * @param request.accept the header, null if there is none
+ * @param field of the input that is at fault; null if it is none of these
+ */
 export function refusal(
   status: number,
   code: ErrorCode,
   message: string,
   request: { requestId: string; accept: string | null },
+  field: string | null = null,
 ): Refusal {
-  const extensions = code === "INTERNAL" ? { code, requestId: request.requestId } : { code };
+  const extensions = {
+    code,
+    ...(field === null ? {} : { field }),
+    ...(code === "INTERNAL" ? { requestId: request.requestId } : {}),
+  };
   const mediaType = request.accept?.includes("application/graphql-response+json")
     ? "application/graphql-response+json"
     : "application/json";

@@ -98,7 +98,8 @@ export async function runOperation(
     }
     if (error instanceof BodyError) {
       charge?.owe(bytes, body?.query.length ?? 0);
-      return refuse(refusal(error.status, error.code, error.message, { requestId, accept }));
+      const { status, code, message, field } = error;
+      return refuse(refusal(status, code, message, { requestId, accept }, field));
     }
     if (error instanceof OwingError) {
       const owing = refusal(429, error.code, error.message, { requestId, accept });

@@ -8,6 +8,7 @@ import { makeGate } from "../gate.ts";
 import { refused } from "../gateway_error.ts";
 import type { ClientError } from "../graphql/errors.ts";
 import { isRecord } from "../../shared/is_record.ts";
+import { parseJsonToPassOn } from "../../shared/json_numbers.ts";
 import type { Sink } from "../live/hub.ts";
 import { codesOf, type Subscribe } from "../live/subscribe.ts";
 import { largestBodyBytes } from "./answer_operation.ts";
@@ -358,7 +359,7 @@ function refuse(socket: Duplex, status: string): void {
 function parseMessage(text: string): Record<string, unknown> {
   let message: unknown;
   try {
-    message = JSON.parse(text);
+    message = parseJsonToPassOn(text);
   } catch {
     throw new SocketRefusal(closing.badMessage);
   }

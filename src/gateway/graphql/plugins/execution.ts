@@ -77,13 +77,12 @@ function makeRun(
         if (operation.operation === "subscription") throw notHere(isAnonymous);
         if (!schema.getRootType(operation.operation)) throw needsCredentials();
         const { variables: variableValues, problem } = setAsideBadItems(
+          schema,
           document,
           operation,
           args.variableValues,
         );
-        if (problem !== null) {
-          return { errors: [new GraphQLError(problem, { extensions: { code: "INVALID" } })] };
-        }
+        if (problem !== null) return { errors: [problem] };
         args.variableValues = variableValues;
         const refusals = checkPageSizes(document, operation, variableValues);
         if (refusals.length > 0) return { errors: refusals };
