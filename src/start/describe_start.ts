@@ -15,6 +15,7 @@ export function describeStart(settings: Settings, url: string): string {
   return `Curestry is ready on ${url}
 
   The API explorer    ${url}/ruru
+  Its documentation   ${url}/docs
   An organization     ${task} curestry organization create --slug acme --name Acme --owner you@example.com
   An API key for it   ${task} curestry api-key create --organization acme --name first --scope prompts:read --scope prompts:write
   The database        ${

@@ -235,9 +235,10 @@ test("the explorer comes from here, with all it loads", async () => {
     expect(page.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     const html = await page.text();
     expect(html.match(/(src|href)="https?:/g)).toBe(null);
-    const files = [...html.matchAll(/(?:src|href)="(\/ruru-static\/[^"]+)"/g)];
-    expect(files.length).toBeGreaterThan(0);
-    for (const [, file] of files) {
+    const files = [...html.matchAll(/(?:src|href)="((?:ruru-static|pages)\/[^"]+)"/g)];
+    expect(files.length).toBeGreaterThan(3);
+    for (const [, name] of files) {
+      const file = `/${name}`;
       const answer = await fetch(gateway.url + file);
       expect([file, answer.status]).toEqual([file, 200]);
       const etag = answer.headers.get("etag");

@@ -120,3 +120,11 @@ test("ids are checked, and documents of a client removed", async () => {
   expect(await post(open.url, { documentId: "gone" })).toMatchObject({ status: 404 });
   await command(["remove", "--client", "old"], 1);
 });
+
+test("where registered documents are required, the API's documentation is not shown", async () => {
+  const refused = await fetch(`${strict.url}/docs`);
+  expect(refused.status).toBe(403);
+  expect((await refused.json()).errors[0].extensions.code).toBe("FORBIDDEN");
+  const shown = await fetch(`${open.url}/docs`);
+  expect(await shown.text()).toContain("recordAnalyses");
+});

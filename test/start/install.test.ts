@@ -119,7 +119,7 @@ describe("a fresh clone", () => {
     }, [process.execPath, "task", "--quiet", `--cwd=${clone}`, "start"]);
     const [, url] = await start.prints(/^Curestry is ready on (\S+)$/m);
     const page = await (await fetch(`${url}/ruru`)).text();
-    const [, script = "none"] = /from "([^"]*ruru\.js)"/.exec(page) ?? [];
+    const [, script = "none"] = /href="([^"]*ruru\.js)"/.exec(page) ?? [];
     const file = await fetch(new URL(script, url));
     expect(file.status, script).toBe(200);
     expect((await file.text()).length).toBeGreaterThan(1_000_000);

@@ -8,7 +8,7 @@ import {
   normalizeRequest,
   type RequestDigest,
 } from "postgraphile/grafserv";
-import type { GraphQLError } from "postgraphile/graphql";
+import type { GraphQLError, GraphQLSchema } from "postgraphile/graphql";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { Answer } from "../answer.ts";
 import type { RequestDatabase } from "../database/adaptor.ts";
@@ -75,8 +75,11 @@ export interface GraphqlServer {
   ): Promise<GraphqlAnswer | "elsewhere">;
   /** Checks whether an operation is a subscription, and makes it ready to be told of events. */
   prepareSubscription(body: GraphqlBody): Preparation;
-  /** The API explorer's page, and the files it loads. */
-  explore(request: Request): Promise<Response>;
+  /** A file of the API explorer, as it was built. */
+  sendExplorerFile(request: Request): Promise<Response>;
+  /** What it answers to, and what reading needs: for its documentation. */
+  readonly schema: GraphQLSchema;
+  readonly tables: TablePermissions;
 }
 
 /**
@@ -159,16 +162,15 @@ export async function makeGraphqlServer(
       };
     },
 
-    async explore(request) {
-      const digest = normalizeRequest(pageDigest(request));
-      const isFile = digest.path.startsWith("/ruru-static/");
+    async sendExplorerFile(request) {
       const { status, headers, body } = await toAnswer(
-        isFile
-          ? await grafserv.graphiqlStaticHandler(digest)
-          : await grafserv.graphiqlHandler(digest),
+        await grafserv.graphiqlStaticHandler(normalizeRequest(fileDigest(request))),
       );
       return new Response(body, { status, headers });
     },
+
+    schema,
+    tables,
   };
 }
 
@@ -216,7 +218,7 @@ function operationDigest(
   };
 }
 
-function pageDigest(request: Request): RequestDigest {
+function fileDigest(request: Request): RequestDigest {
   const url = new URL(request.url);
   return {
     ...http1,

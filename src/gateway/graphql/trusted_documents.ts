@@ -8,6 +8,8 @@ export type DocumentMode = "accepted" | "required";
 
 /** Finds the document that a request means. */
 export interface TrustedDocuments {
+  /** Whether documents must be registered: then strangers do not learn what the API has. */
+  readonly areRequired: boolean;
   /**
    * @param id null: the request has the document itself
    * @returns the document to run
@@ -42,6 +44,8 @@ export function makeTrustedDocuments(
   }
 
   return {
+    areRequired: mode === "required",
+
     async find(query, id) {
       if (id !== null && query === null) {
         const document = await read(id.replace(/^sha256:/, ""));

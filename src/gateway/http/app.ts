@@ -2,8 +2,7 @@ import { Hono } from "hono";
 import type { AppParts } from "./app_parts.ts";
 import type { GatewayApp, GatewayContext } from "./context.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
-import { explore } from "./explorer.ts";
-import { showHome } from "./home.ts";
+import { sendPageFile, showApiDocs, showExplorer, showHome } from "./pages.ts";
 import { readQuery } from "./read_query.ts";
 import type { AnswerOperation } from "./answer_operation.ts";
 import { refusal, refusedRequest, sendRefusal } from "./refuse.ts";
@@ -79,8 +78,6 @@ export function makeApp(parts: AppParts, answerOperation: AnswerOperation): Gate
     return c.body(text, 200, { "content-type": contentType });
   });
 
-  const showExplorer = async (c: GatewayContext) =>
-    await explore(c, await parts.serverOf("curestry_member"));
   const refuseMethod = (c: GatewayContext) => {
     c.header("allow", "GET, POST");
     return sendRefusal(c, refusal(405, "INVALID", "Send the operation by POST", refusedRequest(c)));
@@ -92,7 +89,16 @@ export function makeApp(parts: AppParts, answerOperation: AnswerOperation): Gate
   });
   app.all("/graphql", (c) => refuseMethod(c));
   app.get("/ruru", showExplorer);
-  app.get("/ruru-static/*", showExplorer);
+  const membersApi = () => parts.serverOf("curestry_member");
+  app.get("/ruru-static/*", async (c) => await (await membersApi()).sendExplorerFile(c.req.raw));
+  app.get("/pages/:file", sendPageFile);
+  app.get("/docs", async (c) => {
+    if (!parts.documents.areRequired) {
+      return await showApiDocs(c, await membersApi(), parts.adaptor);
+    }
+    const message = "This gateway runs registered documents, and shows no documentation";
+    return sendRefusal(c, refusal(403, "FORBIDDEN", message, refusedRequest(c)));
+  });
 
   app.post("/auth/refresh", (c) =>
     withSession(c, parts, async (jwtId) => {

@@ -16,7 +16,7 @@ export interface AnsweredRequest {
 }
 
 /** Logged at the level debug only: asked every second, or thirty times for one page. */
-const quietPaths = /^\/(livez|readyz|health|metrics|favicon\.ico|ruru-static\/.*)$/;
+const quietPaths = /^\/(livez|readyz|health|metrics|favicon\.ico|(ruru-static|pages)\/.*)$/;
 
 /** Notes that a request has its answer. */
 export type NoteRequest = (request: AnsweredRequest) => void;
