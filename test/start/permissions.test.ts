@@ -26,8 +26,8 @@ beforeAll(async () => {
 afterEach(stopProcesses);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-// Of the tests: `mutate` has vitest, with a native library, and `drill` looks for processes in /proc
-const testing = ["drill", "mutate"];
+// Of the tests: `mutate` has vitest, with a native library; `drill`, and what starts a browser, look into /proc
+const testing = ["drill", "mutate", "screenshots"];
 const ourTasks = [...readTasks()].filter(([task, command]) =>
   command.startsWith("deno run ") && !testing.includes(task)
 ).map(([task]) => task);
