@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { expect, test } from "vitest";
@@ -93,4 +94,16 @@ test("what gateway and command line share to read files imports from neither", (
 
 test("what all rooms share imports from no room", () => {
   expect(findFromTo(imports, /^src\/shared\//, /^(?!src\/shared\/)/)).toEqual([]);
+});
+
+test("the client imports nothing but its own files: it is a package of its own", () => {
+  expect(findFromTo(imports, /^src\/client\//, /^src\/client\//)).not.toEqual([]);
+  expect(findFromTo(imports, /^src\/client\//, /^(?!src\/client\/)/)).toEqual([]);
+  const files = [...imports.keys()].filter((file) => file.startsWith("src/client/"));
+  const packages = files.filter((file) =>
+    /^(?:import|export)\b[^;]*?\bfrom "(?!\.{1,2}\/)/m.test(
+      readFileSync(join(repositoryRoot, file), "utf8"),
+    )
+  );
+  expect(packages).toEqual([]);
 });

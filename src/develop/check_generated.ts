@@ -9,6 +9,7 @@ import { databaseUrl } from "../database/urls.ts";
 import { printMemberSchema } from "../gateway/graphql/print_schema.ts";
 import { fail } from "../shared/process.ts";
 import { repositoryRoot } from "../shared/settings.ts";
+import { printClientDocuments, printClientTypes } from "./client_types.ts";
 import { dumpSchema } from "./dump_schema.ts";
 import { checkReleasedMigrations } from "./released_migrations.ts";
 import { renderRights } from "./render_rights.ts";
@@ -28,6 +29,9 @@ async function listGenerated(): Promise<GeneratedFile[]> {
     { file: "migrations/schema.sql", make: dumpSchema },
     { file: "migrations/catalogue.json", make: printCatalogue },
     { file: "schema.graphql", make: printMemberSchema },
+    // Made of schema.graphql, which is written before
+    { file: "src/client/generated/types.ts", make: printClientTypes },
+    { file: "src/client/generated/documents.ts", make: printClientDocuments },
     { file: "docs/rights.md", make: renderRights },
     { file: "docs/report.md", make: printReportDictionary },
     { file: "runtime.lock", make: printRuntimeLock },
