@@ -5,7 +5,8 @@
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { ask } from "./api.ts";
+import { documents } from "../../src/client/mod.ts";
+import { client } from "./client.ts";
 
 interface JudgePrompt {
   prompt_id: number;
@@ -17,33 +18,18 @@ interface JudgePrompt {
 const [file = ""] = process.argv.slice(2);
 for (const line of (await readFile(file, "utf8")).trim().split("\n")) {
   const judge: JudgePrompt = JSON.parse(line);
-  const { createJudgeRubric: { judgeRubric } } = await ask<
-    { createJudgeRubric: { judgeRubric: { id: string; name: string } } }
-  >(
-    `mutation ($rubric: JudgeRubricInput!) {
-      createJudgeRubric(input: { judgeRubric: $rubric }) { judgeRubric { id name } }
-    }`,
-    {
-      rubric: {
-        name: judge.description,
-        description: judge.defaults.prompt,
-        meta: { prompt_id: judge.prompt_id, category: judge.category },
-      },
+  const { createJudgeRubric } = await client.run(documents.createJudgeRubric, {
+    judgeRubric: {
+      name: judge.description,
+      description: judge.defaults.prompt,
+      meta: { prompt_id: judge.prompt_id, category: judge.category },
     },
-  );
+  });
+  const { id: rubricId, name } = createJudgeRubric!.judgeRubric!;
   for (const answer of [1, 2]) {
-    await ask(
-      `mutation ($criterion: JudgeCriterionInput!) {
-        createJudgeCriterion(input: { judgeCriterion: $criterion }) { judgeCriterion { id } }
-      }`,
-      {
-        criterion: {
-          rubricId: judgeRubric.id,
-          key: `answer_${answer}`,
-          title: `Score of answer ${answer}`,
-        },
-      },
-    );
+    await client.run(documents.createJudgeCriterion, {
+      judgeCriterion: { rubricId, key: `answer_${answer}`, title: `Score of answer ${answer}` },
+    });
   }
-  console.log(`${judgeRubric.name}: answer_1, answer_2`);
+  console.log(`${name}: answer_1, answer_2`);
 }

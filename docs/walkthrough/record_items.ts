@@ -6,9 +6,7 @@
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { ask } from "./api.ts";
-
-const BATCH = 100;
+import { client } from "./client.ts";
 
 const [file = ""] = process.argv.slice(2);
 const lines = (await readFile(file, "utf8")).trim().split("\n");
@@ -18,29 +16,19 @@ const summary = {
   unchanged: 0,
   refused: [] as { line: number; reason: string }[],
 };
-const items: { line: number; item: unknown }[] = [];
-lines.forEach((line, index) => {
+const recorder = client.recorder();
+await Promise.all(lines.map(async (text, index) => {
+  const line = index + 1;
+  let item;
   try {
-    items.push({ line: index + 1, item: JSON.parse(line) });
+    item = JSON.parse(text);
   } catch (error) {
-    summary.refused.push({ line: index + 1, reason: (error as Error).message });
+    summary.refused.push({ line, reason: (error as Error).message });
+    return;
   }
-});
-for (let start = 0; start < items.length; start += BATCH) {
-  const batch = items.slice(start, start + BATCH);
-  const { recordAnalyses: { result } } = await ask<
-    { recordAnalyses: { result: { outcome: string; message: string | null }[] } }
-  >(
-    `mutation ($items: [AnalysisItemInput!]!) {
-      recordAnalyses(input: { items: $items }) { result { outcome analysisRunId message } }
-    }`,
-    { items: batch.map(({ item }) => item) },
-  );
-  // The answers stand in the order of the items
-  result.forEach(({ outcome, message }, index) => {
-    if (outcome === "inserted" || outcome === "unchanged") summary[outcome]++;
-    else summary.refused.push({ line: batch[index]?.line ?? 0, reason: `${outcome}: ${message}` });
-  });
-}
+  const { outcome, message } = await recorder.record(item);
+  if (outcome === "inserted" || outcome === "unchanged") summary[outcome]++;
+  else summary.refused.push({ line, reason: `${outcome}: ${message}` });
+}));
 summary.refused.sort((a, b) => a.line - b.line);
 console.log(JSON.stringify(summary, null, 2));

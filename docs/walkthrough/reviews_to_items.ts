@@ -9,7 +9,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { ask } from "./api.ts";
+import { documents } from "../../src/client/mod.ts";
+import { client } from "./client.ts";
 
 interface Review {
   review_id: string;
@@ -60,38 +61,21 @@ function toItem(review: Review): Record<string, unknown> {
   };
 }
 
-/** The ids of the questions' prompts; a page has at most 100. */
+/** The ids of the questions' prompts. */
 async function readPrompts(): Promise<Map<number, string>> {
   const found = new Map<number, string>();
-  for (let after: string | null = null;;) {
-    const { prompts: { nodes, pageInfo } }: PromptPage = await ask(
-      `query ($after: Cursor) {
-        prompts(first: 100, after: $after) {
-          nodes { id extraMetadata }
-          pageInfo { hasNextPage endCursor }
-        }
-      }`,
-      { after },
-    );
-    for (const { id, extraMetadata } of nodes) {
-      if (extraMetadata.question_id !== undefined) found.set(extraMetadata.question_id, id);
-    }
-    if (!pageInfo.hasNextPage) return found;
-    after = pageInfo.endCursor;
+  for await (const { id, extraMetadata } of client.rows(documents.prompts, { first: 100 })) {
+    const { question_id } = extraMetadata as { question_id?: number };
+    if (question_id !== undefined) found.set(question_id, id);
   }
-}
-
-interface PromptPage {
-  prompts: {
-    nodes: { id: string; extraMetadata: { question_id?: number } }[];
-    pageInfo: { hasNextPage: boolean; endCursor: string };
-  };
+  return found;
 }
 
 /** The names of the judges' rubrics. */
 async function readRubrics(): Promise<Map<number, string>> {
-  const { judgeRubrics: { nodes } } = await ask<
-    { judgeRubrics: { nodes: { name: string; meta: { prompt_id: number } }[] } }
-  >("{ judgeRubrics { nodes { name meta } } }");
-  return new Map(nodes.map(({ name, meta }) => [meta.prompt_id, name]));
+  const found = new Map<number, string>();
+  for await (const { name, meta } of client.rows(documents.judgeRubrics)) {
+    found.set((meta as { prompt_id: number }).prompt_id, name);
+  }
+  return found;
 }

@@ -1,3 +1,5 @@
+import type { AnalysisItemInput } from "../client/mod.ts";
+
 /** What the demo organization did: made up, the same every time but for the days, which end today. */
 export interface DemoHistory {
   prompts: DemoPrompt[];
@@ -17,7 +19,7 @@ export interface DemoPrompt {
 }
 
 /** An item of recordAnalyses, but for its prompt. */
-export interface DemoAnalysis extends Record<string, unknown> {
+export interface DemoAnalysis extends AnalysisItemInput {
   prompt: number;
 }
 
@@ -107,7 +109,7 @@ export function makeHistory(now: number, seed = 20_250_817): DemoHistory {
     events,
   };
 
-  function outcome(level: number, seconds: number): Record<string, unknown> {
+  function outcome(level: number, seconds: number): AnalysisItemInput {
     const overall = score(level);
     const criteria = ["clarity", "safety", "specificity"].map((criterion) => ({
       criterion,

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "pg";
+import { createClient, type CurestryClient, documents } from "../client/mod.ts";
 import { withClient } from "../database/open_client.ts";
 import { scramVerifier } from "../database/set_passwords.ts";
 import { loginUrl, passwordOf } from "../database/urls.ts";
@@ -38,8 +39,6 @@ const keyScopes = [
   "marts:read",
   "audit:read",
 ];
-/** How many items go in one call. */
-const itemsPerCall = 200;
 
 /**
  * Fills the organization `demo` with prompts, analyses and 90 days of history, unless it is there, and
@@ -58,9 +57,10 @@ export async function seedDemo(options: DemoOptions): Promise<string> {
       access = await giveAccess(client, adminUrl);
       await writeFile(file, `${JSON.stringify(access, null, 2)}\n`, { mode: 0o600 });
     }
-    if (await isEmpty(gatewayUrl, access.key)) {
+    const api = createClient({ url: gatewayUrl, credential: access.key });
+    if (await isEmpty(api)) {
       const started = performance.now();
-      await record(gatewayUrl, access.key);
+      await record(api);
       await client.query("select app.mart_refresh_all()");
       log.info({ milliseconds: Math.round(performance.now() - started) }, "Filled the demo");
     }
@@ -91,7 +91,7 @@ async function readAccess(
     // The database may have moved to another port
     const access = { key, analystUrl: loginUrl(adminUrl, analystLogin, passwordOf(analystUrl)) };
     await withClient(access.analystUrl, (client) => client.query("select"), { retryForMs: 0 });
-    await send(gatewayUrl, access.key, "{ viewer { apiKeyId } }");
+    await createClient({ url: gatewayUrl, credential: key }).run(documents.viewer);
     return access;
   } catch {
     return null;
@@ -126,82 +126,41 @@ async function giveAccess(client: Client, adminUrl: string): Promise<DemoAccess>
   return { key: made.key, analystUrl: loginUrl(adminUrl, analystLogin, password) };
 }
 
-async function isEmpty(url: string, key: string): Promise<boolean> {
-  const { analysisRuns } = await send<{ analysisRuns: { totalCount: number } }>(
-    url,
-    key,
-    "{ analysisRuns { totalCount } }",
-  );
-  return analysisRuns.totalCount === 0;
+async function isEmpty(api: CurestryClient): Promise<boolean> {
+  const { analysisRuns } = await api.run(documents.analysisRuns, { first: 1 });
+  return analysisRuns?.totalCount === 0;
 }
 
 /** Through the API, as any client would. */
-async function record(url: string, key: string): Promise<void> {
+async function record(api: CurestryClient): Promise<void> {
   const history = makeHistory(Date.now());
-  const { createJudgeRubric } = await send<
-    { createJudgeRubric: { judgeRubric: { id: string } } }
-  >(
-    url,
-    key,
-    `mutation ($name: String!) { createJudgeRubric(input: { judgeRubric: { name: $name } }) { judgeRubric { id } } }`,
-    { name: history.rubric.name },
-  );
+  const { createJudgeRubric } = await api.run(documents.createJudgeRubric, {
+    judgeRubric: { name: history.rubric.name },
+  });
+  const rubricId = made(createJudgeRubric?.judgeRubric).id;
   for (const criterion of history.rubric.criteria) {
-    await send(
-      url,
-      key,
-      `mutation ($judgeCriterion: JudgeCriterionInput!) { createJudgeCriterion(input: { judgeCriterion: $judgeCriterion }) { clientMutationId } }`,
-      { judgeCriterion: { rubricId: createJudgeRubric.judgeRubric.id, ...criterion } },
-    );
+    await api.run(documents.createJudgeCriterion, { judgeCriterion: { rubricId, ...criterion } });
   }
   const promptIds: string[] = [];
   for (const prompt of history.prompts) {
-    const { createPrompt } = await send<{ createPrompt: { prompt: { id: string } } }>(
-      url,
-      key,
-      `mutation ($prompt: PromptInput!) { createPrompt(input: { prompt: $prompt }) { prompt { id } } }`,
-      { prompt },
-    );
-    promptIds.push(createPrompt.prompt.id);
+    const { createPrompt } = await api.run(documents.createPrompt, { prompt });
+    promptIds.push(made(createPrompt?.prompt).id);
   }
-  for (let at = 0; at < history.analyses.length; at += itemsPerCall) {
-    const items = history.analyses.slice(at, at + itemsPerCall).map(({ prompt, ...item }) => ({
-      promptId: promptIds[prompt],
-      ...item,
-    }));
-    const { recordAnalyses: { result } } = await send<
-      { recordAnalyses: { result: { outcome: string; message: string | null }[] } }
-    >(
-      url,
-      key,
-      `mutation ($items: [AnalysisItemInput!]!) { recordAnalyses(input: { items: $items }) { result { outcome message } } }`,
-      { items },
-    );
-    const bad = result.find(({ outcome }) => outcome !== "inserted");
-    if (bad) throw new Error(`The demo's analysis is ${bad.outcome}: ${bad.message}`);
-  }
-  await send(
-    url,
-    key,
-    `mutation ($events: [FeatureEventItemInput!]!) { recordFeatureEvents(input: { events: $events }) { clientMutationId } }`,
-    { events: history.events },
+  const recorder = api.recorder({ maxBatch: 200 });
+  const outcomes = await Promise.all(
+    history.analyses.map(({ prompt, ...item }) =>
+      recorder.record({ promptId: promptIds[prompt]!, ...item })
+    ),
   );
+  const bad = outcomes.find(({ outcome }) => outcome === "conflict" || outcome === "invalid");
+  if (bad) throw new Error(`The demo's analysis is ${bad.outcome}: ${bad.message}`);
+  await api.run(documents.recordFeatureEvents, { events: history.events });
 }
 
-async function send<D>(
-  url: string,
-  key: string,
-  query: string,
-  variables: Record<string, unknown> = {},
-): Promise<D> {
-  const response = await fetch(`${url}/graphql`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = await response.json() as { data?: D; errors?: unknown };
-  if (errors || !data) throw new Error(`The API refused the demo: ${JSON.stringify(errors)}`);
-  return data;
+/** What was made; null only if something is wrong. */
+function made<T>(row: T | null | undefined): T {
+  if (row == null) throw new Error("The API made the demo's row and did not answer it");
+  return row;
 }
 
 function describe(url: string, { key, analystUrl }: DemoAccess): string {
