@@ -44,6 +44,17 @@ create extension pgcrypto with schema public;
 
 create extension "uuid-ossp" with schema public;
 
+create type core.prompt_match as (
+  rank real,
+  organization_id uuid,
+  prompt_id character varying
+);
+grant usage on type core.prompt_match to curestry_definer;
+grant usage on type core.prompt_match to curestry_member;
+revoke all on type core.prompt_match from public;
+comment on type core.prompt_match is '@foreignKey (organization_id, prompt_id) references core.prompts (organization_id, id)|@fieldName prompt
+A prompt that matches what was looked for.';
+
 create type core.tag_match as enum (
   'ANY',
   'ALL'
@@ -51,7 +62,9 @@ create type core.tag_match as enum (
 grant usage on type core.tag_match to curestry_definer;
 grant usage on type core.tag_match to curestry_member;
 revoke all on type core.tag_match from public;
-comment on type core.tag_match is 'ANY: at least one of the tags. ALL: every one of them.';
+comment on type core.tag_match is '@word ANY At least one of the tags.
+@word ALL Every one of them.
+How tags are matched.';
 
 create type mart.analysis_point as (
   bucket_start timestamp with time zone,
@@ -102,7 +115,11 @@ create type mart.series_bucket as enum (
 grant usage on type mart.series_bucket to curestry_definer;
 grant usage on type mart.series_bucket to curestry_member;
 revoke all on type mart.series_bucket from public;
-comment on type mart.series_bucket is 'How long a point is, in the organization''s time zone; a week begins on Monday.';
+comment on type mart.series_bucket is '@word HOUR An hour.
+@word DAY A day.
+@word WEEK A week; it begins on Monday.
+@word MONTH A month.
+How long a point is, in the organization''s time zone.';
 
 create type mart.series_fill as enum (
   'NONE',
@@ -113,7 +130,11 @@ create type mart.series_fill as enum (
 grant usage on type mart.series_fill to curestry_definer;
 grant usage on type mart.series_fill to curestry_member;
 revoke all on type mart.series_fill from public;
-comment on type mart.series_fill is 'What a bucket without values becomes. NONE: no point. ZERO: zeros. NULL: a point with count 0 and nothing else. PREVIOUS: count and sum 0, and the mean, bounds and quantiles of the last point that has any, back to the start of the previous period.';
+comment on type mart.series_fill is '@word NONE No point.
+@word ZERO Zeros.
+@word NULL A point with count 0 and nothing else.
+@word PREVIOUS Count and sum 0, and the mean, bounds and quantiles of the last point that has any, back to the start of the previous period.
+What a bucket without values becomes.';
 
 create type mart.series_point as (
   bucket_start timestamp with time zone,
@@ -245,6 +266,17 @@ grant usage on type ops.entity_change to curestry_member;
 revoke all on type ops.entity_change from public;
 comment on type ops.entity_change is 'A change of a row, from the audit log.';
 
+create type ops.erasure as (
+  id uuid,
+  kind text,
+  subject_id text,
+  counts jsonb
+);
+grant usage on type ops.erasure to curestry_definer;
+grant usage on type ops.erasure to curestry_member;
+revoke all on type ops.erasure from public;
+comment on type ops.erasure is 'What an erasure did, or would do.';
+
 create type ops.failed_job as (
   id bigint,
   task text,
@@ -281,6 +313,18 @@ grant usage on type ops.judge_score_item to curestry_member;
 revoke all on type ops.judge_score_item from public;
 comment on type ops.judge_score_item is 'What a judge gave by one criterion.';
 
+create type ops.legal_hold as (
+  id uuid,
+  reason text,
+  by_operator boolean,
+  placed_at timestamp with time zone,
+  released_at timestamp with time zone
+);
+grant usage on type ops.legal_hold to curestry_definer;
+grant usage on type ops.legal_hold to curestry_member;
+revoke all on type ops.legal_hold from public;
+comment on type ops.legal_hold is 'A legal hold: while it is in force, nothing of what is held is erased or deleted.';
+
 create type ops.new_api_key as (
   id uuid,
   name text,
@@ -306,6 +350,16 @@ grant usage on type ops.new_invitation to curestry_definer;
 grant usage on type ops.new_invitation to curestry_member;
 revoke all on type ops.new_invitation from public;
 comment on type ops.new_invitation is 'An invitation that was just created, with its code, which is shown this once.';
+
+create type ops.quota_state as (
+  name text,
+  maximum integer,
+  used integer
+);
+grant usage on type ops.quota_state to curestry_definer;
+grant usage on type ops.quota_state to curestry_member;
+revoke all on type ops.quota_state from public;
+comment on type ops.quota_state is 'A quota: how many of something there may be, and how many there are.';
 
 create type ops.record_outcome as (
   outcome text,
@@ -836,6 +890,44 @@ comment on constraint pk_mart_state on app.mart_state is 'One row per organizati
 comment on policy definer_all on app.mart_state is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.mart_update
+create table app.mart_update (
+  organization_id uuid not null,
+  seq bigint default nextval('ops.audit_log_seq'::regclass) not null,
+  source character varying(20) not null,
+  from_ts timestamp with time zone not null,
+  to_ts timestamp with time zone not null,
+  xid bigint default ((pg_current_xact_id())::text)::bigint not null,
+  created_at timestamp with time zone default now() not null,
+  constraint pk_mart_update PRIMARY KEY (organization_id, seq),
+  constraint chk_mart_update_source CHECK (source::text = ANY (ARRAY['metric'::character varying, 'node'::character varying, 'judge'::character varying, 'evaluation'::character varying, 'analysis'::character varying, 'feature'::character varying]::text[])),
+  constraint chk_mart_update_span CHECK (from_ts < to_ts)
+);
+
+CREATE INDEX idx_mart_update_created_at ON app.mart_update USING btree (created_at);
+
+CREATE INDEX idx_mart_update_xid ON app.mart_update USING btree (xid);
+
+alter table app.mart_update enable row level security, force row level security;
+
+create policy definer_all on app.mart_update for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select on table app.mart_update to curestry_definer;
+comment on table app.mart_update is 'What the marts were brought up to date for: subscribers of martsUpdated are told. Written with the marts, never by those who record; kept for two days.';
+comment on column app.mart_update.organization_id is 'Whose marts.';
+comment on column app.mart_update.seq is 'The order of the updates, among those of ops.audit_log.';
+comment on column app.mart_update.source is 'Which facts were counted anew: those of app.mart_change.';
+comment on column app.mart_update.from_ts is 'Start of the first hour that was computed.';
+comment on column app.mart_update.to_ts is 'End of the last one.';
+comment on column app.mart_update.xid is 'The transaction that did it: tells which readers have seen it.';
+comment on column app.mart_update.created_at is 'When; older ones are removed.';
+comment on constraint chk_mart_update_source on app.mart_update is 'source must be metric, node, judge, evaluation, analysis or feature';
+comment on constraint chk_mart_update_span on app.mart_update is 'from_ts must lie before to_ts';
+comment on constraint pk_mart_update on app.mart_update is 'One row per organization and place.';
+comment on policy definer_all on app.mart_update is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.organization_creation
 create table app.organization_creation (
   organization_id uuid not null,
@@ -967,6 +1059,35 @@ comment on constraint pk_platform_admin on app.platform_admin is 'A user is a pl
 comment on policy definer_all on app.platform_admin is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.prompt_search
+create table app.prompt_search (
+  organization_id uuid not null,
+  prompt_id character varying not null,
+  created_at timestamp with time zone not null,
+  document tsvector not null,
+  constraint pk_prompt_search PRIMARY KEY (organization_id, prompt_id),
+  constraint fk_prompt_search_prompt_id FOREIGN KEY (organization_id, prompt_id) REFERENCES core.prompts(organization_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX idx_prompt_search_document ON app.prompt_search USING gin (organization_id, document) WITH (gin_pending_list_limit='256');
+
+alter table app.prompt_search enable row level security, force row level security;
+
+create policy definer_all on app.prompt_search for all to curestry_definer
+  using (true)
+  with check (true);
+grant insert, select on table app.prompt_search to curestry_definer;
+grant update (document) on table app.prompt_search to curestry_definer;
+comment on table app.prompt_search is 'The words of each prompt, for searchPrompts. A table of its own: the words are neither read with the prompt nor exported nor recorded in the audit log, and a change of tags does not write them anew.';
+comment on column app.prompt_search.organization_id is 'The organization of the prompt.';
+comment on column app.prompt_search.prompt_id is 'The prompt.';
+comment on column app.prompt_search.created_at is 'When the prompt was made: of two that match alike, the newer is first.';
+comment on column app.prompt_search.document is 'Its words, with their weights and places: app.prompt_document.';
+comment on constraint fk_prompt_search_prompt_id on app.prompt_search is 'It goes with the prompt.';
+comment on constraint pk_prompt_search on app.prompt_search is 'One row for each prompt.';
+comment on policy definer_all on app.prompt_search is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.quota
 create table app.quota (
   name text not null,
@@ -1056,6 +1177,44 @@ comment on constraint pk_task_run on app.task_run is 'One row a task.';
 comment on policy definer_all on app.task_run is 'The functions that look past row level security; the grants say what they may.';
 
 
+-- app.trusted_document
+create table app.trusted_document (
+  id text not null,
+  document text not null,
+  digest text not null,
+  client text not null,
+  registered_at timestamp with time zone default now() not null,
+  constraint pk_trusted_document PRIMARY KEY (id),
+  constraint chk_trusted_document_client CHECK (length(client) >= 1 AND length(client) <= 100),
+  constraint chk_trusted_document_digest CHECK (digest ~ '^[0-9a-f]{64}$'::text),
+  constraint chk_trusted_document_document CHECK (document ~ '\S'::text AND octet_length(document) <= 100000),
+  constraint chk_trusted_document_id CHECK (id ~ '^[A-Za-z0-9._:-]{1,128}$'::text)
+);
+
+CREATE INDEX idx_trusted_document_client ON app.trusted_document USING btree (client);
+
+CREATE INDEX idx_trusted_document_digest ON app.trusted_document USING btree (digest);
+
+alter table app.trusted_document enable row level security, force row level security;
+
+create policy definer_all on app.trusted_document for all to curestry_definer
+  using (true)
+  with check (true);
+grant delete, insert, select on table app.trusted_document to curestry_definer;
+comment on table app.trusted_document is 'Documents of GraphQL that clients registered: they are run by id, and where it is required, nothing else is.';
+comment on column app.trusted_document.id is 'What the client sends instead of the document: usually a digest of it.';
+comment on column app.trusted_document.document is 'The document.';
+comment on column app.trusted_document.digest is 'SHA-256 of the document, hexadecimal: it is found by that, too.';
+comment on column app.trusted_document.client is 'Whose document it is: a program, and its release.';
+comment on column app.trusted_document.registered_at is 'When it was registered.';
+comment on constraint chk_trusted_document_client on app.trusted_document is 'client must be 1 to 100 characters';
+comment on constraint chk_trusted_document_digest on app.trusted_document is 'digest must be a SHA-256 in hexadecimal';
+comment on constraint chk_trusted_document_document on app.trusted_document is 'document must not be blank, and at most 100 KB';
+comment on constraint chk_trusted_document_id on app.trusted_document is 'id must be 1 to 128 letters, digits or one of . _ : -';
+comment on constraint pk_trusted_document on app.trusted_document is 'An id means one document.';
+comment on policy definer_all on app.trusted_document is 'The functions that look past row level security; the grants say what they may.';
+
+
 -- app.worker_heartbeat
 create table app.worker_heartbeat (
   worker_id text not null,
@@ -1119,15 +1278,19 @@ create table core.analysis_results (
   constraint fk_analysis_results_prompt_version_id FOREIGN KEY (organization_id, prompt_version_id) REFERENCES core.prompt_versions(organization_id, id)
 );
 
+CREATE INDEX idx_analysis_results_complexity_score ON core.analysis_results USING btree (organization_id, complexity_score, id);
+
 CREATE INDEX idx_analysis_results_created_at ON core.analysis_results USING btree (organization_id, created_at, id);
 
 CREATE INDEX idx_analysis_results_detected_language ON core.analysis_results USING btree (organization_id, detected_language);
+
+CREATE INDEX idx_analysis_results_judge_score ON core.analysis_results USING btree (organization_id, judge_score, id);
 
 CREATE INDEX idx_analysis_results_metadata_gin ON core.analysis_results USING gin (organization_id, analysis_extra_metadata);
 
 CREATE INDEX idx_analysis_results_occurred_at ON core.analysis_results USING btree (organization_id, occurred_at);
 
-CREATE INDEX idx_analysis_results_overall_score ON core.analysis_results USING btree (organization_id, overall_score);
+CREATE INDEX idx_analysis_results_overall_score ON core.analysis_results USING btree (organization_id, overall_score, id);
 
 CREATE INDEX idx_analysis_results_prompt_id ON core.analysis_results USING btree (organization_id, prompt_id);
 
@@ -1135,7 +1298,7 @@ CREATE INDEX idx_analysis_results_prompt_version_id ON core.analysis_results USI
 
 CREATE INDEX idx_analysis_results_recent ON core.analysis_results USING btree (created_at);
 
-CREATE INDEX idx_analysis_results_semantic_entropy ON core.analysis_results USING btree (organization_id, semantic_entropy);
+CREATE INDEX idx_analysis_results_semantic_entropy ON core.analysis_results USING btree (organization_id, semantic_entropy, id);
 
 alter table core.analysis_results enable row level security, force row level security;
 
@@ -1194,7 +1357,7 @@ comment on column core.analysis_results.organization_id is 'The organization tha
 comment on column core.analysis_results.analysis_run_id is 'The run that this is the document of.';
 comment on column core.analysis_results.occurred_at is 'The time that it counts for: the end of its run.';
 comment on column core.analysis_results.prompt_version_id is 'The version of the prompt that was analysed; null if the text is none of its versions.';
-comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extra_metadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
+comment on constraint chk_analysis_results_analysis_extra_metadata on core.analysis_results is 'extraMetadata must be a JSON object of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_clarify_questions on core.analysis_results is 'clarify_questions must be a JSON array of at most 1 MiB, nested at most 32 deep';
 comment on constraint chk_analysis_results_complexity_score on core.analysis_results is 'complexity_score must be from 0 to 10';
 comment on constraint chk_analysis_results_contradictions on core.analysis_results is 'contradictions must be a JSON array of at most 1 MiB, nested at most 32 deep';
@@ -1352,7 +1515,7 @@ comment on constraint chk_evaluation_metrics_metric_name on core.evaluation_metr
 comment on constraint chk_evaluation_metrics_metric_value on core.evaluation_metrics is 'metric_value must be a finite number';
 comment on constraint fk_evaluation_metrics_run_id on core.evaluation_metrics is 'run_id must name a workflow run of the same organization.';
 comment on constraint pk_evaluation_metrics on core.evaluation_metrics is 'One row per organization and id.';
-comment on index core.unq_evaluation_metrics_run_node_metric is 'this metric of the run and node was recorded for this time already';
+comment on index core.unq_evaluation_metrics_run_node_metric is 'there is a value of this metric_name for this run, node_key and created_at already';
 comment on policy definer_all on core.evaluation_metrics is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.evaluation_metrics is 'Members delete the rows of their request''s organization, with workflows:write.';
 comment on policy insert_own on core.evaluation_metrics is 'Members write to their request''s organization, with workflows:write.';
@@ -1423,7 +1586,11 @@ How one prompt relates to another: it depends on it, overrides it or conflicts w
 comment on column core.prompt_relations.id is 'Identifies the relation, a UUID as text; unique across organizations.';
 comment on column core.prompt_relations.source_id is 'The prompt that has the relation.';
 comment on column core.prompt_relations.target_id is 'The prompt that it has it to.';
-comment on column core.prompt_relations.relation_type is 'depends_on, overrides or conflicts_with.';
+comment on column core.prompt_relations.relation_type is '@words PromptRelationType
+@word depends_on The source needs the target.
+@word overrides The source holds in place of the target.
+@word conflicts_with The two contradict each other.
+depends_on, overrides or conflicts_with.';
 comment on column core.prompt_relations.description is 'Why the relation holds.';
 comment on column core.prompt_relations.extra_metadata is 'Anything else, a JSON object.';
 comment on column core.prompt_relations.created_at is 'When the row was written.';
@@ -1431,11 +1598,11 @@ comment on column core.prompt_relations.organization_id is 'The organization tha
 comment on constraint chk_prompt_relations_description on core.prompt_relations is 'description must be at most 1 MiB';
 comment on constraint chk_prompt_relations_extra_metadata on core.prompt_relations is 'extra_metadata must be a JSON object of at most 256 KiB, nested at most 32 deep';
 comment on constraint chk_prompt_relations_relation_type on core.prompt_relations is 'relation_type must be depends_on, overrides or conflicts_with';
-comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'a prompt cannot have a relation to itself';
+comment on constraint chk_prompt_relations_target_id on core.prompt_relations is 'target_id must be another prompt than source_id';
 comment on constraint fk_prompt_relations_source_id on core.prompt_relations is 'source_id must name a prompt of the same organization.';
 comment on constraint fk_prompt_relations_target_id on core.prompt_relations is 'target_id must name a prompt of the same organization.';
 comment on constraint pk_prompt_relations on core.prompt_relations is 'One row per organization and id.';
-comment on index core.unq_prompt_relations_source_target_type is 'this relation between the two prompts exists already';
+comment on index core.unq_prompt_relations_source_target_type is 'there is a relation of this relation_type between the two prompts already: change that one';
 comment on policy definer_all on core.prompt_relations is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.prompt_relations is 'Members delete the rows of their request''s organization, with prompts:write.';
 comment on policy insert_own on core.prompt_relations is 'Members write to their request''s organization, with prompts:write.';
@@ -1539,6 +1706,10 @@ create table core.prompts (
 
 CREATE INDEX idx_prompts_created_at ON core.prompts USING btree (organization_id, created_at, id);
 
+CREATE INDEX idx_prompts_format_type ON core.prompts USING btree (organization_id, format_type, created_at, id);
+
+CREATE INDEX idx_prompts_language ON core.prompts USING btree (organization_id, language, created_at, id);
+
 CREATE INDEX idx_prompts_name ON core.prompts USING btree (organization_id, name);
 
 CREATE INDEX idx_prompts_tags_gin ON core.prompts USING gin (organization_id, tags);
@@ -1568,6 +1739,10 @@ create policy update_own on core.prompts for update to curestry_member
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON core.prompts FOR EACH ROW EXECUTE FUNCTION app.tg__updated_at();
 
+CREATE TRIGGER _500_search_insert AFTER INSERT ON core.prompts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__search();
+
+CREATE TRIGGER _500_search_update AFTER UPDATE ON core.prompts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__search();
+
 CREATE TRIGGER _500_versions_insert AFTER INSERT ON core.prompts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__versions();
 
 CREATE TRIGGER _500_versions_update AFTER UPDATE ON core.prompts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.tg_prompts__versions();
@@ -1589,9 +1764,15 @@ comment on column core.prompts.id is 'Identifies the prompt, a UUID as text; uni
 comment on column core.prompts.name is 'Display name, at most 255 characters.';
 comment on column core.prompts.description is 'What the prompt is for.';
 comment on column core.prompts.content is 'The text of the prompt, at most 1 MiB.';
-comment on column core.prompts.format_type is 'auto, text, markdown or xml.';
+comment on column core.prompts.format_type is '@words PromptFormat
+@word auto To be detected.
+@word text Plain text.
+@word markdown Markdown.
+@word xml XML.
+auto, text, markdown or xml.';
 comment on column core.prompts.language is 'Language code such as en or pt-BR; auto: to be detected.';
-comment on column core.prompts.tags is 'Labels, a JSON array of strings; search with promptsByTags.';
+comment on column core.prompts.tags is '@strings
+Labels, a JSON array of strings; search with promptsByTags or searchPrompts.';
 comment on column core.prompts.extra_metadata is 'Anything else, a JSON object.';
 comment on column core.prompts.created_at is 'When the row was written.';
 comment on column core.prompts.updated_at is 'When the row was last changed.';
@@ -1720,7 +1901,8 @@ comment on column core.users.erased_at is 'When the person was erased; nobody is
 comment on constraint chk_users_email on core.users is 'email must be an e-mail address';
 comment on constraint chk_users_erased_at on core.users is 'an erased account stays without e-mail address, name and picture';
 comment on constraint pk_users on core.users is 'One row per user.';
-comment on constraint unq_users_email on core.users is 'There is a user with this e-mail address already.';
+comment on constraint unq_users_email on core.users is '@behavior -constraint:resource:update -constraint:resource:delete
+There is a user with this e-mail address already.';
 comment on index core.unq_users_email_lower is 'there is a user with this e-mail address already';
 comment on policy definer_all on core.users is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on core.users is 'Analysts see the members of the organizations granted to them.';
@@ -1788,7 +1970,12 @@ One step of a workflow run.';
 comment on column core.workflow_nodes.id is 'Identifies the step; unique across organizations.';
 comment on column core.workflow_nodes.run_id is 'The run that it is a step of.';
 comment on column core.workflow_nodes.key is 'Name of the step, such as detect_language; unique within the run.';
-comment on column core.workflow_nodes.status is 'pending, running, success or failed.';
+comment on column core.workflow_nodes.status is '@words WorkflowNodeStatus
+@word pending It waits for its turn.
+@word running It is worked on.
+@word success It ended well.
+@word failed It ended with an error.
+pending, running, success or failed.';
 comment on column core.workflow_nodes.started_at is 'When it started.';
 comment on column core.workflow_nodes.finished_at is 'When it ended.';
 comment on column core.workflow_nodes.result is 'What came out, as JSON.';
@@ -1800,7 +1987,7 @@ comment on constraint chk_workflow_nodes_status on core.workflow_nodes is 'statu
 comment on constraint chk_workflow_nodes_times on core.workflow_nodes is 'finished_at must not lie before started_at';
 comment on constraint fk_workflow_nodes_run_id on core.workflow_nodes is 'run_id must name a workflow run of the same organization.';
 comment on constraint pk_workflow_nodes on core.workflow_nodes is 'One row per organization and id.';
-comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'a run has one node per key';
+comment on constraint unq_workflow_nodes_key on core.workflow_nodes is 'the run has a node with this key already';
 comment on policy definer_all on core.workflow_nodes is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on core.workflow_nodes is 'Members delete the rows of their request''s organization, with workflows:write.';
 comment on policy insert_own on core.workflow_nodes is 'Members write to their request''s organization, with workflows:write.';
@@ -1875,7 +2062,12 @@ comment on column core.workflow_runs.id is 'Identifies the run; unique across or
 comment on column core.workflow_runs.user_id is 'Who started it.';
 comment on column core.workflow_runs.started_at is 'When it started.';
 comment on column core.workflow_runs.finished_at is 'When it ended; null while it runs.';
-comment on column core.workflow_runs.status is 'running, success, failed or cancelled.';
+comment on column core.workflow_runs.status is '@words WorkflowRunStatus
+@word running It is worked on.
+@word success It ended well.
+@word failed It ended with an error.
+@word cancelled Somebody ended it.
+running, success, failed or cancelled.';
 comment on column core.workflow_runs.meta is 'Anything else, a JSON object.';
 comment on column core.workflow_runs.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on constraint chk_workflow_runs_finished_at on core.workflow_runs is 'finished_at must be given when the run has ended, and not while it is running';
@@ -1927,6 +2119,8 @@ grant delete, insert, select, update on table mart.analysis_daily to curestry_de
 grant select on table mart.analysis_daily to curestry_analyst;
 grant select on table mart.analysis_daily to curestry_member;
 comment on table mart.analysis_daily is '@unique id
+@name analysis_day
+@list analyses_by_day
 The analyses of each day (of the organization''s time zone) on which they ended, and their quality.';
 comment on column mart.analysis_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.analysis_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
@@ -1988,11 +2182,14 @@ grant delete, insert, select, update on table mart.analysis_daily_by to curestry
 grant select on table mart.analysis_daily_by to curestry_analyst;
 grant select on table mart.analysis_daily_by to curestry_member;
 comment on table mart.analysis_daily_by is '@unique id
+@name analysis_day_by_dimension
+@list analyses_by_day_and_dimension
 The analyses of each day (of the organization''s time zone) on which they ended, by status, by detected language and by judge rubric.';
 comment on column mart.analysis_daily_by.id is 'Identifies the row; unique across organizations.';
 comment on column mart.analysis_daily_by.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column mart.analysis_daily_by.day is 'The day.';
-comment on column mart.analysis_daily_by.dimension is 'status, language or rubric.';
+comment on column mart.analysis_daily_by.dimension is '@words AnalysisDimension
+status, language or rubric.';
 comment on column mart.analysis_daily_by.value is 'The status, language or rubric (name and version).';
 comment on column mart.analysis_daily_by.analyses is 'How many runs ended; by rubric: how many of them were judged by it.';
 comment on column mart.analysis_daily_by.scored is 'How many of them have a document.';
@@ -2054,11 +2251,18 @@ grant delete, insert, select, update on table mart.analysis_hourly to curestry_d
 grant select on table mart.analysis_hourly to curestry_analyst;
 grant select on table mart.analysis_hourly to curestry_member;
 comment on table mart.analysis_hourly is '@unique id
+@name analysis_hour
+@list analyses_by_hour
 The analyses by the hour of the organization''s time zone in which they ended: all, and by status, language and rubric. The days are merged from it.';
 comment on column mart.analysis_hourly.id is 'Identifies the row; unique across organizations.';
 comment on column mart.analysis_hourly.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column mart.analysis_hourly.ts_bucket is 'Start of the hour.';
-comment on column mart.analysis_hourly.dimension is 'all, status, language or rubric.';
+comment on column mart.analysis_hourly.dimension is '@words AnalysisDimension
+@word all All analyses.
+@word status By the status that they ended with.
+@word language By the language that was detected.
+@word rubric By the rubric that judges went by.
+all, status, language or rubric.';
 comment on column mart.analysis_hourly.value is 'The status, language or rubric (name and version); empty for all.';
 comment on column mart.analysis_hourly.analyses is 'How many runs ended; by rubric: how many of them were judged by it.';
 comment on column mart.analysis_hourly.scored is 'How many of them have a document.';
@@ -2109,6 +2313,8 @@ grant delete, insert, select, update on table mart.feature_daily to curestry_def
 grant select on table mart.feature_daily to curestry_analyst;
 grant select on table mart.feature_daily to curestry_member;
 comment on table mart.feature_daily is '@unique id
+@name feature_day
+@list features_by_day
 The use of features by day of the organization''s time zone.';
 comment on column mart.feature_daily.id is 'Identifies the row; unique across organizations.';
 comment on column mart.feature_daily.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
@@ -2171,7 +2377,10 @@ What was measured, by hour and by day of the organization''s time zone: metrics 
 comment on column mart.metric_timeseries.id is 'Identifies the row; unique across organizations.';
 comment on column mart.metric_timeseries.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column mart.metric_timeseries.metric_key is 'metric: its key; node: the node; judge: rubric, version and criterion, as "quality v1/clarity"; evaluation: the name, after the step''s key and "/" if it is of a step. Longer than 100 characters: 91, "~" and 8 of its MD5.';
-comment on column mart.metric_timeseries.granularity is 'hour or day.';
+comment on column mart.metric_timeseries.granularity is '@words MetricGranularity
+@word hour By the hour.
+@word day By the day.
+hour or day.';
 comment on column mart.metric_timeseries.ts_bucket is 'Start of the hour or day.';
 comment on column mart.metric_timeseries.value_num is 'Mean of the numbers.';
 comment on column mart.metric_timeseries.value_json is 'For numbers: "p50", "p90", "p95", "p99", each within 1 % of the number at that rank, and "sketch", which mart.merge_sketches adds up and mart.quantile reads. For texts and JSON: "counts", how often each value (its first 200 characters) occurred; of more than 100 distinct ones 100 that a hash chose, the others together under "other".';
@@ -2180,7 +2389,12 @@ comment on column mart.metric_timeseries.numeric_count is 'How many of them are 
 comment on column mart.metric_timeseries.value_sum is 'Sum of the numbers.';
 comment on column mart.metric_timeseries.value_min is 'Smallest number.';
 comment on column mart.metric_timeseries.value_max is 'Largest number.';
-comment on column mart.metric_timeseries.source is 'metric: of analyses; node: results of their nodes (scores, and statuses as texts); judge: scores by rubric and criterion; evaluation: of workflow runs.';
+comment on column mart.metric_timeseries.source is '@words MetricSource
+@word metric Metrics of analyses.
+@word node Scores of the pipelines nodes.
+@word judge Scores that judges gave.
+@word evaluation Metrics of workflow runs.
+metric: of analyses; node: results of their nodes (scores, and statuses as texts); judge: scores by rubric and criterion; evaluation: of workflow runs.';
 comment on constraint chk_metric_timeseries_granularity on mart.metric_timeseries is 'granularity must be hour or day';
 comment on constraint chk_metric_timeseries_numeric_count on mart.metric_timeseries is 'numeric_count must be from 0 to sample_count';
 comment on constraint chk_metric_timeseries_sample_count on mart.metric_timeseries is 'sample_count must be more than 0';
@@ -2267,7 +2481,7 @@ comment on constraint chk_analysis_metric_value_num on ops.analysis_metric is 'm
 comment on constraint chk_analysis_metric_value_text on ops.analysis_metric is 'metrics: value_text must be at most 1 MiB';
 comment on constraint fk_analysis_metric_analysis_run_id on ops.analysis_metric is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint pk_analysis_metric on ops.analysis_metric is 'One row per organization and id.';
-comment on constraint unq_analysis_metric_key on ops.analysis_metric is 'metrics: a run has one value per key';
+comment on constraint unq_analysis_metric_key on ops.analysis_metric is 'metrics: key must not repeat';
 comment on policy definer_all on ops.analysis_metric is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on ops.analysis_metric is 'Analysts read the organizations granted to them.';
 comment on policy select_own on ops.analysis_metric is 'Members read the rows of their request''s organization, with analyses:read.';
@@ -2334,8 +2548,14 @@ comment on column ops.analysis_node_result.id is 'Identifies the row; unique acr
 comment on column ops.analysis_node_result.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.analysis_node_result.analysis_run_id is 'The run that it is of.';
 comment on column ops.analysis_node_result.node is 'entropy, llm_judge, rag_oracle, regex_checks or another; once per run.';
-comment on column ops.analysis_node_result.status is 'ok, warn, fail or error.';
-comment on column ops.analysis_node_result.score is '0 to 10.';
+comment on column ops.analysis_node_result.status is '@words NodeResultStatus
+@word ok Nothing to complain of.
+@word warn Something to look at.
+@word fail The text does not pass.
+@word error The node itself failed.
+ok, warn, fail or error.';
+comment on column ops.analysis_node_result.score is '@float
+0 to 10.';
 comment on column ops.analysis_node_result.details is 'What was found, a JSON object.';
 comment on column ops.analysis_node_result.occurred_at is 'The time that it counts for.';
 comment on column ops.analysis_node_result.created_at is 'When the row was written.';
@@ -2345,7 +2565,7 @@ comment on constraint chk_analysis_node_result_score on ops.analysis_node_result
 comment on constraint chk_analysis_node_result_status on ops.analysis_node_result is 'nodeResults: status must be ok, warn, fail or error';
 comment on constraint fk_analysis_node_result_analysis_run_id on ops.analysis_node_result is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint pk_analysis_node_result on ops.analysis_node_result is 'One row per organization and id.';
-comment on constraint unq_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: a run has one result per node';
+comment on constraint unq_analysis_node_result_node on ops.analysis_node_result is 'nodeResults: node must not repeat';
 comment on policy definer_all on ops.analysis_node_result is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on ops.analysis_node_result is 'Analysts read the organizations granted to them.';
 comment on policy select_own on ops.analysis_node_result is 'Members read the rows of their request''s organization, with analyses:read.';
@@ -2447,7 +2667,13 @@ comment on column ops.analysis_run.organization_id is 'The organization that the
 comment on column ops.analysis_run.user_id is 'Who started it.';
 comment on column ops.analysis_run.prompt_id is 'The prompt that is analysed; null if the text is not a saved prompt.';
 comment on column ops.analysis_run.prompt_content is 'The text that is analysed, if no document holds it.';
-comment on column ops.analysis_run.status is 'queued, running, succeeded, failed or cancelled.';
+comment on column ops.analysis_run.status is '@words AnalysisRunStatus
+@word queued It waits to be started.
+@word running It is worked on.
+@word succeeded It ended with a result.
+@word failed It ended without a result.
+@word cancelled Somebody ended it.
+queued, running, succeeded, failed or cancelled.';
 comment on column ops.analysis_run.started_at is 'When work on it started.';
 comment on column ops.analysis_run.finished_at is 'When it ended.';
 comment on column ops.analysis_run.meta is 'Anything else, a JSON object.';
@@ -2581,7 +2807,8 @@ comment on column ops.api_key.user_id is 'Who made it; it never may more than th
 comment on column ops.api_key.name is 'What it is for.';
 comment on column ops.api_key.key_hash is '@behavior -*
 SHA-256 of the key, hexadecimal; not in the API.';
-comment on column ops.api_key.scopes is 'What it may do: a JSON array of permissions.';
+comment on column ops.api_key.scopes is '@strings
+What it may do: a JSON array of permissions.';
 comment on column ops.api_key.expires_at is 'Until when it is accepted; null: no end.';
 comment on column ops.api_key.is_revoked is 'Whether it was revoked.';
 comment on column ops.api_key.by_operator is 'Whether an operator made it, on the command line, on behalf of no user.';
@@ -2872,7 +3099,8 @@ comment on column ops.judge_criterion.rubric_id is 'The rubric that it belongs t
 comment on column ops.judge_criterion.key is 'Short name, unique within the rubric; scores name the criterion by it.';
 comment on column ops.judge_criterion.title is 'Display name.';
 comment on column ops.judge_criterion.description is 'What is judged, and how.';
-comment on column ops.judge_criterion.weight is 'Its share in the total, at least 0.';
+comment on column ops.judge_criterion.weight is '@float
+Its share in the total, at least 0.';
 comment on column ops.judge_criterion.created_at is 'When the row was written.';
 comment on constraint chk_judge_criterion_description on ops.judge_criterion is 'description must be at most 1 MiB';
 comment on constraint chk_judge_criterion_key on ops.judge_criterion is 'key must not be blank';
@@ -2996,6 +3224,8 @@ CREATE INDEX idx_judge_score_criterion_id ON ops.judge_score USING btree (organi
 
 CREATE INDEX idx_judge_score_occurred_at ON ops.judge_score USING btree (organization_id, occurred_at);
 
+CREATE INDEX idx_judge_score_score ON ops.judge_score USING btree (organization_id, score);
+
 alter table ops.judge_score enable row level security, force row level security;
 
 create policy definer_all on ops.judge_score for all to curestry_definer
@@ -3043,7 +3273,9 @@ comment on column ops.judge_score.id is 'Identifies the row; unique across organ
 comment on column ops.judge_score.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.judge_score.analysis_run_id is 'The run that was judged.';
 comment on column ops.judge_score.criterion_id is 'By which criterion.';
-comment on column ops.judge_score.score is '0 to 10.';
+comment on column ops.judge_score.score is '@float
+@behavior -filterBy -orderBy -attribute:groupBy -havingBy -attribute:aggregate:filterBy -aggregate:filterBy -attribute:aggregate:orderBy
+0 to 10; judgeScoresByScore looks for it.';
 comment on column ops.judge_score.comment is 'Why, in the words of the judge.';
 comment on column ops.judge_score.evidence is 'What the judge goes by, a JSON object.';
 comment on column ops.judge_score.occurred_at is 'The time that it counts for.';
@@ -3054,7 +3286,7 @@ comment on constraint chk_judge_score_score on ops.judge_score is 'scores: score
 comment on constraint fk_judge_score_analysis_run_id on ops.judge_score is 'analysis_run_id must name an analysis run of the same organization.';
 comment on constraint fk_judge_score_criterion_id on ops.judge_score is 'criterion_id must name a criterion of the same organization.';
 comment on constraint pk_judge_score on ops.judge_score is 'One row per organization and id.';
-comment on constraint unq_judge_score_criterion_id on ops.judge_score is 'scores: a run has one score per criterion';
+comment on constraint unq_judge_score_criterion_id on ops.judge_score is 'scores: criterion must not repeat within a rubric';
 comment on policy definer_all on ops.judge_score is 'The functions that look past row level security; the grants say what they may.';
 comment on policy select_granted on ops.judge_score is 'Analysts read the organizations granted to them.';
 comment on policy select_own on ops.judge_score is 'Members read the rows of their request''s organization, with analyses:read.';
@@ -3137,9 +3369,11 @@ comment on constraint chk_organization_name on ops.organization is 'name must no
 comment on constraint chk_organization_raw_retention_days on ops.organization is 'raw_retention_days must be from 1 to 36600';
 comment on constraint chk_organization_slug on ops.organization is 'slug must be lower-case letters, digits and hyphens, and begin and end with a letter or digit';
 comment on constraint chk_organization_time_zone on ops.organization is 'timeZone: must be the name of a time zone, of at most 64 characters';
-comment on constraint fk_organization_personal_user_id on ops.organization is 'The user must exist.';
+comment on constraint fk_organization_personal_user_id on ops.organization is '@foreignSingleFieldName personalOrganization
+The user must exist.';
 comment on constraint pk_organization on ops.organization is 'One row per organization.';
-comment on constraint unq_organization_personal_user_id on ops.organization is 'A user has one personal organization.';
+comment on constraint unq_organization_personal_user_id on ops.organization is '@behavior -single -constraint:resource:update -constraint:resource:delete
+A user has one personal organization.';
 comment on constraint unq_organization_slug on ops.organization is 'there is an organization with this slug already';
 comment on policy definer_all on ops.organization is 'The functions that look past row level security; the grants say what they may.';
 comment on policy delete_own on ops.organization is 'The organization is deleted with organization:write, with all that is its own; a personal one stays.';
@@ -3206,8 +3440,17 @@ A membership: a user, an organization, and what the user may do there.';
 comment on column ops.organization_user.id is 'Identifies the row; unique across organizations.';
 comment on column ops.organization_user.organization_id is 'The organization that the row belongs to; given by the request, never by the caller.';
 comment on column ops.organization_user.user_id is 'The member.';
-comment on column ops.organization_user.role is 'owner, admin, member or viewer.';
-comment on column ops.organization_user.status is 'active, invited or removed; only active has rights.';
+comment on column ops.organization_user.role is '@words MemberRole
+@word owner May do everything; an organization always has one.
+@word admin May write all but admins, owners and the organization.
+@word member May write prompts, analyses and workflows.
+@word viewer May read.
+owner, admin, member or viewer.';
+comment on column ops.organization_user.status is '@words MembershipStatus
+@word active Has the rights of the role.
+@word invited Has not accepted yet, and has no rights.
+@word removed Is a member no more, and has no rights.
+active, invited or removed; only active has rights.';
 comment on column ops.organization_user.created_at is 'When the row was written.';
 comment on constraint chk_organization_user_role on ops.organization_user is 'role must be owner, admin, member or viewer';
 comment on constraint chk_organization_user_status on ops.organization_user is 'status must be active, invited or removed';
@@ -3589,6 +3832,7 @@ BEGIN ATOMIC
     FROM ( VALUES ('overall_score'::text,app.exact_numeric(analysis_document_metrics.overall_score)), ('judge_score'::text,app.exact_numeric(analysis_document_metrics.judge_score)), ('semantic_entropy'::text,app.exact_numeric(analysis_document_metrics.semantic_entropy)), ('complexity_score'::text,app.exact_numeric(analysis_document_metrics.complexity_score)), ('length_chars'::text,(analysis_document_metrics.length_chars)::numeric), ('length_words'::text,(analysis_document_metrics.length_words)::numeric)) m(key, value);
 END;
 grant execute on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) to curestry_definer;
+grant execute on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) to curestry_member;
 revoke all on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) from public;
 comment on function app.analysis_document_metrics(overall_score double precision, judge_score double precision, semantic_entropy double precision, complexity_score double precision, length_chars integer, length_words integer) is 'The numbers of an analysis document as metrics: key and value.';
 
@@ -3602,28 +3846,51 @@ CREATE OR REPLACE FUNCTION app.analysis_import(organization uuid, lines jsonb)
 AS $function$
 declare
   v_line jsonb;
+  v_record jsonb;
+  v_known jsonb;
   v_item ops.analysis_item;
   v_items ops.analysis_item[] := '{}';
   v_lines integer[] := '{}';
   v_answer ops.record_outcome[] := '{}';
 begin
   for v_line in select * from jsonb_array_elements(lines) loop
+    v_record := v_line -> 'record';
+    line := (v_line ->> 'line')::integer;
+    analysis_run_id := null;
+    reason := null;
     begin
-      v_item := app.analysis_item_from_json(v_line -> 'record');
+      v_item := app.analysis_item_from_json(v_record);
       v_item.idempotency_key := coalesce(v_item.idempotency_key,
-        'import:' || encode(sha256(convert_to((v_line -> 'record')::text, 'UTF8')), 'hex'));
+        'import:' || encode(sha256(convert_to(v_record::text, 'UTF8')), 'hex'));
+      if v_record ->> 'analysisRunId' is not null then
+        analysis_run_id := (v_record ->> 'analysisRunId')::uuid;
+        select app.analysis_item_to_json(r)::jsonb into v_known
+          from ops.analysis_run r
+         where r.organization_id = organization and r.id = analysis_import.analysis_run_id;
+        if found then
+          outcome := case when v_known - 'promptName' = v_record - 'promptName' then 'unchanged' else 'refused' end;
+          if outcome = 'refused' then
+            reason := format('analysisRunId: %s is an analysis of this organization, with another content',
+                             analysis_run_id);
+          end if;
+          return next;
+          continue;
+        end if;
+        analysis_run_id := null;
+        v_item.prompt_id := app.analysis_prompt_of(organization, v_item.prompt_id, v_record ->> 'promptName',
+                                                   v_item.prompt_content);
+      end if;
       v_items := v_items || v_item;
-      v_lines := v_lines || (v_line ->> 'line')::integer;
+      v_lines := v_lines || line;
     exception when data_exception or sqlstate 'CU004' then
-      line := (v_line ->> 'line')::integer;
-      outcome := 'refused';
       analysis_run_id := null;
+      outcome := 'refused';
       reason := sqlerrm;
       return next;
     end;
   end loop;
   if cardinality(v_items) > 0 then
-    v_answer := app.analysis_record(organization, null, v_items);
+    v_answer := app.analysis_record(organization, app.user_id(), v_items);
   end if;
   return query
     select v_lines[a.ordinality], case when a.outcome in ('invalid', 'conflict') then 'refused' else a.outcome end,
@@ -3635,6 +3902,25 @@ alter function app.analysis_import(organization uuid, lines jsonb) owner to cure
 grant execute on function app.analysis_import(organization uuid, lines jsonb) to curestry_owner;
 revoke all on function app.analysis_import(organization uuid, lines jsonb) from public;
 comment on function app.analysis_import(organization uuid, lines jsonb) is 'Imports analyses line by line and answers what became of each; a bad line does not stop the others. For operators.';
+
+
+-- app.analysis_import_as_member(lines jsonb)
+CREATE OR REPLACE FUNCTION app.analysis_import_as_member(lines jsonb)
+ RETURNS TABLE(line integer, outcome text, id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+    select i.line, i.outcome, i.analysis_run_id::text, i.reason
+      from app.analysis_import(app.require('analyses:write'), lines) i;
+end;
+$function$;
+alter function app.analysis_import_as_member(lines jsonb) owner to curestry_definer;
+grant execute on function app.analysis_import_as_member(lines jsonb) to curestry_member;
+revoke all on function app.analysis_import_as_member(lines jsonb) from public;
+comment on function app.analysis_import_as_member(lines jsonb) is 'Imports analyses into the organization of the request, line by line. Needs analyses:write.';
 
 
 -- app.analysis_item_from_json(record jsonb)
@@ -3652,8 +3938,8 @@ begin
     perform app.refuse('CU004', 'is not an object');
   end if;
   select f into v_field from jsonb_object_keys(record) as f
-   where f not in ('idempotencyKey', 'promptId', 'promptContent', 'status', 'startedAt', 'finishedAt', 'meta',
-                   'result', 'metrics', 'nodeResults', 'scores')
+   where f not in ('analysisRunId', 'idempotencyKey', 'promptId', 'promptName', 'promptContent', 'status',
+                   'startedAt', 'finishedAt', 'meta', 'result', 'metrics', 'nodeResults', 'scores')
    limit 1;
   if found then
     perform app.refuse('CU004', format('%s: is not a field of an analysis', v_field), v_field);
@@ -3787,6 +4073,18 @@ revoke all on function app.analysis_item_problems(organization uuid, items ops.a
 comment on function app.analysis_item_problems(organization uuid, items ops.analysis_item[]) is 'What is wrong with each item of recordAnalyses, in words that name the field; null where nothing is.';
 
 
+-- app.analysis_item_to_json(run ops.analysis_run)
+CREATE OR REPLACE FUNCTION app.analysis_item_to_json(run ops.analysis_run)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT json_build_object('analysisRunId', (analysis_item_to_json.run).id, 'idempotencyKey', (analysis_item_to_json.run).idempotency_key, 'promptId', (analysis_item_to_json.run).prompt_id, 'promptName', (SELECT p.name FROM core.prompts p WHERE ((p.organization_id = (analysis_item_to_json.run).organization_id) AND ((p.id)::text = ((analysis_item_to_json.run).prompt_id)::text))), 'promptContent', COALESCE((analysis_item_to_json.run).prompt_content, d.prompt_content), 'status', (analysis_item_to_json.run).status, 'startedAt', app.file_time((analysis_item_to_json.run).started_at), 'finishedAt', app.file_time((analysis_item_to_json.run).finished_at), 'meta', (analysis_item_to_json.run).meta, 'result', CASE WHEN (d.id IS NOT NULL) THEN json_build_object('detectedLanguage', d.detected_language, 'translated', d.translated, 'formatValid', d.format_valid, 'overallScore', d.overall_score, 'judgeScore', d.judge_score, 'semanticEntropy', d.semantic_entropy, 'complexityScore', d.complexity_score, 'lengthChars', d.length_chars, 'lengthWords', d.length_words, 'contradictions', d.contradictions, 'patches', d.patches, 'clarifyQuestions', d.clarify_questions, 'extraMetadata', d.analysis_extra_metadata) ELSE NULL::json END, 'metrics', COALESCE((SELECT json_agg(json_build_object('key', m.key, 'valueNum', m.value_num, 'valueText', m.value_text, 'valueJson', m.value_json) ORDER BY m.key) AS json_agg FROM ops.analysis_metric m WHERE ((m.organization_id = (analysis_item_to_json.run).organization_id) AND (m.analysis_run_id = (analysis_item_to_json.run).id) AND ((d.id IS NULL) OR (NOT (EXISTS (SELECT FROM app.analysis_document_metrics(NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision, NULL::integer, NULL::integer) k(key, value) WHERE (k.key = (m.key)::text))))))), '[]'::json), 'nodeResults', COALESCE((SELECT json_agg(json_build_object('node', n.node, 'status', n.status, 'score', n.score, 'details', n.details) ORDER BY n.node) AS json_agg FROM ops.analysis_node_result n WHERE ((n.organization_id = (analysis_item_to_json.run).organization_id) AND (n.analysis_run_id = (analysis_item_to_json.run).id))), '[]'::json), 'scores', COALESCE((SELECT json_agg(json_build_object('rubric', b.name, 'criterion', c.key, 'score', s.score, 'comment', s.comment, 'evidence', s.evidence) ORDER BY b.name, c.key) AS json_agg FROM ((ops.judge_score s JOIN ops.judge_criterion c ON (((c.organization_id = s.organization_id) AND (c.id = s.criterion_id)))) JOIN ops.judge_rubric b ON (((b.organization_id = c.organization_id) AND (b.id = c.rubric_id)))) WHERE ((s.organization_id = (analysis_item_to_json.run).organization_id) AND (s.analysis_run_id = (analysis_item_to_json.run).id))), '[]'::json)) AS json_build_object FROM ((SELECT) one LEFT JOIN core.analysis_results d ON (((d.organization_id = (analysis_item_to_json.run).organization_id) AND (d.analysis_run_id = (analysis_item_to_json.run).id)))));
+grant execute on function app.analysis_item_to_json(run ops.analysis_run) to curestry_definer;
+grant execute on function app.analysis_item_to_json(run ops.analysis_run) to curestry_member;
+revoke all on function app.analysis_item_to_json(run ops.analysis_run) from public;
+comment on function app.analysis_item_to_json(run ops.analysis_run) is 'An analysis as an item of recordAnalyses, with its id and the name of its prompt, as far as the request may read.';
+
+
 -- app.analysis_key_conflict(idempotency_key text)
 CREATE OR REPLACE FUNCTION app.analysis_key_conflict(idempotency_key text)
  RETURNS text
@@ -3796,6 +4094,26 @@ RETURN format('idempotencyKey %s was used before, for another content'::text, id
 grant execute on function app.analysis_key_conflict(idempotency_key text) to curestry_definer;
 revoke all on function app.analysis_key_conflict(idempotency_key text) from public;
 comment on function app.analysis_key_conflict(idempotency_key text) is 'What is said of a key that was used before for another content.';
+
+
+-- app.analysis_prompt_of(organization uuid, prompt text, name text, content text)
+CREATE OR REPLACE FUNCTION app.analysis_prompt_of(organization uuid, prompt text, name text, content text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(
+    (select p.id::text from core.prompts p
+      where p.organization_id = organization and p.id = analysis_prompt_of.prompt),
+    (select p.id::text from core.prompts p
+      where p.organization_id = organization and p.name = analysis_prompt_of.name
+      order by app.prompt_version_of(organization, p.id, analysis_prompt_of.content) is null, p.created_at, p.id
+      limit 1));
+$function$;
+grant execute on function app.analysis_prompt_of(organization uuid, prompt text, name text, content text) to curestry_definer;
+revoke all on function app.analysis_prompt_of(organization uuid, prompt text, name text, content text) from public;
+comment on function app.analysis_prompt_of(organization uuid, prompt text, name text, content text) is 'The prompt of an exported analysis in this organization: the same one, else one of that name, first one that had the text; null if there is none.';
 
 
 -- app.analysis_record(organization uuid, user_id integer, items ops.analysis_item[])
@@ -3908,6 +4226,42 @@ $function$;
 alter function app.analysis_run_end(run_id uuid, end_status text, note jsonb) owner to curestry_definer;
 revoke all on function app.analysis_run_end(run_id uuid, end_status text, note jsonb) from public;
 comment on function app.analysis_run_end(run_id uuid, end_status text, note jsonb) is 'Ends a run of the request''s organization; the life of a run decides whether it may.';
+
+
+-- app.analysis_run_of_record(organization uuid, record jsonb, fields text[])
+CREATE OR REPLACE FUNCTION app.analysis_run_of_record(organization uuid, record jsonb, fields text[])
+ RETURNS ops.analysis_run
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_field text;
+  v_run ops.analysis_run;
+begin
+  if jsonb_typeof(record) is distinct from 'object' then
+    perform app.refuse('CU004', 'is not an object');
+  end if;
+  select f into v_field from jsonb_object_keys(record) as f
+   where f <> all (fields || '{analysisRunId,idempotencyKey,id,occurredAt}') limit 1;
+  if found then
+    perform app.refuse('CU004', format('%s: is no field of these; there are %s', v_field,
+                                       array_to_string('{analysisRunId,idempotencyKey}' || fields, ', ')), v_field);
+  end if;
+  select r.* into v_run from ops.analysis_run r
+   where r.organization_id = organization
+     and case when record ->> 'analysisRunId' is not null then r.id = (record ->> 'analysisRunId')::uuid
+              else r.idempotency_key = record ->> 'idempotencyKey' end;
+  if not found then
+    perform app.refuse('CU004', 'analysisRunId, or idempotencyKey, must name an analysis of this organization',
+                       'analysisRunId');
+  end if;
+  return v_run;
+end;
+$function$;
+alter function app.analysis_run_of_record(organization uuid, record jsonb, fields text[]) owner to curestry_definer;
+revoke all on function app.analysis_run_of_record(organization uuid, record jsonb, fields text[]) from public;
+comment on function app.analysis_run_of_record(organization uuid, record jsonb, fields text[]) is 'The analysis that a line of a file belongs to; refuses a line with other fields than these, and one that belongs to none.';
 
 
 -- app.analysis_store(organization uuid, user_id integer, items ops.analysis_item[])
@@ -4051,8 +4405,8 @@ revoke all on function app.analysis_store_facts(organization uuid, run_ids uuid[
 comment on function app.analysis_store_facts(organization uuid, run_ids uuid[], contents text[], versions uuid[], times timestamp with time zone[], items ops.analysis_item[]) is 'Writes the document, metrics, node results and judge scores of runs.';
 
 
--- app.analyst_create(analyst name, analyst_password text, organization_slugs text[])
-CREATE OR REPLACE FUNCTION app.analyst_create(analyst name, analyst_password text, organization_slugs text[])
+-- app.analyst_create(analyst text, analyst_password text, organization_slugs text[])
+CREATE OR REPLACE FUNCTION app.analyst_create(analyst text, analyst_password text, organization_slugs text[])
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -4083,14 +4437,14 @@ begin
   execute format('grant %I to curestry_definer', analyst);
   execute format('comment on role %I is %L', analyst, 'An analyst of Curestry');
   -- Grants of an earlier login of this name, which was dropped by hand, do not apply to this one
-  perform app.analyst_revoke(analyst, app.organization_by_slug(o))
+  perform app.analyst_revoke(analyst::name, app.organization_by_slug(o))
      from app.analyst_list() a, unnest(a.organizations) as o
     where a.name = analyst;
-  perform app.analyst_grant(analyst, o) from unnest(v_organizations) as o;
+  perform app.analyst_grant(analyst::name, o) from unnest(v_organizations) as o;
 end;
 $function$;
-revoke all on function app.analyst_create(analyst name, analyst_password text, organization_slugs text[]) from public;
-comment on function app.analyst_create(analyst name, analyst_password text, organization_slugs text[]) is 'Creates a read-only login for an analyst of these organizations. For operators who may create roles.';
+revoke all on function app.analyst_create(analyst text, analyst_password text, organization_slugs text[]) from public;
+comment on function app.analyst_create(analyst text, analyst_password text, organization_slugs text[]) is 'Creates a read-only login for an analyst of these organizations. For operators who may create roles.';
 
 
 -- app.analyst_disconnect(analyst name)
@@ -4484,6 +4838,39 @@ revoke all on function app.api_key_touch(api_key_hash text) from public;
 comment on function app.api_key_touch(api_key_hash text) is 'Records that an API key was used, at most once a minute. The gateway calls it outside the request''s transaction.';
 
 
+-- app.api_name(name text)
+CREATE OR REPLACE FUNCTION app.api_name(name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select string_agg(case p.n when 1 then p.part else upper(left(p.part, 1)) || substr(p.part, 2) end, '' order by p.n)
+    from unnest(string_to_array(name, '_')) with ordinality as p (part, n);
+$function$;
+grant execute on function app.api_name(name text) to curestry_definer;
+revoke all on function app.api_name(name text) from public;
+comment on function app.api_name(name text) is 'A column as the API spells it: formatType for format_type.';
+
+
+-- app.api_type_name(table_name text)
+CREATE OR REPLACE FUNCTION app.api_type_name(table_name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select replace(initcap(replace(
+           case split_part(table_name, '.', 1)
+             when 'core' then regexp_replace(split_part(table_name, '.', 2), 's$', '')
+             else split_part(table_name, '.', 2)
+           end, '_', ' ')), ' ', '');
+$function$;
+grant execute on function app.api_type_name(table_name text) to curestry_definer;
+revoke all on function app.api_type_name(table_name text) from public;
+comment on function app.api_type_name(table_name text) is 'The type of the API that a table of core or ops is: PromptRelation for core.prompt_relations.';
+
+
 -- app.api_usage_record(uses jsonb)
 CREATE OR REPLACE FUNCTION app.api_usage_record(uses jsonb)
  RETURNS integer
@@ -4701,6 +5088,8 @@ begin
   update app.audit_sealer s set xid_offset = v_known - v_next;
   execute format('alter table ops.audit_log alter column xid set default pg_current_xact_id()::text::bigint + %s',
     v_known - v_next);
+  -- Those of the other server are of transactions that nobody here has seen or will see
+  truncate app.mart_update;
   return true;
 end;
 $function$;
@@ -4806,11 +5195,8 @@ declare
   v_table app.audited_table;
 begin
   select a.* into v_table
-    from app.audited_table a,
-         lateral (select split_part(a.table_name, '.', 1) as schema, split_part(a.table_name, '.', 2) as name) t
-   where a.table_name = audit_entity_table.type
-      or audit_entity_table.type = replace(initcap(replace(
-           case t.schema when 'core' then regexp_replace(t.name, 's$', '') else t.name end, '_', ' ')), ' ', '')
+    from app.audited_table a
+   where audit_entity_table.type in (a.table_name, app.api_type_name(a.table_name))
    limit 1;
   if v_table.organization_column is not null and not v_table.summarize_inserts then
     return v_table.table_name;
@@ -4821,8 +5207,9 @@ begin
       format('%s holds facts that are recorded many at a time and have no single history', v_table.table_name)
     else format('%s belongs to no organization', v_table.table_name)
   end;
-  select string_agg(a.table_name, ', ' order by a.table_name) into v_name
-    from app.audited_table a where a.organization_column is not null and not a.summarize_inserts;
+  select string_agg(n.name, ', ' order by n.name) into v_name
+    from app.audited_table a, app.api_type_name(a.table_name) as n (name)
+   where a.organization_column is not null and not a.summarize_inserts;
   perform app.refuse('CU004', format('type: %s. What has a history: %s', v_reason, v_name), 'type', 'audited_entity');
   return null;
 end;
@@ -5810,24 +6197,54 @@ revoke all on function app.bucket_series(zone text, size mart.series_bucket, fro
 comment on function app.bucket_series(zone text, size mart.series_bucket, from_ts timestamp with time zone, to_ts timestamp with time zone) is 'The buckets of a time zone that overlap a period, preceded by as many of the previous period; refuses (CU006) more than 10000.';
 
 
--- app.constraint_message(schema_name text, table_name text, constraint_name text)
-CREATE OR REPLACE FUNCTION app.constraint_message(schema_name text, table_name text, constraint_name text)
- RETURNS text
- LANGUAGE sql
+-- app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text)
+CREATE OR REPLACE FUNCTION app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text)
+ RETURNS record
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select coalesce(
-    (select pg_catalog.obj_description(c.oid, 'pg_constraint')
-       from pg_catalog.pg_constraint c
-      where c.conrelid = to_regclass(format('%I.%I', schema_name, table_name)) and c.conname = constraint_name),
-    (select pg_catalog.obj_description(to_regclass(format('%I.%I', schema_name, constraint_name)), 'pg_class')));
+declare
+  v_named constant regclass := to_regclass(format('%I.%I', schema_name, table_name));
+  -- A partition breaks the rules of its table, whose comments say what they are
+  v_table constant regclass := coalesce(pg_catalog.pg_partition_root(v_named), v_named);
+  v_index constant regclass := to_regclass(format('%I.%I', schema_name, constraint_name));
+  v_columns text[];
+  v_key text[];
+  v_column text;
+begin
+  select coalesce(obj_description(c.oid, 'pg_constraint'), obj_description(c.conindid, 'pg_class'))
+    into message
+    from pg_catalog.pg_constraint c where c.conrelid = v_table and c.conname = constraint_name;
+  message := coalesce(message, obj_description(v_index, 'pg_class'));
+  select array_agg(a.attname order by length(a.attname) desc) into v_columns
+    from pg_catalog.pg_attribute a where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped;
+  select array_agg(a.attname order by a.attnum) into v_key
+    from pg_catalog.pg_attribute a
+   where a.attrelid = v_table and a.attname <> 'organization_id'
+     and a.attnum = any (coalesce(
+       (select c.conkey from pg_catalog.pg_constraint c where c.conrelid = v_table and c.conname = constraint_name),
+       (select i.indkey::smallint[] from pg_catalog.pg_index i where i.indexrelid = v_index)));
+  -- Of several columns the one that the rule names first; else what it begins with, where the API has another name for
+  -- the column; else the last
+  field := app.api_name(coalesce(
+    (select k.name from unnest(v_key) with ordinality as k (name, n)
+      where message ~ ('\m' || k.name || '\M')
+      order by length(split_part(regexp_replace(message, '\m' || k.name || '\M', e'\x01'), e'\x01', 1)) limit 1),
+    substring(message from '^(?:\w+: )?(\w+) must '),
+    v_key[cardinality(v_key)]));
+  foreach v_column in array coalesce(v_columns, '{}') loop
+    if v_column like '%\_%' then
+      message := regexp_replace(message, '\m' || v_column || '\M', app.api_name(v_column), 'g');
+    end if;
+  end loop;
+end;
 $function$;
-alter function app.constraint_message(schema_name text, table_name text, constraint_name text) owner to curestry_definer;
-grant execute on function app.constraint_message(schema_name text, table_name text, constraint_name text) to curestry_gateway;
-grant execute on function app.constraint_message(schema_name text, table_name text, constraint_name text) to curestry_member;
-revoke all on function app.constraint_message(schema_name text, table_name text, constraint_name text) from public;
-comment on function app.constraint_message(schema_name text, table_name text, constraint_name text) is 'The rule of a constraint or unique index in plain words: its comment.';
+alter function app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text) owner to curestry_definer;
+grant execute on function app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text) to curestry_gateway;
+grant execute on function app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text) to curestry_member;
+revoke all on function app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text) from public;
+comment on function app.constraint_rule(schema_name text, table_name text, constraint_name text, OUT message text, OUT field text) is 'The rule of a constraint or unique index in plain words, which are its comment, and the field that it is about; columns as the API spells them.';
 
 
 -- app.constraint_violation_message(state text, message text, schema_name text, table_name text, constraint_name text, column_name text)
@@ -5839,8 +6256,9 @@ CREATE OR REPLACE FUNCTION app.constraint_violation_message(state text, message 
 AS $function$
   select coalesce(
     case
-      when state = '23502' then column_name || ' is required'
-      when constraint_name <> '' then app.constraint_message(schema_name, table_name, constraint_name)
+      when state = '23502' then app.api_name(column_name) || ' is required'
+      when constraint_name <> '' then
+        (select r.message from app.constraint_rule(schema_name, table_name, constraint_name) r)
     end,
     message);
 $function$;
@@ -6033,7 +6451,8 @@ begin
                         and x.role = 'owner' and x.status = 'active');
   if v_slugs is not null then
     perform app.refuse('CU005',
-      format('%s is the last owner of %s: make somebody else an owner first, or erase the organization',
+      format('%s is the last owner of %s: make somebody else an owner first (`member role`, or changeMemberRole of '
+             'the API), or erase the organization',
              coalesce(v_user.email, 'User ' || person), v_slugs), 'user', 'organization_owner');
   end if;
   if exists (select from ops.organization_user m
@@ -6274,6 +6693,7 @@ CREATE OR REPLACE FUNCTION app.exact_numeric(number double precision)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((number > '-Infinity'::double precision) AND (number < 'Infinity'::double precision)) THEN ((number)::text)::numeric ELSE NULL::numeric END;
 grant execute on function app.exact_numeric(number double precision) to curestry_definer;
+grant execute on function app.exact_numeric(number double precision) to curestry_member;
 revoke all on function app.exact_numeric(number double precision) from public;
 comment on function app.exact_numeric(number double precision) is 'A double as numeric, with all of its digits; null for NaN and Infinity.';
 
@@ -6291,7 +6711,7 @@ AS $function$
                     where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped) as is_tenants
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname in ('app', 'core', 'ops', 'mart')
-     where c.relkind in ('r', 'p') and not c.relispartition
+     where c.relkind in ('r', 'p') and not c.relispartition and c.oid <> 'app.prompt_search'::regclass
   ), reference as (
     select k.conrelid as oid, k.confrelid as target, a.attname as column_name
       from pg_catalog.pg_constraint k
@@ -6360,6 +6780,18 @@ AS $function$
 $function$;
 revoke all on function app.export_queries(organization uuid, person integer) from public;
 comment on function app.export_queries(organization uuid, person integer) is 'What an export of an organization, or of a user and their personal organization, reads: a query for each table, in dependency order, without secrets. For operators, whose rights the queries have.';
+
+
+-- app.file_time(moment timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.file_time(moment timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN to_char((moment AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
+grant execute on function app.file_time(moment timestamp with time zone) to curestry_definer;
+grant execute on function app.file_time(moment timestamp with time zone) to curestry_member;
+revoke all on function app.file_time(moment timestamp with time zone) from public;
+comment on function app.file_time(moment timestamp with time zone) is 'A time as files have it: in UTC, with microseconds, as RFC 3339 writes it.';
 
 
 -- app.health()
@@ -6782,6 +7214,150 @@ alter function app.legal_hold_release(hold_id uuid) owner to curestry_definer;
 grant execute on function app.legal_hold_release(hold_id uuid) to curestry_owner;
 revoke all on function app.legal_hold_release(hold_id uuid) from public;
 comment on function app.legal_hold_release(hold_id uuid) is 'Releases a legal hold. For operators.';
+
+
+-- app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint, at_most integer)
+CREATE OR REPLACE FUNCTION app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint DEFAULT 0, at_most integer DEFAULT 1000)
+ RETURNS TABLE(seq bigint, organization_id uuid, topic text, action text, entity_id text, prompt_ids text[], statuses text[], source text, marts text[], from_ts timestamp with time zone, to_ts timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_offset constant bigint := (select s.xid_offset from app.audit_sealer s);
+  v_low bigint;
+begin
+  select least(pg_snapshot_xmax(since)::text::bigint,
+               min(x.id::text::bigint) filter (where pg_visible_in_snapshot(x.id, until)))
+    into v_low
+    from (select pg_snapshot_xip(since) as id union all select null) x;
+  return query
+  -- Without "offset 0" the planner might read all that the organizations ever wrote
+  with logged as (
+    select a.*
+      from (select l.* from ops.audit_log l where l.xid >= v_low + v_offset offset 0) a
+     where a.organization_id = any (organizations) and a.seq > after_seq
+       and a.entity_type in ('ops.analysis_run', 'core.prompts') and a.action in ('insert', 'update', 'delete')
+       and pg_visible_in_snapshot((a.xid - v_offset)::text::xid8, until)
+       and not pg_visible_in_snapshot((a.xid - v_offset)::text::xid8, since)
+     order by a.seq
+     limit at_most
+  ), updated as (
+    select u.*
+      from app.mart_update u
+     where u.xid >= v_low and u.organization_id = any (organizations) and u.seq > after_seq
+       and pg_visible_in_snapshot(u.xid::text::xid8, until) and not pg_visible_in_snapshot(u.xid::text::xid8, since)
+     order by u.seq
+     limit at_most
+  )
+  select l.seq, l.organization_id,
+         case l.entity_type when 'core.prompts' then 'promptChanged' else 'analysisRunChanged' end,
+         case l.action when 'insert' then 'INSERTED' when 'update' then 'UPDATED' else 'DELETED' end,
+         l.entity_id::text,
+         case l.entity_type
+           when 'core.prompts' then array[l.entity_id::text]
+           when 'ops.analysis_run' then
+             array_remove(array[l.before_state->>'prompt_id', l.after_state->>'prompt_id'], null)
+         end,
+         array_remove(array[l.before_state->>'status', l.after_state->>'status'], null),
+         null::text, null::text[], null::timestamptz, null::timestamptz
+    from logged l
+  union all
+  select u.seq, u.organization_id, 'martsUpdated', 'UPDATED', null::text, null::text[], null::text[], u.source::text,
+         case u.source
+           when 'analysis' then array['analysis_hourly', 'analysis_daily', 'analysis_daily_by']
+           when 'feature' then array['feature_daily']
+           else array['metric_timeseries']
+         end, u.from_ts, u.to_ts
+    from updated u
+   order by 1
+   limit at_most;
+end;
+$function$;
+alter function app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint, at_most integer) owner to curestry_definer;
+grant execute on function app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint, at_most integer) to curestry_gateway;
+revoke all on function app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint, at_most integer) from public;
+comment on function app.live_changes(since pg_snapshot, until pg_snapshot, organizations uuid[], after_seq bigint, at_most integer) is 'The changes of runs, prompts and marts of these organizations that are seen with the second snapshot and were not with the first, in their order; those after a number, and at most so many.';
+
+
+-- app.live_cursor_key()
+CREATE OR REPLACE FUNCTION app.live_cursor_key()
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select public.hmac(convert_to('cursors of subscriptions', 'UTF8'), s.key, 'sha256') from app.installation_secret s;
+$function$;
+alter function app.live_cursor_key() owner to curestry_definer;
+grant execute on function app.live_cursor_key() to curestry_gateway;
+revoke all on function app.live_cursor_key() from public;
+comment on function app.live_cursor_key() is 'The key that gateways close cursors with: whoever holds a cursor cannot read or make one, and each gateway of the installation takes those of the others.';
+
+
+-- app.live_position()
+CREATE OR REPLACE FUNCTION app.live_position()
+ RETURNS TABLE(snapshot text, epoch text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_written pg_lsn;
+begin
+  snapshot := pg_current_snapshot()::text;
+  v_written := pg_current_wal_insert_lsn();
+  for v_try in 1 .. 60 loop
+    exit when pg_current_wal_flush_lsn() >= v_written;
+    perform pg_sleep(0.01);
+  end loop;
+  -- The timeline changes with a restore or a failover, the offset where ids of transactions have begun anew
+  epoch := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || '.'
+           || (select s.xid_offset from app.audit_sealer s);
+  return next;
+end;
+$function$;
+alter function app.live_position() owner to curestry_definer;
+grant execute on function app.live_position() to curestry_gateway;
+revoke all on function app.live_position() from public;
+comment on function app.live_position() is 'Which transactions have ended, as a snapshot, and the history that it belongs to: after a restore or a failover, positions of another history mean nothing.';
+
+
+-- app.live_rights(credentials jsonb)
+CREATE OR REPLACE FUNCTION app.live_rights(credentials jsonb)
+ RETURNS TABLE(place integer, organization_id text, permissions text, refused_code text, refused_message text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_credential jsonb;
+begin
+  place := 0;
+  for v_credential in select c.value from jsonb_array_elements(credentials) c (value) loop
+    begin
+      perform app.begin_request(v_credential->>'jwtId', v_credential->>'keyHash', v_credential->>'organization', null);
+      organization_id := current_setting('curestry.organization_id');
+      permissions := current_setting('curestry.permissions');
+      refused_code := null;
+      refused_message := null;
+    exception when sqlstate 'CU001' or sqlstate 'CU002' then
+      organization_id := null;
+      permissions := null;
+      refused_code := sqlstate;
+      refused_message := sqlerrm;
+    end;
+    return next;
+    place := place + 1;
+  end loop;
+end;
+$function$;
+alter function app.live_rights(credentials jsonb) owner to curestry_definer;
+grant execute on function app.live_rights(credentials jsonb) to curestry_gateway;
+revoke all on function app.live_rights(credentials jsonb) from public;
+comment on function app.live_rights(credentials jsonb) is 'What each of many credentials may do now, in their order, or why it is refused.';
 
 
 -- app.lock_take(lock_name text)
@@ -7892,11 +8468,14 @@ begin
       perform app.mart_refresh_metric_timeseries(organization, source, 'hour', lows, highs);
       perform app.mart_refresh_metric_timeseries(organization, source, 'day', v_lows, v_highs);
   end case;
+  insert into app.mart_update (organization_id, source, from_ts, to_ts)
+  select organization, mart_refresh_buckets.source, min(h.low), max(h.high) from unnest(lows, highs) as h (low, high)
+  having min(h.low) < max(h.high);
 end;
 $function$;
 alter function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) owner to curestry_definer;
 revoke all on function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) from public;
-comment on function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings the hours with these starts and ends up to date in the marts of a source, and the days that contain them.';
+comment on function app.mart_refresh_buckets(organization uuid, zone text, source text, lows timestamp with time zone[], highs timestamp with time zone[]) is 'Brings the hours with these starts and ends up to date in the marts of a source, and the days that contain them, and tells subscribers.';
 
 
 -- app.mart_refresh_day(organization uuid, zone text, day_low timestamp with time zone, day_high timestamp with time zone)
@@ -8135,6 +8714,58 @@ revoke all on function app.mart_try_refresh_organization(organization uuid) from
 comment on function app.mart_try_refresh_organization(organization uuid) is 'Brings a slice of the marts of one organization up to date, unless another worker is doing so (null); returns how many hours.';
 
 
+-- app.mart_update_tidy(keep interval)
+CREATE OR REPLACE FUNCTION app.mart_update_tidy(keep interval DEFAULT '2 days'::interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_removed integer;
+begin
+  delete from app.mart_update u where u.created_at < now() - keep;
+  get diagnostics v_removed = row_count;
+  return v_removed;
+end;
+$function$;
+alter function app.mart_update_tidy(keep interval) owner to curestry_definer;
+grant execute on function app.mart_update_tidy(keep interval) to curestry_worker;
+revoke all on function app.mart_update_tidy(keep interval) from public;
+comment on function app.mart_update_tidy(keep interval) is 'Removes what subscribers cannot ask for any more: their cursors are good for a day. A job of the worker.';
+
+
+-- app.member_add(organization uuid, member_email text, member_role text)
+CREATE OR REPLACE FUNCTION app.member_add(organization uuid, member_email text, member_role text)
+ RETURNS ops.organization_user
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user integer;
+  v_member ops.organization_user;
+begin
+  perform from ops.organization o where o.id = organization for no key update;
+  v_user := app.user_ensure(member_email);
+  select m.* into v_member from ops.organization_user m where m.organization_id = organization and m.user_id = v_user;
+  if v_member.status = 'active' then
+    perform app.refuse('CU005', format('%s is a member already, as %s', member_email, v_member.role),
+                       'email', 'unq_organization_user_user_id');
+  end if;
+  insert into ops.organization_user as m (organization_id, user_id, role, status)
+  values (organization, v_user, member_role, 'active')
+  on conflict on constraint unq_organization_user_user_id do update set role = excluded.role, status = 'active'
+  returning m.* into v_member;
+  return v_member;
+end;
+$function$;
+alter function app.member_add(organization uuid, member_email text, member_role text) owner to curestry_definer;
+grant execute on function app.member_add(organization uuid, member_email text, member_role text) to curestry_owner;
+revoke all on function app.member_add(organization uuid, member_email text, member_role text) from public;
+comment on function app.member_add(organization uuid, member_email text, member_role text) is 'Makes a person a member of an organization, without an invitation; creates the account if it is new. For operators.';
+
+
 -- app.member_check_rank(VARIADIC roles text[])
 CREATE OR REPLACE FUNCTION app.member_check_rank(VARIADIC roles text[])
  RETURNS void
@@ -8151,6 +8782,27 @@ $function$;
 grant execute on function app.member_check_rank(VARIADIC roles text[]) to curestry_definer;
 revoke all on function app.member_check_rank(VARIADIC roles text[]) from public;
 comment on function app.member_check_rank(VARIADIC roles text[]) is 'Refuses (CU002) anybody but an owner, if one of these roles is admin or owner.';
+
+
+-- app.member_list(organization uuid)
+CREATE OR REPLACE FUNCTION app.member_list(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(organization_slug text, user_id integer, email text, role text, status text, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select o.slug::text, m.user_id, u.email::text, m.role::text, m.status::text, m.created_at
+    from ops.organization_user m
+    join ops.organization o on o.id = m.organization_id
+    join core.users u on u.id = m.user_id
+   where m.status <> 'removed' and (member_list.organization is null or o.id = member_list.organization)
+     and (member_list.organization is not null or o.personal_user_id is distinct from m.user_id)
+   order by o.slug, array_position('{owner,admin,member,viewer}', m.role::text), u.email, m.user_id;
+$function$;
+alter function app.member_list(organization uuid) owner to curestry_definer;
+grant execute on function app.member_list(organization uuid) to curestry_owner;
+revoke all on function app.member_list(organization uuid) from public;
+comment on function app.member_list(organization uuid) is 'The members of one organization, with those who are invited; or of all, but for the person whose personal one it is. For operators.';
 
 
 -- app.member_lock(organization uuid, member_user_id integer)
@@ -8177,6 +8829,53 @@ revoke all on function app.member_lock(organization uuid, member_user_id integer
 comment on function app.member_lock(organization uuid, member_user_id integer) is 'A member, active or invited, of an organization whose members no other transaction can change until this one ends.';
 
 
+-- app.member_remove(organization uuid, member_email text)
+CREATE OR REPLACE FUNCTION app.member_remove(organization uuid, member_email text)
+ RETURNS ops.organization_user
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_member ops.organization_user := app.member_lock(organization, app.user_by_email(member_email));
+begin
+  if exists (select from ops.organization o where o.id = organization and o.personal_user_id = v_member.user_id) then
+    perform app.refuse('CU005', 'Nobody leaves a personal organization', 'organization', 'organization_owner');
+  end if;
+  update ops.organization_user m set status = 'removed'
+   where m.organization_id = organization and m.id = v_member.id
+  returning m.* into v_member;
+  return v_member;
+end;
+$function$;
+alter function app.member_remove(organization uuid, member_email text) owner to curestry_definer;
+grant execute on function app.member_remove(organization uuid, member_email text) to curestry_owner;
+revoke all on function app.member_remove(organization uuid, member_email text) from public;
+comment on function app.member_remove(organization uuid, member_email text) is 'Removes a member, or withdraws an invitation; the member''s API keys for this organization stop working. The last owner stays. For operators.';
+
+
+-- app.member_set_role(organization uuid, member_email text, member_role text)
+CREATE OR REPLACE FUNCTION app.member_set_role(organization uuid, member_email text, member_role text)
+ RETURNS ops.organization_user
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_member ops.organization_user := app.member_lock(organization, app.user_by_email(member_email));
+begin
+  update ops.organization_user m set role = member_role
+   where m.organization_id = organization and m.id = v_member.id
+  returning m.* into v_member;
+  return v_member;
+end;
+$function$;
+alter function app.member_set_role(organization uuid, member_email text, member_role text) owner to curestry_definer;
+grant execute on function app.member_set_role(organization uuid, member_email text, member_role text) to curestry_owner;
+revoke all on function app.member_set_role(organization uuid, member_email text, member_role text) from public;
+comment on function app.member_set_role(organization uuid, member_email text, member_role text) is 'Changes what a member, active or invited, may do in an organization; the last owner stays one. For operators.';
+
+
 -- app.member_visible_user_ids()
 CREATE OR REPLACE FUNCTION app.member_visible_user_ids()
  RETURNS integer[]
@@ -8192,6 +8891,72 @@ alter function app.member_visible_user_ids() owner to curestry_definer;
 grant execute on function app.member_visible_user_ids() to curestry_member;
 revoke all on function app.member_visible_user_ids() from public;
 comment on function app.member_visible_user_ids() is 'The users whom the current request may see: the user who makes it in person, and the members of its organization if it may read members.';
+
+
+-- app.metric_import_as_member(lines jsonb)
+CREATE OR REPLACE FUNCTION app.metric_import_as_member(lines jsonb)
+ RETURNS TABLE(line integer, outcome text, id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+  v_line jsonb;
+  v_record jsonb;
+  v_run ops.analysis_run;
+  v_new ops.analysis_metric;
+  v_known ops.analysis_metric;
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  for v_line in select * from jsonb_array_elements(lines) loop
+    line := (v_line ->> 'line')::integer;
+    v_record := v_line -> 'record';
+    outcome := 'refused';
+    id := null;
+    reason := null;
+    begin
+      v_run := app.analysis_run_of_record(v_organization, v_record, '{key,valueNum,valueText,valueJson}');
+      v_new.value_num := trim_scale((nullif(v_record ->> 'valueNum', ''))::numeric);
+      v_new.value_text := v_record ->> 'valueText';
+      v_new.value_json := case jsonb_typeof(v_record -> 'valueJson')
+        when 'null' then null
+        when 'string' then (nullif(v_record ->> 'valueJson', ''))::jsonb
+        else v_record -> 'valueJson' end;
+      insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_num, value_text, value_json,
+                                       occurred_at)
+      values (v_organization, v_run.id, v_record ->> 'key', v_new.value_num, v_new.value_text, v_new.value_json,
+              v_run.occurred_at)
+      on conflict on constraint unq_analysis_metric_key do nothing
+      returning 'inserted', analysis_metric.id::text into outcome, id;
+      if not found then
+        select m.* into v_known from ops.analysis_metric m
+         where m.organization_id = v_organization and m.analysis_run_id = v_run.id and m.key = v_record ->> 'key';
+        outcome := case when (v_known.value_num, v_known.value_text, v_known.value_json)
+                          is not distinct from (v_new.value_num, v_new.value_text, v_new.value_json)
+                        then 'unchanged' else 'refused' end;
+        id := v_known.id::text;
+        if outcome = 'refused' then
+          reason := 'key: the analysis has another value under this key';
+        end if;
+      end if;
+    exception
+      when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
+        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+        outcome := 'refused';
+        id := null;
+        reason := case when v_state = 'CU004' then v_message else
+          app.constraint_violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column) end;
+    end;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.metric_import_as_member(lines jsonb) owner to curestry_definer;
+grant execute on function app.metric_import_as_member(lines jsonb) to curestry_member;
+revoke all on function app.metric_import_as_member(lines jsonb) from public;
+comment on function app.metric_import_as_member(lines jsonb) is 'Imports measured values of analyses of the organization of the request, line by line. Needs analyses:write.';
 
 
 -- app.metrics()
@@ -8325,6 +9090,34 @@ revoke all on function app.organization_if(permission text) from public;
 comment on function app.organization_if(permission text) is 'The organization of the current request if the request holds this permission, else null.';
 
 
+-- app.organization_list(with_personal boolean)
+CREATE OR REPLACE FUNCTION app.organization_list(with_personal boolean)
+ RETURNS TABLE(id uuid, slug text, name text, time_zone text, personal boolean, owners text[], members integer, invited integer, raw_retention_days integer, audit_retention_months integer, held boolean, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select o.id, o.slug::text, o.name::text, o.time_zone::text, o.personal_user_id is not null,
+         coalesce(m.owners, '{}'), coalesce(m.active, 0), coalesce(m.invited, 0),
+         o.raw_retention_days, o.audit_retention_months, app.legal_hold_exists(o.id), o.created_at
+    from ops.organization o
+    left join lateral (
+      select array_agg(coalesce(u.email::text, 'user ' || u.id) order by u.email, u.id)
+               filter (where x.role = 'owner' and x.status = 'active') as owners,
+             (count(*) filter (where x.status = 'active'))::integer as active,
+             (count(*) filter (where x.status = 'invited'))::integer as invited
+        from ops.organization_user x
+        join core.users u on u.id = x.user_id
+       where x.organization_id = o.id) m on true
+   where with_personal or o.personal_user_id is null
+   order by o.slug;
+$function$;
+alter function app.organization_list(with_personal boolean) owner to curestry_definer;
+grant execute on function app.organization_list(with_personal boolean) to curestry_owner;
+revoke all on function app.organization_list(with_personal boolean) from public;
+comment on function app.organization_list(with_personal boolean) is 'The organizations, with their owners, how many members they have, and how long they keep what; personal ones on request. For operators.';
+
+
 -- app.organization_lock_take(organization uuid, lock_name text)
 CREATE OR REPLACE FUNCTION app.organization_lock_take(organization uuid, lock_name text)
  RETURNS void
@@ -8436,6 +9229,17 @@ begin
       return next v_name;
     end loop;
   end loop;
+  -- Who looks for new rows by their transaction reads all pages that no vacuum has summarized yet: by default, these
+  -- could be a fifth of a month
+  for v_name in
+    select c.relname
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'ops.audit_log'::regclass and c.reloptions is null
+  loop
+    execute format('alter table app.%I set (autovacuum_vacuum_insert_scale_factor = 0, '
+                   'autovacuum_vacuum_insert_threshold = 50000)', v_name);
+  end loop;
 end;
 $function$;
 grant execute on function app.partition_make_all() to curestry_worker;
@@ -8522,6 +9326,22 @@ revoke all on function app.platform_admin_revoke(user_email text) from public;
 comment on function app.platform_admin_revoke(user_email text) is 'Makes a platform admin an ordinary user again, from their next request on; returns whether they were one. For operators.';
 
 
+-- app.prompt_document(name text, description text, content text)
+CREATE OR REPLACE FUNCTION app.prompt_document(name text, description text, content text)
+ RETURNS tsvector
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select setweight(to_tsvector('pg_catalog.simple', app.search_words(name)), 'A')
+         || setweight(to_tsvector('pg_catalog.simple', app.search_words(left(coalesce(description, ''), 16384))), 'B')
+         || to_tsvector('pg_catalog.simple', app.search_words(left(content, 65536)));
+$function$;
+grant execute on function app.prompt_document(name text, description text, content text) to curestry_definer;
+revoke all on function app.prompt_document(name text, description text, content text) from public;
+comment on function app.prompt_document(name text, description text, content text) is 'What the search knows of a prompt: the words of its name, of the first 16,384 characters of its description, and of the first 65,536 of its content, in this order of weight.';
+
+
 -- app.prompt_import(organization uuid, lines jsonb)
 CREATE OR REPLACE FUNCTION app.prompt_import(organization uuid, lines jsonb)
  RETURNS TABLE(line integer, outcome text, prompt_id text, reason text)
@@ -8563,6 +9383,40 @@ alter function app.prompt_import(organization uuid, lines jsonb) owner to curest
 grant execute on function app.prompt_import(organization uuid, lines jsonb) to curestry_owner;
 revoke all on function app.prompt_import(organization uuid, lines jsonb) from public;
 comment on function app.prompt_import(organization uuid, lines jsonb) is 'Imports prompts line by line and returns the outcome of each; an invalid line does not stop the others. For operators.';
+
+
+-- app.prompt_import_as_member(lines jsonb)
+CREATE OR REPLACE FUNCTION app.prompt_import_as_member(lines jsonb)
+ RETURNS TABLE(line integer, outcome text, id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+    select i.line, i.outcome, i.prompt_id, i.reason from app.prompt_import(app.require('prompts:write'), lines) i;
+end;
+$function$;
+alter function app.prompt_import_as_member(lines jsonb) owner to curestry_definer;
+grant execute on function app.prompt_import_as_member(lines jsonb) to curestry_member;
+revoke all on function app.prompt_import_as_member(lines jsonb) from public;
+comment on function app.prompt_import_as_member(lines jsonb) is 'Imports prompts into the organization of the request, line by line. Needs prompts:write.';
+
+
+-- app.prompt_query(query text)
+CREATE OR REPLACE FUNCTION app.prompt_query(query text)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select websearch_to_tsquery('pg_catalog.simple',
+           string_agg(app.search_words(p.part, as_query => p.n % 2 = 1), '"' order by p.n))
+    from string_to_table(regexp_replace(query, '(?<=[^[:space:]"])-', ' ', 'g'), '"') with ordinality as p (part, n);
+$function$;
+grant execute on function app.prompt_query(query text) to curestry_definer;
+revoke all on function app.prompt_query(query text) from public;
+comment on function app.prompt_query(query text) is 'What somebody who searches prompts has typed, as PostgreSQL''s search understands it: words that all must be there, "a phrase", this or that, -without.';
 
 
 -- app.prompt_store(organization uuid, lines jsonb)
@@ -8620,7 +9474,7 @@ begin
              coalesce(n.fields -> 'extraMetadata', n.fields -> 'extra_metadata', '{}')
                || n.fields - array['name', 'act', 'title', 'content', 'prompt', 'text', 'description',
                                    'formatType', 'format_type', 'language', 'tags', 'category',
-                                   'extraMetadata', 'extra_metadata']
+                                   'extraMetadata', 'extra_metadata', 'promptId', 'createdAt', 'updatedAt']
         from known n
        where n.problem is null and n.id is null and n.n = n.first
        order by n.n
@@ -8674,6 +9528,21 @@ $function$;
 alter function app.quota_check(quota_name text, present bigint) owner to curestry_definer;
 revoke all on function app.quota_check(quota_name text, present bigint) from public;
 comment on function app.quota_check(quota_name text, present bigint) is 'Refuses (CU006) one more where a quota is used up.';
+
+
+-- app.quota_list()
+CREATE OR REPLACE FUNCTION app.quota_list()
+ RETURNS SETOF app.quota
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select q.* from app.quota q order by q.name;
+$function$;
+alter function app.quota_list() owner to curestry_definer;
+grant execute on function app.quota_list() to curestry_owner;
+revoke all on function app.quota_list() from public;
+comment on function app.quota_list() is 'The quotas, which hold for everybody. For operators.';
 
 
 -- app.quota_set(quota_name text, new_maximum integer)
@@ -9257,6 +10126,105 @@ RETURN CASE role WHEN 'viewer'::text THEN ARRAY['prompts:read'::text, 'analyses:
 grant execute on function app.role_permissions(role text) to curestry_definer;
 revoke all on function app.role_permissions(role text) from public;
 comment on function app.role_permissions(role text) is 'The permissions of a member role. The scopes of API keys are the same words.';
+
+
+-- app.score_import_as_member(lines jsonb)
+CREATE OR REPLACE FUNCTION app.score_import_as_member(lines jsonb)
+ RETURNS TABLE(line integer, outcome text, id text, reason text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('analyses:write');
+  v_line jsonb;
+  v_record jsonb;
+  v_run ops.analysis_run;
+  v_criterion uuid;
+  v_new ops.judge_score;
+  v_known ops.judge_score;
+  v_state text; v_message text; v_schema text; v_table text; v_constraint text; v_column text;
+begin
+  for v_line in select * from jsonb_array_elements(lines) loop
+    line := (v_line ->> 'line')::integer;
+    v_record := v_line -> 'record';
+    outcome := 'refused';
+    id := null;
+    reason := null;
+    begin
+      v_run := app.analysis_run_of_record(
+        v_organization, v_record, '{rubric,rubricVersion,criterion,score,comment,evidence}');
+      select c.id into v_criterion
+        from ops.judge_rubric r
+        join ops.judge_criterion c on c.organization_id = r.organization_id and c.rubric_id = r.id
+       where r.organization_id = v_organization and r.name = v_record ->> 'rubric' and c.key = v_record ->> 'criterion'
+         and r.version = coalesce((v_record ->> 'rubricVersion')::integer, r.version)
+       order by r.version desc limit 1;
+      if not found then
+        perform app.refuse('CU004', format('criterion: there is no criterion %s of a rubric %s',
+          quote_nullable(v_record ->> 'criterion'), quote_nullable(v_record ->> 'rubric')), 'criterion');
+      end if;
+      v_new.score := trim_scale((v_record ->> 'score')::numeric);
+      v_new.comment := v_record ->> 'comment';
+      v_new.evidence := case jsonb_typeof(v_record -> 'evidence')
+        when 'object' then v_record -> 'evidence'
+        when 'string' then (v_record ->> 'evidence')::jsonb
+        else '{}' end;
+      insert into ops.judge_score (organization_id, analysis_run_id, criterion_id, score, comment, evidence,
+                                   occurred_at)
+      values (v_organization, v_run.id, v_criterion, v_new.score, v_new.comment, v_new.evidence, v_run.occurred_at)
+      on conflict on constraint unq_judge_score_criterion_id do nothing
+      returning 'inserted', judge_score.id::text into outcome, id;
+      if not found then
+        select s.* into v_known from ops.judge_score s
+         where s.organization_id = v_organization and s.analysis_run_id = v_run.id and s.criterion_id = v_criterion;
+        outcome := case when (v_known.score, v_known.comment, v_known.evidence)
+                          is not distinct from (v_new.score, v_new.comment, v_new.evidence)
+                        then 'unchanged' else 'refused' end;
+        id := v_known.id::text;
+        if outcome = 'refused' then
+          reason := 'score: the analysis has another score by this criterion';
+        end if;
+      end if;
+    exception
+      when integrity_constraint_violation or data_exception or sqlstate 'CU004' then
+        get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_schema = schema_name,
+          v_table = table_name, v_constraint = constraint_name, v_column = column_name;
+        outcome := 'refused';
+        id := null;
+        reason := case when v_state = 'CU004' then v_message else
+          app.constraint_violation_message(v_state, v_message, v_schema, v_table, v_constraint, v_column) end;
+    end;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.score_import_as_member(lines jsonb) owner to curestry_definer;
+grant execute on function app.score_import_as_member(lines jsonb) to curestry_member;
+revoke all on function app.score_import_as_member(lines jsonb) from public;
+comment on function app.score_import_as_member(lines jsonb) is 'Imports scores of judges for analyses of the organization of the request, line by line. Needs analyses:write.';
+
+
+-- app.search_words(text text, as_query boolean)
+CREATE OR REPLACE FUNCTION app.search_words(text text, as_query boolean DEFAULT false)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select case
+           when octet_length(text) = char_length(text) then w.words
+           else regexp_replace(
+                  case when as_query then regexp_replace(w.words, w.script || '+', ' "\&" ', 'g') else w.words end,
+                  w.script, ' \& ', 'g')
+         end
+    from (select translate(text, '<&/.@+:~_' || case when as_query then '' else '-' end, repeat(' ', 10)),
+                 '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff]'
+         ) w (words, script);
+$function$;
+grant execute on function app.search_words(text text, as_query boolean) to curestry_definer;
+revoke all on function app.search_words(text text, as_query boolean) from public;
+comment on function app.search_words(text text, as_query boolean) is 'A text as the words that the search of prompts looks for, with a word for each character where a script puts no spaces between words. In a query these are in quotes, and hyphens, which are a minus there, stay.';
 
 
 -- app.security_findings()
@@ -12413,6 +13381,8 @@ CREATE OR REPLACE FUNCTION app.tg_organization__time_zone()
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_nearest text;
 begin
   -- Older days exist only in the marts, which cannot be recomputed for another zone
   if TG_OP = 'UPDATE' and NEW.time_zone is distinct from OLD.time_zone
@@ -12430,9 +13400,11 @@ begin
         and exists (select from pg_catalog.pg_timezone_names z where z.name = NEW.time_zone) then
     return NEW;
   end if;
+  v_nearest := app.time_zone_nearest(NEW.time_zone);
   perform app.refuse('CU004',
-    format('timeZone: %s is no time zone; give a name of the IANA database, such as Europe/Berlin or UTC',
-           coalesce(to_json(NEW.time_zone)::text, 'null')),
+    format('timeZone: %s is no time zone; ', coalesce(to_json(NEW.time_zone)::text, 'null'))
+      || coalesce('did you mean ' || v_nearest || '?',
+                  'it must be a name of the IANA database, such as Europe/Berlin or UTC'),
     'timeZone', 'organization_time_zone');
   return null;
 end;
@@ -12539,6 +13511,33 @@ $function$;
 alter function app.tg_prompt_relations__no_cycle() owner to curestry_definer;
 revoke all on function app.tg_prompt_relations__no_cycle() from public;
 comment on function app.tg_prompt_relations__no_cycle() is 'Trigger: no prompt depends on itself, directly or indirectly.';
+
+
+-- app.tg_prompts__search()
+CREATE OR REPLACE FUNCTION app.tg_prompts__search()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if TG_OP = 'INSERT' then
+    insert into app.prompt_search (organization_id, prompt_id, created_at, document)
+    select n.organization_id, n.id, n.created_at, app.prompt_document(n.name, n.description, n.content)
+      from new_rows n;
+  else
+    update app.prompt_search s set document = app.prompt_document(n.name, n.description, n.content)
+      from new_rows n
+      join old_rows o on o.organization_id = n.organization_id and o.id = n.id
+     where s.organization_id = n.organization_id and s.prompt_id = n.id
+       and (n.name, n.description, n.content) is distinct from (o.name, o.description, o.content);
+  end if;
+  return null;
+end;
+$function$;
+alter function app.tg_prompts__search() owner to curestry_definer;
+revoke all on function app.tg_prompts__search() from public;
+comment on function app.tg_prompts__search() is 'Trigger: keeps the words of each prompt in app.prompt_search.';
 
 
 -- app.tg_prompts__versions()
@@ -12669,6 +13668,118 @@ revoke all on function app.tg_workflow_runs__end() from public;
 comment on function app.tg_workflow_runs__end() is 'Trigger: running to success, failed or cancelled and nothing else; success only when every node has ended.';
 
 
+-- app.time_zone_nearest(name text)
+CREATE OR REPLACE FUNCTION app.time_zone_nearest(name text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with pairs as (
+    select array_agg(distinct substr(lower(left(time_zone_nearest.name, 64)), n, 2)) as typed
+      from generate_series(1, least(length(time_zone_nearest.name), 64) - 1) as n
+  ), zone as (
+    select z.name, array(select distinct substr(lower(z.name), n, 2)
+                           from generate_series(1, length(z.name) - 1) as n) as pairs
+      from pg_catalog.pg_timezone_names z
+     where z.name !~ '^(posix/|right/|Etc/|Factory$|localtime$|posixrules$)'
+  )
+  select z.name
+    from zone z, pairs p,
+         lateral (select 2.0 * (select count(*) from unnest(p.typed) as t where t = any (z.pairs))
+                         / (cardinality(p.typed) + cardinality(z.pairs)) as likeness) l
+   where l.likeness >= 0.5
+   order by l.likeness desc, z.name
+   limit 1;
+$function$;
+grant execute on function app.time_zone_nearest(name text) to curestry_definer;
+revoke all on function app.time_zone_nearest(name text) from public;
+comment on function app.time_zone_nearest(name text) is 'The name of a time zone that is most like what was typed; null if none is much like it.';
+
+
+-- app.trusted_document_find(id text)
+CREATE OR REPLACE FUNCTION app.trusted_document_find(id text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.document from app.trusted_document d
+   where d.id = trusted_document_find.id or d.digest = trusted_document_find.id
+   order by d.id = trusted_document_find.id desc limit 1;
+$function$;
+alter function app.trusted_document_find(id text) owner to curestry_definer;
+grant execute on function app.trusted_document_find(id text) to curestry_gateway;
+revoke all on function app.trusted_document_find(id text) from public;
+comment on function app.trusted_document_find(id text) is 'The document with this id, or this SHA-256; null if none was registered.';
+
+
+-- app.trusted_document_list()
+CREATE OR REPLACE FUNCTION app.trusted_document_list()
+ RETURNS TABLE(client text, documents integer, first_registered_at timestamp with time zone, last_registered_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.client, count(*)::integer, min(d.registered_at), max(d.registered_at)
+    from app.trusted_document d group by d.client order by d.client;
+$function$;
+alter function app.trusted_document_list() owner to curestry_definer;
+grant execute on function app.trusted_document_list() to curestry_owner;
+revoke all on function app.trusted_document_list() from public;
+comment on function app.trusted_document_list() is 'The clients that registered documents, and how many.';
+
+
+-- app.trusted_document_register(client text, documents jsonb)
+CREATE OR REPLACE FUNCTION app.trusted_document_register(client text, documents jsonb)
+ RETURNS TABLE(id text, outcome text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_id text;
+  v_document text;
+begin
+  for v_id, v_document in select d.key, d.value from jsonb_each_text(documents) d order by d.key loop
+    id := v_id;
+    outcome := null;
+    insert into app.trusted_document (id, document, digest, client)
+    values (v_id, v_document, encode(sha256(convert_to(v_document, 'UTF8')), 'hex'), trusted_document_register.client)
+    on conflict on constraint pk_trusted_document do nothing
+    returning 'registered' into outcome;
+    if outcome is null then
+      select case when d.document = v_document then 'unchanged' else 'conflict' end into outcome
+        from app.trusted_document d where d.id = v_id;
+    end if;
+    return next;
+  end loop;
+end;
+$function$;
+alter function app.trusted_document_register(client text, documents jsonb) owner to curestry_definer;
+grant execute on function app.trusted_document_register(client text, documents jsonb) to curestry_owner;
+revoke all on function app.trusted_document_register(client text, documents jsonb) from public;
+comment on function app.trusted_document_register(client text, documents jsonb) is 'Registers documents, an object of documents by id: registered, unchanged (the same is known), or conflict (the id is another document''s, which stays).';
+
+
+-- app.trusted_document_remove(client text)
+CREATE OR REPLACE FUNCTION app.trusted_document_remove(client text)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with removed as (
+    delete from app.trusted_document d where d.client = trusted_document_remove.client returning 1
+  )
+  select count(*)::integer from removed;
+$function$;
+alter function app.trusted_document_remove(client text) owner to curestry_definer;
+grant execute on function app.trusted_document_remove(client text) to curestry_owner;
+revoke all on function app.trusted_document_remove(client text) from public;
+comment on function app.trusted_document_remove(client text) is 'Removes the documents of a client; returns how many there were.';
+
+
 -- app.user_by_email(user_email text)
 CREATE OR REPLACE FUNCTION app.user_by_email(user_email text)
  RETURNS integer
@@ -12678,13 +13789,19 @@ CREATE OR REPLACE FUNCTION app.user_by_email(user_email text)
 AS $function$
 declare
   v_users integer[];
+  v_analyst text;
 begin
   select array_agg(u.id) filter (where u.email = user_email or not e.is_exact) into v_users
     from core.users u,
          lateral (select exists (select from core.users x where x.email = user_email) as is_exact) e
    where lower(u.email) in (lower(user_email), lower(normalize(btrim(user_email), NFKC)));
   if v_users is null then
-    perform app.refuse('CU003', format('There is no user with the e-mail address %L', user_email), 'user');
+    select min(g.role_name) into v_analyst
+      from ops.analyst_grant g where g.role_name in (user_email, split_part(lower(user_email), '@', 1));
+    perform app.refuse('CU003',
+      format('There is no user with the e-mail address %L: `user list` shows those there are', user_email)
+        || coalesce('. The analyst ' || v_analyst || ' is a login of the database and no user: see `analyst list`', ''),
+      'user');
   elsif cardinality(v_users) > 1 then
     perform app.refuse('CU005',
       format('Several users have an e-mail address that is %L but for case: write it as it is stored', user_email),
@@ -12752,6 +13869,33 @@ grant execute on function app.user_id() to curestry_definer;
 grant execute on function app.user_id() to curestry_member;
 revoke all on function app.user_id() from public;
 comment on function app.user_id() is 'The user of the current request (with an API key: the user who created it), else null.';
+
+
+-- app.user_list(organization uuid)
+CREATE OR REPLACE FUNCTION app.user_list(organization uuid DEFAULT NULL::uuid)
+ RETURNS TABLE(id integer, email text, name text, platform_admin boolean, organizations text[], signed_in_at timestamp with time zone, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select u.id, u.email::text, u.name::text, exists (select from app.platform_admin p where p.user_id = u.id),
+         array(select o.slug || ': ' || case m.status when 'invited' then 'invited as ' else '' end || m.role
+                 from ops.organization_user m
+                 join ops.organization o on o.id = m.organization_id
+                where m.user_id = u.id and m.status <> 'removed' and o.personal_user_id is distinct from u.id
+                order by o.slug),
+         (select max(s.created_at) from core.sessions s where s.user_id = u.id), u.created_at
+    from core.users u
+   where u.erased_at is null
+     and (user_list.organization is null
+          or exists (select from ops.organization_user m
+                      where m.organization_id = user_list.organization and m.user_id = u.id and m.status <> 'removed'))
+   order by u.email, u.id;
+$function$;
+alter function app.user_list(organization uuid) owner to curestry_definer;
+grant execute on function app.user_list(organization uuid) to curestry_owner;
+revoke all on function app.user_list(organization uuid) from public;
+comment on function app.user_list(organization uuid) is 'The people with an account, what they are in which organization, and when they last signed in; of one organization, or all. For operators.';
 
 
 -- app.worker_count_alive()
@@ -12909,7 +14053,8 @@ $function$;
 alter function core.high_entropy_analyses(threshold double precision) owner to curestry_definer;
 grant execute on function core.high_entropy_analyses(threshold double precision) to curestry_member;
 revoke all on function core.high_entropy_analyses(threshold double precision) from public;
-comment on function core.high_entropy_analyses(threshold double precision) is 'The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';
+comment on function core.high_entropy_analyses(threshold double precision) is '@arg threshold Those above this are answered.
+The analyses whose semantic entropy is above the threshold, highest first. Needs analyses:read.';
 
 
 -- core.prompts_by_tags(tags text[], match core.tag_match)
@@ -12938,7 +14083,9 @@ $function$;
 alter function core.prompts_by_tags(tags text[], match core.tag_match) owner to curestry_definer;
 grant execute on function core.prompts_by_tags(tags text[], match core.tag_match) to curestry_member;
 revoke all on function core.prompts_by_tags(tags text[], match core.tag_match) from public;
-comment on function core.prompts_by_tags(tags text[], match core.tag_match) is 'The prompts with any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
+comment on function core.prompts_by_tags(tags text[], match core.tag_match) is '@arg tags Labels, as they are written.
+@arg match Whether one of them is enough; ANY if absent.
+The prompts with any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read.';
 
 
 -- core.prompts_dependents(prompt core.prompts)
@@ -12985,6 +14132,67 @@ revoke all on function core.prompts_version(prompt core.prompts) from public;
 comment on function core.prompts_version(prompt core.prompts) is 'The number of its current version: how often its content was written.';
 
 
+-- core.search_prompts(query text, tags text[], match core.tag_match, language text, format_type text)
+CREATE OR REPLACE FUNCTION core.search_prompts(query text DEFAULT NULL::text, tags text[] DEFAULT NULL::text[], match core.tag_match DEFAULT 'ANY'::core.tag_match, language text DEFAULT NULL::text, format_type text DEFAULT NULL::text)
+ RETURNS SETOF core.prompt_match
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER ROWS 100
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET client_min_messages TO 'warning'
+AS $function$
+declare
+  v_organization constant uuid := app.require('prompts:read');
+  v_any constant text[] := case match when 'ANY' then nullif(search_prompts.tags, '{}') end;
+  v_all constant jsonb := case match when 'ALL' then to_jsonb(nullif(search_prompts.tags, '{}')) end;
+  v_language constant text := search_prompts.language;
+  v_format constant text := search_prompts.format_type;
+  v_query tsquery;
+begin
+  if char_length(query) > 1000 then
+    perform app.refuse('CU004', 'query must be at most 1,000 characters', 'query', 'search_prompts_query');
+  elsif cardinality(search_prompts.tags) > 100 then
+    perform app.refuse('CU004', 'tags must be at most 100', 'tags', 'search_prompts_tags');
+  end if;
+  v_query := app.prompt_query(query);
+
+  if coalesce(numnode(v_query), 0) = 0 then
+    return query
+      select 0::real, p.organization_id, p.id
+        from core.prompts p
+       where p.organization_id = v_organization
+         and (v_any is null or p.tags operator(pg_catalog.?|) v_any)
+         and (v_all is null or p.tags operator(pg_catalog.@>) v_all)
+         and (v_language is null or p.language = v_language)
+         and (v_format is null or p.format_type = v_format)
+       order by p.created_at desc, p.id desc;
+    return;
+  end if;
+  return query
+    select ts_rank(s.document, v_query, 1), s.organization_id, s.prompt_id
+      from app.prompt_search s
+      left join core.prompts p on p.organization_id = s.organization_id and p.id = s.prompt_id
+     where s.organization_id = v_organization
+       and s.document operator(pg_catalog.@@) v_query
+       and (v_any is null or p.tags operator(pg_catalog.?|) v_any)
+       and (v_all is null or p.tags operator(pg_catalog.@>) v_all)
+       and (v_language is null or p.language = v_language)
+       and (v_format is null or p.format_type = v_format)
+     order by 1 desc, s.created_at desc, s.prompt_id desc;
+end;
+$function$;
+alter function core.search_prompts(query text, tags text[], match core.tag_match, language text, format_type text) owner to curestry_definer;
+grant execute on function core.search_prompts(query text, tags text[], match core.tag_match, language text, format_type text) to curestry_member;
+revoke all on function core.search_prompts(query text, tags text[], match core.tag_match, language text, format_type text) from public;
+comment on function core.search_prompts(query text, tags text[], match core.tag_match, language text, format_type text) is '@words format_type PromptFormat
+@arg query Words, a "phrase", this or that, -without.
+@arg tags Labels, as they are written.
+@arg match Whether one of the tags is enough; ANY if absent.
+@arg language Only prompts of this language.
+@arg format_type Only prompts of this format.
+The prompts that match, best first. query: words that must all be in the name, the description or the content, in any language and case; "a phrase"; this or that; -without. At most 1,000 characters; without a word in it, all prompts that the filters leave, newest first. tags: with any (ANY) or all (ALL) of them. Needs prompts:read.';
+
+
 -- core.sign_out()
 CREATE OR REPLACE FUNCTION core.sign_out()
  RETURNS boolean
@@ -13002,7 +14210,8 @@ $function$;
 alter function core.sign_out() owner to curestry_definer;
 grant execute on function core.sign_out() to curestry_member;
 revoke all on function core.sign_out() from public;
-comment on function core.sign_out() is 'Ends the session of this request: its token is refused from the next request on.';
+comment on function core.sign_out() is '@notNull
+Ends the session of this request: its token is refused from the next request on.';
 
 
 -- core.sign_out_everywhere()
@@ -13025,7 +14234,8 @@ $function$;
 alter function core.sign_out_everywhere() owner to curestry_definer;
 grant execute on function core.sign_out_everywhere() to curestry_member;
 revoke all on function core.sign_out_everywhere() from public;
-comment on function core.sign_out_everywhere() is 'Ends all of your sessions, including this one; returns how many there were.';
+comment on function core.sign_out_everywhere() is '@notNull
+Ends all of your sessions, including this one; returns how many there were.';
 
 
 -- mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text)
@@ -13086,7 +14296,14 @@ $function$;
 alter function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) owner to curestry_definer;
 grant execute on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) to curestry_member;
 revoke all on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) from public;
-comment on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) is 'The analyses over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or rubric with a value. Needs marts:read.';
+comment on function mart.analysis_series("from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, dimension text, value text) is '@words dimension AnalysisDimension
+@arg from Start of the period.
+@arg to End of the period, exclusive.
+@arg bucket How long a point is; DAY if absent.
+@arg fill What an empty bucket becomes; NONE if absent.
+@arg dimension By what to choose analyses; all if absent.
+@arg value The status, language or rubric id to choose.
+The analyses over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or rubric with a value. Needs marts:read.';
 
 
 -- mart.mart_freshness()
@@ -13121,6 +14338,41 @@ revoke all on function mart.merge_sketches(sketches jsonb[]) from public;
 comment on function mart.merge_sketches(sketches jsonb[]) is 'The exact sketch of all numbers of these sketches: mart.quantile(mart.merge_sketches(array_agg(value_json -> ''sketch'')), 0.95). Counts of texts are added up likewise.';
 
 
+-- mart.metric_keys(source text)
+CREATE OR REPLACE FUNCTION mart.metric_keys(source text DEFAULT 'metric'::text)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('marts:read');
+begin
+  return (
+    with recursive known (metric_key, n) as (
+      (select m.metric_key::text, 1
+         from mart.metric_timeseries m
+        where m.organization_id = v_organization and m.source = metric_keys.source
+        order by m.metric_key limit 1)
+      union all
+      select (select m.metric_key::text
+                from mart.metric_timeseries m
+               where m.organization_id = v_organization and m.source = metric_keys.source
+                 and m.metric_key > k.metric_key
+               order by m.metric_key limit 1), k.n + 1
+        from known k where k.metric_key is not null and k.n <= 1000
+    )
+    select coalesce(array_agg(k.metric_key order by k.n), '{}') from known k where k.metric_key is not null);
+end;
+$function$;
+alter function mart.metric_keys(source text) owner to curestry_definer;
+grant execute on function mart.metric_keys(source text) to curestry_member;
+revoke all on function mart.metric_keys(source text) from public;
+comment on function mart.metric_keys(source text) is '@words source MetricSource
+@arg source Where the metrics are from; metric if absent.
+The keys that metricSeries knows, in order, at most 1000. Needs marts:read.';
+
+
 -- mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text)
 CREATE OR REPLACE FUNCTION mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket DEFAULT 'DAY'::mart.series_bucket, fill mart.series_fill DEFAULT 'NONE'::mart.series_fill, source text DEFAULT 'metric'::text)
  RETURNS mart.series_point[]
@@ -13139,11 +14391,25 @@ declare
            select from app.mart_state s
             where s.organization_id = v_organization and s.rebuild_time_zone <> s.time_zone) then 'hour'
     else 'day' end;
+  v_keys text[];
 begin
   if source not in ('metric', 'node', 'judge', 'evaluation') then
     perform app.refuse('CU004',
       format('source: must be metric, node, judge or evaluation, not %s', to_json(source)),
       'source', 'metric_series_source');
+  end if;
+  -- Longer keys stand there shortened, and new ones come within seconds
+  if length(key) <= 100 and not exists (select from app.mart_change c where c.organization_id = v_organization)
+     and not exists (select from mart.metric_timeseries m
+                      where m.organization_id = v_organization and m.source = metric_series.source
+                        and m.metric_key = metric_series.key) then
+    v_keys := mart.metric_keys(metric_series.source);
+    if cardinality(v_keys) > 0 then
+      perform app.refuse('CU004',
+        format('key: no metric is called %s; there is %s%s', to_json(key), array_to_string(v_keys[:20], ', '),
+               case when cardinality(v_keys) > 20 then ' and others, see metricKeys' end),
+        'key', 'metric_series_key');
+    end if;
   end if;
   return (
     with bucket as materialized (
@@ -13189,7 +14455,14 @@ $function$;
 alter function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) owner to curestry_definer;
 grant execute on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) to curestry_member;
 revoke all on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) from public;
-comment on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) is 'A metric over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. source: metric (of analyses), node, judge or evaluation. Needs marts:read.';
+comment on function mart.metric_series(key text, "from" timestamp with time zone, "to" timestamp with time zone, bucket mart.series_bucket, fill mart.series_fill, source text) is '@words source MetricSource
+@arg key The key of the metric.
+@arg from Start of the period.
+@arg to End of the period, exclusive.
+@arg bucket How long a point is; DAY if absent.
+@arg fill What an empty bucket becomes; NONE if absent.
+@arg source Where the metric is from; metric if absent.
+A metric over time, in buckets of the organization''s time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. source: metric (of analyses), node, judge or evaluation. Needs marts:read.';
 
 
 -- mart.quantile(sketch jsonb, q numeric)
@@ -13247,7 +14520,9 @@ $function$;
 alter function ops.accept_invitation(code text) owner to curestry_definer;
 grant execute on function ops.accept_invitation(code text) to curestry_member;
 revoke all on function ops.accept_invitation(code text) from public;
-comment on function ops.accept_invitation(code text) is 'Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
+comment on function ops.accept_invitation(code text) is '@notNull
+@arg code The code of the invitation.
+Accepts an invitation with its code: you are a member from the next request on. Needs the person who was invited, signed in.';
 
 
 -- ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid)
@@ -13272,7 +14547,9 @@ $function$;
 grant execute on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) to curestry_analyst;
 grant execute on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) to curestry_member;
 revoke all on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) from public;
-comment on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) is 'The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of it has a score. Without rubricId: the rubric by which the run was judged, if it is one.';
+comment on function ops.analysis_run_weighted_score(run ops.analysis_run, rubric_id uuid) is '@float
+@arg rubric_id By which rubric; if absent, by the one that the scores are of.
+The mean of what judges gave by a rubric, weighted by its criteria, 0 to 10; null unless every criterion of it has a score. Without rubricId: the rubric by which the run was judged, if it is one.';
 
 
 -- ops.cancel_analysis_run(id uuid, reason text)
@@ -13289,7 +14566,10 @@ $function$;
 alter function ops.cancel_analysis_run(id uuid, reason text) owner to curestry_definer;
 grant execute on function ops.cancel_analysis_run(id uuid, reason text) to curestry_member;
 revoke all on function ops.cancel_analysis_run(id uuid, reason text) from public;
-comment on function ops.cancel_analysis_run(id uuid, reason text) is 'Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';
+comment on function ops.cancel_analysis_run(id uuid, reason text) is '@notNull
+@arg id The run.
+@arg reason Why.
+Ends a queued or running analysis as cancelled; the reason is kept in meta.reason. Needs analyses:write.';
 
 
 -- ops.cancel_job(id bigint)
@@ -13307,7 +14587,9 @@ $function$;
 alter function ops.cancel_job(id bigint) owner to curestry_definer;
 grant execute on function ops.cancel_job(id bigint) to curestry_member;
 revoke all on function ops.cancel_job(id bigint) from public;
-comment on function ops.cancel_job(id bigint) is 'Removes a job from the queue; returns its task. For platform admins, in person.';
+comment on function ops.cancel_job(id bigint) is '@notNull
+@arg id The job.
+Removes a job from the queue; returns its task. For platform admins, in person.';
 
 
 -- ops.change_member_role(user_id integer, role text)
@@ -13331,7 +14613,11 @@ $function$;
 alter function ops.change_member_role(user_id integer, role text) owner to curestry_definer;
 grant execute on function ops.change_member_role(user_id integer, role text) to curestry_member;
 revoke all on function ops.change_member_role(user_id integer, role text) from public;
-comment on function ops.change_member_role(user_id integer, role text) is 'Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or appoints, admins and owners. The last owner cannot be changed.';
+comment on function ops.change_member_role(user_id integer, role text) is '@notNull
+@words role MemberRole
+@arg user_id The member.
+@arg role What the member will be.
+Changes what a member may do, from their next request on. Needs members:write; only an owner changes, or appoints, admins and owners. The last owner cannot be changed.';
 
 
 -- ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone)
@@ -13366,7 +14652,11 @@ $function$;
 alter function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) owner to curestry_definer;
 grant execute on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) to curestry_member;
 revoke all on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) from public;
-comment on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) is 'Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more than you. Needs keys:write.';
+comment on function ops.create_api_key(name text, scopes text[], expires_at timestamp with time zone) is '@notNull
+@arg name What the key is for.
+@arg scopes Permissions, such as prompts:read.
+@arg expires_at Until when it is accepted; no end if absent.
+Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more than you. Needs keys:write.';
 
 
 -- ops.create_organization(slug text, name text)
@@ -13394,7 +14684,10 @@ $function$;
 alter function ops.create_organization(slug text, name text) owner to curestry_definer;
 grant execute on function ops.create_organization(slug text, name text) to curestry_member;
 revoke all on function ops.create_organization(slug text, name text) from public;
-comment on function ops.create_organization(slug text, name text) is 'Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
+comment on function ops.create_organization(slug text, name text) is '@notNull
+@arg slug Its short name, unique: lower case letters, digits and hyphens.
+@arg name Its display name.
+Creates an organization that you own. Choose it for a request with the header X-Curestry-Organization. Needs a person who has signed in.';
 
 
 -- ops.entity_as_of(type text, id text, at timestamp with time zone)
@@ -13425,7 +14718,10 @@ $function$;
 alter function ops.entity_as_of(type text, id text, at timestamp with time zone) owner to curestry_definer;
 grant execute on function ops.entity_as_of(type text, id text, at timestamp with time zone) to curestry_member;
 revoke all on function ops.entity_as_of(type text, id text, at timestamp with time zone) from public;
-comment on function ops.entity_as_of(type text, id text, at timestamp with time zone) is 'The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). An erased state is {"erased": the erasure}. Needs audit:read.';
+comment on function ops.entity_as_of(type text, id text, at timestamp with time zone) is '@arg type A type of the API (Prompt) or a table (core.prompts).
+@arg id The id of the row.
+@arg at When.
+The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). An erased state is {"erased": the erasure}. Needs audit:read.';
 
 
 -- ops.entity_history(type text, id text)
@@ -13485,7 +14781,84 @@ $function$;
 alter function ops.entity_history(type text, id text) owner to curestry_definer;
 grant execute on function ops.entity_history(type text, id text) to curestry_member;
 revoke all on function ops.entity_history(type text, id text) from public;
-comment on function ops.entity_history(type text, id text) is 'Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a table (core.prompts). Empty for an id that the organization never had. Needs audit:read.';
+comment on function ops.entity_history(type text, id text) is '@arg type A type of the API (Prompt) or a table (core.prompts).
+@arg id The id of the row.
+Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a table (core.prompts). Empty for an id that the organization never had. Needs audit:read.';
+
+
+-- ops.erase_account(email text, dry_run boolean)
+CREATE OR REPLACE FUNCTION ops.erase_account(email text, dry_run boolean DEFAULT false)
+ RETURNS ops.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user constant integer := app.require_person();
+  v_erasure app.erasure;
+begin
+  if not exists (select from core.users u
+                  where u.id = v_user and lower(u.email) = lower(btrim(erase_account.email))) then
+    perform app.refuse('CU004', 'email must be your own address: it is your account that is erased', 'email',
+                       'erase_account_email');
+  end if;
+  begin
+    v_erasure := app.erase_user(v_user);
+    if dry_run then
+      raise exception using errcode = 'CU008';
+    end if;
+  exception
+    when sqlstate 'CU008' then
+      v_erasure.id := null;
+  end;
+  return row(v_erasure.id, v_erasure.kind, v_erasure.subject_id, v_erasure.counts)::ops.erasure;
+end;
+$function$;
+alter function ops.erase_account(email text, dry_run boolean) owner to curestry_definer;
+grant execute on function ops.erase_account(email text, dry_run boolean) to curestry_member;
+revoke all on function ops.erase_account(email text, dry_run boolean) from public;
+comment on function ops.erase_account(email text, dry_run boolean) is '@notNull
+@arg email Your own address.
+@arg dry_run Says what would be erased, and changes nothing.
+Erases your account: what identifies you, in all tables and in the states of the audit log, and your personal organization; it cannot be undone. email is your own address, so that nobody does it by mistake. dryRun: says what would be erased, and changes nothing. Needs a person who has signed in.';
+
+
+-- ops.erase_organization(slug text, dry_run boolean)
+CREATE OR REPLACE FUNCTION ops.erase_organization(slug text, dry_run boolean DEFAULT false)
+ RETURNS ops.erasure
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('organization:write');
+  v_erasure app.erasure;
+begin
+  perform app.require_person();
+  if not exists (select from ops.organization o
+                  where o.id = v_organization and o.slug = erase_organization.slug) then
+    perform app.refuse('CU004', 'slug must be that of the organization of this request, which is what is erased',
+                       'slug', 'erase_organization_slug');
+  end if;
+  begin
+    v_erasure := app.erase_organization(v_organization);
+    if dry_run then
+      raise exception using errcode = 'CU008';
+    end if;
+  exception
+    when sqlstate 'CU008' then
+      v_erasure.id := null;
+  end;
+  return row(v_erasure.id, v_erasure.kind, v_erasure.subject_id, v_erasure.counts)::ops.erasure;
+end;
+$function$;
+alter function ops.erase_organization(slug text, dry_run boolean) owner to curestry_definer;
+grant execute on function ops.erase_organization(slug text, dry_run boolean) to curestry_member;
+revoke all on function ops.erase_organization(slug text, dry_run boolean) from public;
+comment on function ops.erase_organization(slug text, dry_run boolean) is '@notNull
+@arg slug Its slug.
+@arg dry_run Says what would be erased, and changes nothing.
+Erases the organization of this request: all its rows, and their states in its audit log; it cannot be undone. slug is its slug, so that nobody erases another one by mistake. dryRun: says what would be erased, and changes nothing. Needs organization:write, and a person who has signed in.';
 
 
 -- ops.fail_analysis_run(id uuid, message text)
@@ -13502,7 +14875,10 @@ $function$;
 alter function ops.fail_analysis_run(id uuid, message text) owner to curestry_definer;
 grant execute on function ops.fail_analysis_run(id uuid, message text) to curestry_member;
 revoke all on function ops.fail_analysis_run(id uuid, message text) from public;
-comment on function ops.fail_analysis_run(id uuid, message text) is 'Ends a queued or running analysis as failed; the message is kept in meta.error. Needs analyses:write.';
+comment on function ops.fail_analysis_run(id uuid, message text) is '@notNull
+@arg id The run.
+@arg message Why it failed.
+Ends a queued or running analysis as failed; the message is kept in meta.error. Needs analyses:write.';
 
 
 -- ops.failed_jobs()
@@ -13551,7 +14927,13 @@ $function$;
 alter function ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[]) owner to curestry_definer;
 grant execute on function ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[]) to curestry_member;
 revoke all on function ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[]) from public;
-comment on function ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[]) is 'Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';
+comment on function ops.finish_analysis_run(id uuid, result ops.analysis_result_item, metrics ops.analysis_metric_item[], node_results ops.analysis_node_result_item[], scores ops.judge_score_item[]) is '@notNull
+@arg id The run.
+@arg result The document of the analysis.
+@arg metrics Measured values, each under a key of its own.
+@arg node_results What the nodes of the pipeline found.
+@arg scores What judges gave.
+Ends a running analysis as succeeded, with its document, metrics, node results and judge scores. Needs analyses:write.';
 
 
 -- ops.invite_member(email text, role text)
@@ -13574,7 +14956,7 @@ begin
   v_user := app.user_ensure(email);
   select m.* into v_member from ops.organization_user m where m.organization_id = v_organization and m.user_id = v_user;
   if v_member.status = 'active' then
-    perform app.refuse('CU005', 'This person is a member already; change the role instead',
+    perform app.refuse('CU005', 'email: this person is a member already; changeMemberRole changes the role',
                        'email', 'unq_organization_user_user_id');
   end if;
   if v_member.status = 'invited' then
@@ -13595,7 +14977,49 @@ $function$;
 alter function ops.invite_member(email text, role text) owner to curestry_definer;
 grant execute on function ops.invite_member(email text, role text) to curestry_member;
 revoke all on function ops.invite_member(email text, role text) from public;
-comment on function ops.invite_member(email text, role text) is 'Invites a person by e-mail address, as viewer, member, admin or owner, and returns a code, once: give it to that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
+comment on function ops.invite_member(email text, role text) is '@notNull
+@words role MemberRole
+@arg email Whom to invite.
+@arg role What the person will be; member if absent.
+Invites a person by e-mail address, as viewer, member, admin or owner, and returns a code, once: give it to that person, who accepts with it within 7 days. Needs members:write; only an owner invites admins and owners.';
+
+
+-- ops.judge_scores_by_score(at_least numeric, at_most numeric, criterion_id uuid, highest_first boolean)
+CREATE OR REPLACE FUNCTION ops.judge_scores_by_score(at_least numeric DEFAULT NULL::numeric, at_most numeric DEFAULT NULL::numeric, criterion_id uuid DEFAULT NULL::uuid, highest_first boolean DEFAULT true)
+ RETURNS SETOF ops.judge_score
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER ROWS 100
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  v_organization constant uuid := app.organization_if('analyses:read');
+begin
+  if highest_first then
+    return query
+      select s.* from ops.judge_score s
+       where s.organization_id = v_organization
+         and (at_least is null or s.score >= at_least) and (at_most is null or s.score <= at_most)
+         and (judge_scores_by_score.criterion_id is null or s.criterion_id = judge_scores_by_score.criterion_id)
+       order by s.score desc, s.occurred_at desc, s.id desc;
+  else
+    return query
+      select s.* from ops.judge_score s
+       where s.organization_id = v_organization
+         and (at_least is null or s.score >= at_least) and (at_most is null or s.score <= at_most)
+         and (judge_scores_by_score.criterion_id is null or s.criterion_id = judge_scores_by_score.criterion_id)
+       order by s.score, s.occurred_at, s.id;
+  end if;
+end;
+$function$;
+alter function ops.judge_scores_by_score(at_least numeric, at_most numeric, criterion_id uuid, highest_first boolean) owner to curestry_definer;
+grant execute on function ops.judge_scores_by_score(at_least numeric, at_most numeric, criterion_id uuid, highest_first boolean) to curestry_member;
+revoke all on function ops.judge_scores_by_score(at_least numeric, at_most numeric, criterion_id uuid, highest_first boolean) from public;
+comment on function ops.judge_scores_by_score(at_least numeric, at_most numeric, criterion_id uuid, highest_first boolean) is '@arg at_least The least score; 0 if absent.
+@arg at_most The greatest score; 10 if absent.
+@arg criterion_id By which criterion; any if absent.
+@arg highest_first Otherwise lowest first.
+The scores that judges gave from atLeast to atMost, both included, highest first or lowest first; of one criterion, or of all. Needs analyses:read.';
 
 
 -- ops.leave_organization()
@@ -13622,7 +15046,87 @@ $function$;
 alter function ops.leave_organization() owner to curestry_definer;
 grant execute on function ops.leave_organization() to curestry_member;
 revoke all on function ops.leave_organization() from public;
-comment on function ops.leave_organization() is 'Leaves the organization of this request. Its last owner cannot leave. Needs a person who has signed in.';
+comment on function ops.leave_organization() is '@notNull
+Leaves the organization of this request. Its last owner cannot leave. Needs a person who has signed in.';
+
+
+-- ops.legal_holds()
+CREATE OR REPLACE FUNCTION ops.legal_holds()
+ RETURNS SETOF ops.legal_hold
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER ROWS 10
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('audit:read');
+begin
+  return query
+    select h.id, h.reason, h.placed_by <> session_user, h.placed_at, h.released_at
+      from app.legal_hold h
+     where h.held_organization_id = v_organization
+     order by h.released_at is not null, h.placed_at desc, h.id;
+end;
+$function$;
+alter function ops.legal_holds() owner to curestry_definer;
+grant execute on function ops.legal_holds() to curestry_member;
+revoke all on function ops.legal_holds() from public;
+comment on function ops.legal_holds() is 'The legal holds on the organization of this request, those in force first. Needs audit:read.';
+
+
+-- ops.place_legal_hold(reason text)
+CREATE OR REPLACE FUNCTION ops.place_legal_hold(reason text)
+ RETURNS ops.legal_hold
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_hold constant app.legal_hold := app.legal_hold_place(app.require('organization:write'), null, reason);
+begin
+  return row(v_hold.id, v_hold.reason, false, v_hold.placed_at, v_hold.released_at)::ops.legal_hold;
+end;
+$function$;
+alter function ops.place_legal_hold(reason text) owner to curestry_definer;
+grant execute on function ops.place_legal_hold(reason text) to curestry_member;
+revoke all on function ops.place_legal_hold(reason text) from public;
+comment on function ops.place_legal_hold(reason text) is '@notNull
+@arg reason Why; whoever tries to erase or delete is told.
+Places the organization of this request under legal hold: until it is released, nothing of it is erased, deleted or removed by age. Needs organization:write.';
+
+
+-- ops.quotas()
+CREATE OR REPLACE FUNCTION ops.quotas()
+ RETURNS SETOF ops.quota_state
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER ROWS 3
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('members:read');
+  v_user constant integer := app.session_user_id();
+begin
+  return query
+    select q.name, q.maximum,
+           (case q.name
+              when 'organizations_of_person' then (
+                select count(*) from app.organization_creation c where c.user_id = v_user)
+              when 'members_of_organization' then (
+                select count(*) from ops.organization_user m
+                 where m.organization_id = v_organization and m.status <> 'removed')
+              when 'api_keys_of_organization' then (
+                select count(*) from ops.api_key k
+                 where k.organization_id = v_organization and not k.is_revoked
+                   and (k.expires_at is null or k.expires_at > now()))
+            end)::integer
+      from app.quota q
+     where v_user is not null or q.name <> 'organizations_of_person'
+     order by q.name;
+end;
+$function$;
+alter function ops.quotas() owner to curestry_definer;
+grant execute on function ops.quotas() to curestry_member;
+revoke all on function ops.quotas() from public;
+comment on function ops.quotas() is 'How much of each quota the organization of this request has used, and the person who asks. An operator changes quotas. Needs members:read.';
 
 
 -- ops.record_analyses(items ops.analysis_item[])
@@ -13652,7 +15156,9 @@ $function$;
 alter function ops.record_analyses(items ops.analysis_item[]) owner to curestry_definer;
 grant execute on function ops.record_analyses(items ops.analysis_item[]) to curestry_member;
 revoke all on function ops.record_analyses(items ops.analysis_item[]) from public;
-comment on function ops.record_analyses(items ops.analysis_item[]) is 'Records analyses in one transaction: run, result document, metrics, node results and judge scores. Returns, in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
+comment on function ops.record_analyses(items ops.analysis_item[]) is '@notNull
+@arg items At most 1000 analyses; each has an outcome of its own.
+Records analyses in one transaction: run, result document, metrics, node results and judge scores. Returns, in the order of the items, whether each was inserted, unchanged (its idempotencyKey is known with the same content), in conflict (known with another content) or invalid (with the reason). Needs analyses:write; at most 1000 items.';
 
 
 -- ops.record_feature_events(events ops.feature_event_item[])
@@ -13679,7 +15185,39 @@ $function$;
 alter function ops.record_feature_events(events ops.feature_event_item[]) owner to curestry_definer;
 grant execute on function ops.record_feature_events(events ops.feature_event_item[]) to curestry_member;
 revoke all on function ops.record_feature_events(events ops.feature_event_item[]) from public;
-comment on function ops.record_feature_events(events ops.feature_event_item[]) is 'Records uses of features, all or nothing; returns how many rows were written. Needs features:write.';
+comment on function ops.record_feature_events(events ops.feature_event_item[]) is '@notNull
+@arg events At most 10000 events.
+Records uses of features, all or nothing; returns how many rows were written. Needs features:write.';
+
+
+-- ops.release_legal_hold(id uuid)
+CREATE OR REPLACE FUNCTION ops.release_legal_hold(id uuid)
+ RETURNS ops.legal_hold
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_organization constant uuid := app.require('organization:write');
+  v_hold app.legal_hold;
+begin
+  select h.* into v_hold from app.legal_hold h
+   where h.id = release_legal_hold.id and h.held_organization_id = v_organization;
+  if not found then
+    perform app.refuse('CU003', format('There is no legal hold %s in force', release_legal_hold.id), 'id');
+  elsif v_hold.placed_by <> session_user then
+    perform app.refuse('CU002', 'An operator placed this hold: only an operator releases it', 'id', 'legal_hold');
+  end if;
+  v_hold := app.legal_hold_release(v_hold.id);
+  return row(v_hold.id, v_hold.reason, false, v_hold.placed_at, v_hold.released_at)::ops.legal_hold;
+end;
+$function$;
+alter function ops.release_legal_hold(id uuid) owner to curestry_definer;
+grant execute on function ops.release_legal_hold(id uuid) to curestry_member;
+revoke all on function ops.release_legal_hold(id uuid) from public;
+comment on function ops.release_legal_hold(id uuid) is '@notNull
+@arg id The hold.
+Releases a legal hold that placeLegalHold placed on the organization of this request. Needs organization:write.';
 
 
 -- ops.remove_member(user_id integer)
@@ -13703,7 +15241,9 @@ $function$;
 alter function ops.remove_member(user_id integer) owner to curestry_definer;
 grant execute on function ops.remove_member(user_id integer) to curestry_member;
 revoke all on function ops.remove_member(user_id integer) from public;
-comment on function ops.remove_member(user_id integer) is 'Removes a member, or withdraws an invitation, from their next request on; the API keys that they created for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
+comment on function ops.remove_member(user_id integer) is '@notNull
+@arg user_id The member.
+Removes a member, or withdraws an invitation, from their next request on; the API keys that they created for this organization stop working. Needs members:write; only an owner removes admins and owners. The last owner cannot be removed.';
 
 
 -- ops.retry_job(id bigint)
@@ -13721,7 +15261,9 @@ $function$;
 alter function ops.retry_job(id bigint) owner to curestry_definer;
 grant execute on function ops.retry_job(id bigint) to curestry_member;
 revoke all on function ops.retry_job(id bigint) from public;
-comment on function ops.retry_job(id bigint) is 'Runs a job again at once, with all its attempts; returns its task. For platform admins, in person.';
+comment on function ops.retry_job(id bigint) is '@notNull
+@arg id The job.
+Runs a job again at once, with all its attempts; returns its task. For platform admins, in person.';
 
 
 -- ops.revise_judge_rubric(id uuid)
@@ -13754,7 +15296,9 @@ $function$;
 alter function ops.revise_judge_rubric(id uuid) owner to curestry_definer;
 grant execute on function ops.revise_judge_rubric(id uuid) to curestry_member;
 revoke all on function ops.revise_judge_rubric(id uuid) from public;
-comment on function ops.revise_judge_rubric(id uuid) is 'Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
+comment on function ops.revise_judge_rubric(id uuid) is '@notNull
+@arg id The rubric.
+Creates a new version of a rubric, with copies of its criteria, that can be changed until scores are given by it. Scores that name the rubric go to the newest version. Needs rubrics:write.';
 
 
 -- ops.revoke_api_key(id uuid)
@@ -13778,7 +15322,9 @@ $function$;
 alter function ops.revoke_api_key(id uuid) owner to curestry_definer;
 grant execute on function ops.revoke_api_key(id uuid) to curestry_member;
 revoke all on function ops.revoke_api_key(id uuid) from public;
-comment on function ops.revoke_api_key(id uuid) is 'Revokes an API key permanently: it is refused from the next request on. Needs keys:write.';
+comment on function ops.revoke_api_key(id uuid) is '@notNull
+@arg id The key.
+Revokes an API key permanently: it is refused from the next request on. Needs keys:write.';
 
 
 -- ops.rotate_api_key(id uuid, overlap_seconds integer)
@@ -13823,7 +15369,10 @@ $function$;
 alter function ops.rotate_api_key(id uuid, overlap_seconds integer) owner to curestry_definer;
 grant execute on function ops.rotate_api_key(id uuid, overlap_seconds integer) to curestry_member;
 revoke all on function ops.rotate_api_key(id uuid, overlap_seconds integer) from public;
-comment on function ops.rotate_api_key(id uuid, overlap_seconds integer) is 'Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor is yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then stops. Needs keys:write.';
+comment on function ops.rotate_api_key(id uuid, overlap_seconds integer) is '@notNull
+@arg id The key to replace.
+@arg overlap_seconds How long the old key is still accepted; a day if absent.
+Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor is yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then stops. Needs keys:write.';
 
 
 -- ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text)
@@ -13877,7 +15426,13 @@ $function$;
 alter function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) owner to curestry_definer;
 grant execute on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) to curestry_member;
 revoke all on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) from public;
-comment on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) is 'Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey returns the same run. Needs analyses:write.';
+comment on function ops.start_analysis_run(id uuid, prompt_id text, prompt_content text, meta jsonb, idempotency_key text) is '@notNull
+@arg id A queued run to start; a new one if absent.
+@arg prompt_id The saved prompt to analyse.
+@arg prompt_content The text to analyse; if absent, that of the prompt.
+@arg meta Anything else, a JSON object.
+@arg idempotency_key Chosen by you: the same key again starts no other run.
+Starts an analysis that is worked on elsewhere: a new run of a saved prompt (promptId) or of a text (promptContent), or a queued run (id). A repeated idempotencyKey returns the same run. Needs analyses:write.';
 
 
 -- ops.task_runs()
@@ -13910,11 +15465,11 @@ AS $function$
            o.id, o.slug::text,
            (select m.role::text from ops.organization_user m
              where m.organization_id = o.id and m.user_id = u.id and m.status = 'active'),
-           string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '),
+           coalesce(string_to_array(nullif(btrim(current_setting('curestry.permissions', true)), ''), ' '), '{}'),
            -- A key sees its own organization only.
-           (select array_agg(row(i.id, i.slug::text, i.name::text, m.role::text,
-                                 i.personal_user_id is not distinct from u.id)::ops.viewer_organization
-                             order by i.slug)
+           (select coalesce(array_agg(row(i.id, i.slug::text, i.name::text, m.role::text,
+                                          i.personal_user_id is not distinct from u.id)::ops.viewer_organization
+                                      order by i.slug), '{}')
               from ops.organization_user m
               join ops.organization i on i.id = m.organization_id
              where m.user_id = u.id and m.status = 'active'

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 import { withClient } from "../../src/database/open_client.ts";
 import { withTestDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { withGateway } from "../helpers/gateway.ts";
+import { startGateway, withGateway } from "../helpers/gateway.ts";
 import { graphqlData } from "../helpers/graphql.ts";
 import { makeKey, makeOrganization, type TestOrganization } from "../helpers/make.ts";
 import { untilBlocked } from "../helpers/sessions.ts";
@@ -236,3 +236,16 @@ test.each(["csv", "jsonl", "parquet"])(
     await expect(response.arrayBuffer()).rejects.toThrow();
   },
 );
+
+test("a connection that files went out on keeps no gateway from stopping", async () => {
+  const key = await makeReader();
+  const own = await startGateway(database, { stopWaitMs: 600_000 });
+  for (const kind of ["metrics", "metrics", "metrics"]) {
+    const response = await fetch(`${own.url}/export/${kind}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(response.status).toBe(200);
+    await response.text();
+  }
+  await own.stop();
+});

@@ -148,16 +148,14 @@ const finish = (
 });
 const document = (field: string, value: unknown) =>
   finish("result", field, { ...result, [field]: value });
-const metric = (field: string, value: unknown, more: Partial<Attempt> = {}) =>
-  finish("metrics", field, [{ key: "m", valueNum: 1, [field]: value }], more);
-const nodeResult = (field: string, value: unknown, more: Partial<Attempt> = {}) =>
-  finish("nodeResults", field, [{ node: "n", status: "ok", [field]: value }], more);
-const score = (field: string, value: unknown, more: Partial<Attempt> = {}) =>
-  finish("scores", field, [{ rubric: "quality", criterion: "clarity", score: 1, [field]: value }], {
-    ...more,
-  });
-const start = (field: string, value: unknown, more: Partial<Attempt> = {}) =>
-  call("startAnalysisRun", field, { promptContent: "x", [field]: value }, more);
+const metric = (field: string, value: unknown) =>
+  finish("metrics", field, [{ key: "m", valueNum: 1, [field]: value }]);
+const nodeResult = (field: string, value: unknown) =>
+  finish("nodeResults", field, [{ node: "n", status: "ok", [field]: value }]);
+const score = (field: string, value: unknown) =>
+  finish("scores", field, [{ rubric: "quality", criterion: "clarity", score: 1, [field]: value }]);
+const start = (field: string, value: unknown) =>
+  call("startAnalysisRun", field, { promptContent: "x", [field]: value });
 /** An item of recordAnalyses, whose outcome tells the problem. */
 const item = (field: string, values: Record<string, unknown>) =>
   call("recordAnalyses", field, { items: [{ promptContent: "x", ...values }] });

@@ -15,6 +15,9 @@ import type {
   JSON,
   JudgeCriterionInput,
   JudgeRubricInput,
+  LiveKind,
+  LiveMart,
+  LiveSource,
   MemberRole,
   PromptFilter,
   PromptFormat,
@@ -26,6 +29,105 @@ import type {
   TagMatch,
   UUID,
 } from "./types.ts";
+
+/** What `analysisRunChanged` answers. */
+export interface AnalysisRunChangedResult {
+  analysisRunChanged: {
+    cursor: Cursor;
+    kind: LiveKind;
+    analysisRunId: UUID | null;
+    analysisRun: {
+      status: AnalysisRunStatus;
+      promptId: string | null;
+      startedAt: Datetime | null;
+      finishedAt: Datetime | null;
+    } | null;
+  } | null;
+}
+/** What `analysisRunChanged` is given. */
+export type AnalysisRunChangedVariables = {
+  after?: Cursor | null | undefined;
+  promptId?: string | null | undefined;
+};
+/** Analyses that were made, changed or deleted. */
+export const analysisRunChanged: TypedDocument<AnalysisRunChangedResult, AnalysisRunChangedVariables> = document(
+  `subscription AnalysisRunChanged($after: Cursor, $promptId: String) {
+    analysisRunChanged(after: $after, promptId: $promptId) {
+      cursor
+      kind
+      analysisRunId
+      analysisRun {
+        status
+        promptId
+        startedAt
+        finishedAt
+      }
+    }
+  }`,
+);
+
+/** What `promptChanged` answers. */
+export interface PromptChangedResult {
+  promptChanged: {
+    cursor: Cursor;
+    kind: LiveKind;
+    promptId: string | null;
+    prompt: {
+      name: string;
+      version: number | null;
+      updatedAt: Datetime;
+    } | null;
+  } | null;
+}
+/** What `promptChanged` is given. */
+export type PromptChangedVariables = {
+  after?: Cursor | null | undefined;
+  promptId?: string | null | undefined;
+};
+/** Prompts that were made, changed or deleted. */
+export const promptChanged: TypedDocument<PromptChangedResult, PromptChangedVariables> = document(
+  `subscription PromptChanged($after: Cursor, $promptId: String) {
+    promptChanged(after: $after, promptId: $promptId) {
+      cursor
+      kind
+      promptId
+      prompt {
+        name
+        version
+        updatedAt
+      }
+    }
+  }`,
+);
+
+/** What `martsUpdated` answers. */
+export interface MartsUpdatedResult {
+  martsUpdated: {
+    cursor: Cursor;
+    kind: LiveKind;
+    source: LiveSource | null;
+    marts: readonly LiveMart[] | null;
+    from: Datetime | null;
+    to: Datetime | null;
+  } | null;
+}
+/** What `martsUpdated` is given. */
+export type MartsUpdatedVariables = {
+  after?: Cursor | null | undefined;
+};
+/** Marts that were brought up to date. */
+export const martsUpdated: TypedDocument<MartsUpdatedResult, MartsUpdatedVariables> = document(
+  `subscription MartsUpdated($after: Cursor) {
+    martsUpdated(after: $after) {
+      cursor
+      kind
+      source
+      marts
+      from
+      to
+    }
+  }`,
+);
 
 /** The fields of the fragment `PromptFields`. */
 export type PromptFields = {

@@ -265,8 +265,6 @@ export interface AnalysisDimensionFilter {
   notEqualTo?: AnalysisDimension | null | undefined;
   /** Is one of these. */
   in?: readonly AnalysisDimension[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly AnalysisDimension[] | null | undefined;
 }
 
 /** The analyses by the hour of the organization's time zone in which they ended: all, and by status, language and rubric. The days are merged from it. */
@@ -850,8 +848,12 @@ export interface AnalysisResultFilter {
   detectedLanguage?: StringFilter | null | undefined;
   /** Conditions on overall score. */
   overallScore?: FloatFilter | null | undefined;
+  /** Conditions on judge score. */
+  judgeScore?: FloatFilter | null | undefined;
   /** Conditions on semantic entropy. */
   semanticEntropy?: FloatFilter | null | undefined;
+  /** Conditions on complexity score. */
+  complexityScore?: FloatFilter | null | undefined;
   /** Conditions on created at. */
   createdAt?: DatetimeFilter | null | undefined;
   /** Conditions on analysis run id. */
@@ -954,8 +956,12 @@ export type AnalysisResultOrderBy =
   | "DETECTED_LANGUAGE_DESC"
   | "OVERALL_SCORE_ASC"
   | "OVERALL_SCORE_DESC"
+  | "JUDGE_SCORE_ASC"
+  | "JUDGE_SCORE_DESC"
   | "SEMANTIC_ENTROPY_ASC"
   | "SEMANTIC_ENTROPY_DESC"
+  | "COMPLEXITY_SCORE_ASC"
+  | "COMPLEXITY_SCORE_DESC"
   | "CREATED_AT_ASC"
   | "CREATED_AT_DESC"
   | "OCCURRED_AT_ASC"
@@ -1051,6 +1057,18 @@ export interface AnalysisRunAggregates {
   keys: readonly string[] | null;
   /** Distinct count. */
   distinctCount: AnalysisRunDistinctCountAggregates | null;
+}
+
+/** A change of an analysis run. */
+export interface AnalysisRunChange {
+  /** Where to go on: the changes after this one come with `after`. Good for 24 hours. */
+  cursor: Cursor;
+  /** What happened. */
+  kind: LiveKind;
+  /** Of which run; null if nothing changed. */
+  analysisRunId: UUID | null;
+  /** The run as it is now, which may be newer than this change; null if it is gone. */
+  analysisRun: AnalysisRun | null;
 }
 
 /** A page of a list. */
@@ -1166,8 +1184,6 @@ export interface AnalysisRunStatusFilter {
   notEqualTo?: AnalysisRunStatus | null | undefined;
   /** Is one of these. */
   in?: readonly AnalysisRunStatus[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly AnalysisRunStatus[] | null | undefined;
 }
 
 /** Conditions on related rows. */
@@ -1436,6 +1452,20 @@ export type BigFloatInput = string | number;
 export type BigInt = string;
 /** In variables. */
 export type BigIntInput = string | number;
+
+/** Conditions on a value, all of which hold. */
+export interface BooleanFilter {
+  /** Is null, or (false) is not. */
+  isNull?: boolean | null | undefined;
+  /** Is this. */
+  equalTo?: boolean | null | undefined;
+  /** Is something else. */
+  notEqualTo?: boolean | null | undefined;
+  /** Is one of these. */
+  in?: readonly boolean[] | null | undefined;
+  /** Is none of these. */
+  notIn?: readonly boolean[] | null | undefined;
+}
 
 /** What `cancelAnalysisRun` is given. */
 export interface CancelAnalysisRunInput {
@@ -1898,6 +1928,54 @@ export interface EntityChangeEdge {
   cursor: Cursor;
   /** The row. */
   node: EntityChange;
+}
+
+/** What `eraseAccount` is given. */
+export interface EraseAccountInput {
+  /** Anything; it is answered as it is. */
+  clientMutationId?: string | null | undefined;
+  /** Your own address. */
+  email: string;
+  /** Says what would be erased, and changes nothing. */
+  dryRun?: boolean | null | undefined;
+}
+
+/** What `eraseAccount` answers. */
+export interface EraseAccountPayload {
+  /** As it was sent. */
+  clientMutationId: string | null;
+  /** What it answers. */
+  result: Erasure;
+}
+
+/** What `eraseOrganization` is given. */
+export interface EraseOrganizationInput {
+  /** Anything; it is answered as it is. */
+  clientMutationId?: string | null | undefined;
+  /** Its slug. */
+  slug: string;
+  /** Says what would be erased, and changes nothing. */
+  dryRun?: boolean | null | undefined;
+}
+
+/** What `eraseOrganization` answers. */
+export interface EraseOrganizationPayload {
+  /** As it was sent. */
+  clientMutationId: string | null;
+  /** What it answers. */
+  result: Erasure;
+}
+
+/** What an erasure did, or would do. */
+export interface Erasure {
+  /** The erasure record; null: nothing was changed. */
+  id: UUID | null;
+  /** user or organization. */
+  kind: string;
+  /** The id of what was erased, which names nobody any more. */
+  subjectId: string;
+  /** How many rows of each table were removed or changed, a JSON object. */
+  counts: JSON;
 }
 
 /** A number that a workflow run, or one of its steps, produced. */
@@ -2698,7 +2776,7 @@ export interface JudgeScore {
   analysisRunId: UUID;
   /** By which criterion. */
   criterionId: UUID;
-  /** 0 to 10. */
+  /** 0 to 10; judgeScoresByScore looks for it. */
   score: number;
   /** Why, in the words of the judge. */
   comment: string | null;
@@ -2859,6 +2937,100 @@ export interface LeaveOrganizationPayload {
   result: OrganizationUser;
 }
 
+/** A legal hold: while it is in force, nothing of what is held is erased or deleted. */
+export interface LegalHold {
+  /** Identifies the hold. */
+  id: UUID;
+  /** Why; whoever tries to erase or delete is told. */
+  reason: string | null;
+  /** Whether an operator placed it on the command line: then only an operator releases it. */
+  byOperator: boolean;
+  /** When it was placed. */
+  placedAt: Datetime;
+  /** When it was released; null: it is in force. */
+  releasedAt: Datetime | null;
+}
+
+/** A page of a list. */
+export interface LegalHoldConnection {
+  /** The rows. */
+  nodes: readonly LegalHold[];
+  /** The rows, each with its cursor. */
+  edges: readonly LegalHoldEdge[];
+  /** Where in the list the page is. */
+  pageInfo: PageInfo;
+  /** How many rows match, on all pages. */
+  totalCount: number;
+}
+
+/** A row and its place in the list. */
+export interface LegalHoldEdge {
+  /** For `after` and `before`. */
+  cursor: Cursor;
+  /** The row. */
+  node: LegalHold;
+}
+
+/** Conditions on a row, all of which hold. */
+export interface LegalHoldFilter {
+  /** Conditions on id. */
+  id?: UUIDFilter | null | undefined;
+  /** Conditions on reason. */
+  reason?: StringFilter | null | undefined;
+  /** Conditions on by operator. */
+  byOperator?: BooleanFilter | null | undefined;
+  /** Conditions on placed at. */
+  placedAt?: DatetimeFilter | null | undefined;
+  /** Conditions on released at. */
+  releasedAt?: DatetimeFilter | null | undefined;
+  /** All of these hold. */
+  and?: readonly LegalHoldFilter[] | null | undefined;
+  /** One of these holds. */
+  or?: readonly LegalHoldFilter[] | null | undefined;
+  /** This does not hold. */
+  not?: LegalHoldFilter | null | undefined;
+}
+
+/** What an event of a subscription says. */
+export type LiveKind =
+  | "READY"
+  | "INSERTED"
+  | "UPDATED"
+  | "DELETED";
+
+/** A mart that is kept up to date. */
+export type LiveMart =
+  | "metric_timeseries"
+  | "analysis_hourly"
+  | "analysis_daily"
+  | "analysis_daily_by"
+  | "feature_daily";
+
+/** Facts that marts are computed from. */
+export type LiveSource =
+  | "metric"
+  | "node"
+  | "judge"
+  | "evaluation"
+  | "analysis"
+  | "feature";
+
+/** Marts were brought up to date. */
+export interface MartsUpdate {
+  /** Where to go on: the updates after this one come with `after`. Good for 24 hours. */
+  cursor: Cursor;
+  /** UPDATED, or READY. */
+  kind: LiveKind;
+  /** Which facts were counted anew; null if nothing changed. */
+  source: LiveSource | null;
+  /** In which marts. */
+  marts: readonly LiveMart[] | null;
+  /** Start of the first hour that was computed. */
+  from: Datetime | null;
+  /** End of the last hour that was computed. */
+  to: Datetime | null;
+}
+
 /** owner, admin, member or viewer. */
 export type MemberRole =
   | "owner"
@@ -2885,8 +3057,6 @@ export interface MetricGranularityFilter {
   notEqualTo?: MetricGranularity | null | undefined;
   /** Is one of these. */
   in?: readonly MetricGranularity[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly MetricGranularity[] | null | undefined;
 }
 
 /**
@@ -2907,8 +3077,6 @@ export interface MetricSourceFilter {
   notEqualTo?: MetricSource | null | undefined;
   /** Is one of these. */
   in?: readonly MetricSource[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly MetricSource[] | null | undefined;
 }
 
 /** What was measured, by hour and by day of the organization's time zone: metrics of analyses, node results, judge scores, metrics of workflows. */
@@ -3005,6 +3173,14 @@ export interface Mutation {
   retryJob: RetryJobPayload | null;
   /** Records uses of features, all or nothing; returns how many rows were written. Needs features:write. */
   recordFeatureEvents: RecordFeatureEventsPayload | null;
+  /** Erases your account: what identifies you, in all tables and in the states of the audit log, and your personal organization; it cannot be undone. email is your own address, so that nobody does it by mistake. dryRun: says what would be erased, and changes nothing. Needs a person who has signed in. */
+  eraseAccount: EraseAccountPayload | null;
+  /** Erases the organization of this request: all its rows, and their states in its audit log; it cannot be undone. slug is its slug, so that nobody erases another one by mistake. dryRun: says what would be erased, and changes nothing. Needs organization:write, and a person who has signed in. */
+  eraseOrganization: EraseOrganizationPayload | null;
+  /** Places the organization of this request under legal hold: until it is released, nothing of it is erased, deleted or removed by age. Needs organization:write. */
+  placeLegalHold: PlaceLegalHoldPayload | null;
+  /** Releases a legal hold that placeLegalHold placed on the organization of this request. Needs organization:write. */
+  releaseLegalHold: ReleaseLegalHoldPayload | null;
   /** Creates a successor of an API key, with the same name and scopes, and returns its text, once; the successor is yours, and can never do more than you. The old key works for the overlap (a day, if not given) and then stops. Needs keys:write. */
   rotateApiKey: RotateApiKeyPayload | null;
   /** Creates an API key and returns its text, once. Its scopes are permissions that you have, and it can never do more than you. Needs keys:write. */
@@ -3049,32 +3225,18 @@ export interface Mutation {
   createEvaluationMetric: CreateEvaluationMetricPayload | null;
   /** Creates a single `Prompt`. */
   createPrompt: CreatePromptPayload | null;
-  /** Updates a single `User` using its globally unique id and a patch. */
-  updateUserByNodeId: UpdateUserPayload | null;
   /** Updates a single `User` using a unique key and a patch. */
   updateUser: UpdateUserPayload | null;
-  /** Updates a single `WorkflowRun` using its globally unique id and a patch. */
-  updateWorkflowRunByNodeId: UpdateWorkflowRunPayload | null;
   /** Updates a single `WorkflowRun` using a unique key and a patch. */
   updateWorkflowRun: UpdateWorkflowRunPayload | null;
-  /** Updates a single `WorkflowNode` using its globally unique id and a patch. */
-  updateWorkflowNodeByNodeId: UpdateWorkflowNodePayload | null;
   /** Updates a single `WorkflowNode` using a unique key and a patch. */
   updateWorkflowNode: UpdateWorkflowNodePayload | null;
-  /** Updates a single `JudgeCriterion` using its globally unique id and a patch. */
-  updateJudgeCriterionByNodeId: UpdateJudgeCriterionPayload | null;
   /** Updates a single `JudgeCriterion` using a unique key and a patch. */
   updateJudgeCriterion: UpdateJudgeCriterionPayload | null;
-  /** Updates a single `JudgeRubric` using its globally unique id and a patch. */
-  updateJudgeRubricByNodeId: UpdateJudgeRubricPayload | null;
   /** Updates a single `JudgeRubric` using a unique key and a patch. */
   updateJudgeRubric: UpdateJudgeRubricPayload | null;
-  /** Updates a single `PromptRelation` using its globally unique id and a patch. */
-  updatePromptRelationByNodeId: UpdatePromptRelationPayload | null;
   /** Updates a single `PromptRelation` using a unique key and a patch. */
   updatePromptRelation: UpdatePromptRelationPayload | null;
-  /** Updates a single `Organization` using its globally unique id and a patch. */
-  updateOrganizationByNodeId: UpdateOrganizationPayload | null;
   /** Updates a single `Organization` using a unique key and a patch. */
   updateOrganization: UpdateOrganizationPayload | null;
   /** Updates a single `Organization` using a unique key and a patch. */
@@ -3156,8 +3318,6 @@ export interface NodeResultStatusFilter {
   notEqualTo?: NodeResultStatus | null | undefined;
   /** Is one of these. */
   in?: readonly NodeResultStatus[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly NodeResultStatus[] | null | undefined;
 }
 
 /** A tenant: a team or company, or the personal organization of a user. */
@@ -3304,6 +3464,22 @@ export interface PageInfo {
   endCursor: Cursor | null;
 }
 
+/** What `placeLegalHold` is given. */
+export interface PlaceLegalHoldInput {
+  /** Anything; it is answered as it is. */
+  clientMutationId?: string | null | undefined;
+  /** Why; whoever tries to erase or delete is told. */
+  reason: string;
+}
+
+/** What `placeLegalHold` answers. */
+export interface PlaceLegalHoldPayload {
+  /** As it was sent. */
+  clientMutationId: string | null;
+  /** What it answers. */
+  result: LegalHold;
+}
+
 /** A prompt: the text that is analysed, under a name. */
 export interface Prompt {
   /** The global id, for `node`. */
@@ -3324,7 +3500,7 @@ export interface Prompt {
   formatType: PromptFormat;
   /** Language code such as en or pt-BR; auto: to be detected. */
   language: string;
-  /** Labels, a JSON array of strings; search with promptsByTags. */
+  /** Labels, a JSON array of strings; search with promptsByTags or searchPrompts. */
   tags: readonly string[];
   /** Anything else, a JSON object. */
   extraMetadata: JSON;
@@ -3356,6 +3532,18 @@ export interface PromptAggregates {
   distinctCount: PromptDistinctCountAggregates | null;
 }
 
+/** A change of a prompt. */
+export interface PromptChange {
+  /** Where to go on: the changes after this one come with `after`. Good for 24 hours. */
+  cursor: Cursor;
+  /** What happened. */
+  kind: LiveKind;
+  /** Of which prompt; null if nothing changed. */
+  promptId: string | null;
+  /** The prompt as it is now, which may be newer than this change; null if it is gone. */
+  prompt: Prompt | null;
+}
+
 /** A page of a list. */
 export interface PromptConnection {
   /** The rows. */
@@ -3378,6 +3566,10 @@ export interface PromptDistinctCountAggregates {
   id: number | null;
   /** Of name. */
   name: number | null;
+  /** Of formatType. */
+  formatType: number | null;
+  /** Of language. */
+  language: number | null;
 }
 
 /** A row and its place in the list. */
@@ -3394,6 +3586,10 @@ export interface PromptFilter {
   id?: StringFilter | null | undefined;
   /** Conditions on name. */
   name?: StringFilter | null | undefined;
+  /** Conditions on format type. */
+  formatType?: PromptFormatFilter | null | undefined;
+  /** Conditions on language. */
+  language?: StringFilter | null | undefined;
   /** Conditions on tags. */
   tags?: StringListFilter | null | undefined;
   /** Conditions on created at. */
@@ -3425,8 +3621,19 @@ export type PromptFormat =
   | "markdown"
   | "xml";
 
+/** Conditions on a value, all of which hold. */
+export interface PromptFormatFilter {
+  /** Is this. */
+  equalTo?: PromptFormat | null | undefined;
+  /** Is something else. */
+  notEqualTo?: PromptFormat | null | undefined;
+  /** Is one of these. */
+  in?: readonly PromptFormat[] | null | undefined;
+}
+
 /** What groups are of. */
 export type PromptGroupBy =
+  | "FORMAT_TYPE"
   | "CREATED_AT_TRUNCATED_TO_HOUR"
   | "CREATED_AT_TRUNCATED_TO_DAY";
 
@@ -3442,10 +3649,56 @@ export interface PromptInput {
   formatType?: PromptFormat | null | undefined;
   /** Language code such as en or pt-BR; auto: to be detected. */
   language?: string | null | undefined;
-  /** Labels, a JSON array of strings; search with promptsByTags. */
+  /** Labels, a JSON array of strings; search with promptsByTags or searchPrompts. */
   tags?: readonly string[] | null | undefined;
   /** Anything else, a JSON object. */
   extraMetadata?: JSON | null | undefined;
+}
+
+/** A prompt that matches what was looked for. */
+export interface PromptMatch {
+  /** How well it matches: more of the words, in the name rather than the description, there rather than the content. Comparable within one search; 0 without words. */
+  rank: number;
+  /** The prompt. */
+  promptId: string;
+  /** Reads a single `Prompt` that is related to this `PromptMatch`. */
+  prompt: Prompt | null;
+}
+
+/** A page of a list. */
+export interface PromptMatchConnection {
+  /** The rows. */
+  nodes: readonly PromptMatch[];
+  /** The rows, each with its cursor. */
+  edges: readonly PromptMatchEdge[];
+  /** Where in the list the page is. */
+  pageInfo: PageInfo;
+  /** How many rows match, on all pages. */
+  totalCount: number;
+}
+
+/** A row and its place in the list. */
+export interface PromptMatchEdge {
+  /** For `after` and `before`. */
+  cursor: Cursor;
+  /** The row. */
+  node: PromptMatch;
+}
+
+/** Conditions on a row, all of which hold. */
+export interface PromptMatchFilter {
+  /** Conditions on rank. */
+  rank?: FloatFilter | null | undefined;
+  /** Conditions on prompt id. */
+  promptId?: StringFilter | null | undefined;
+  /** Conditions on prompt. */
+  prompt?: PromptFilter | null | undefined;
+  /** All of these hold. */
+  and?: readonly PromptMatchFilter[] | null | undefined;
+  /** One of these holds. */
+  or?: readonly PromptMatchFilter[] | null | undefined;
+  /** This does not hold. */
+  not?: PromptMatchFilter | null | undefined;
 }
 
 /** Orders of a list. */
@@ -3453,6 +3706,8 @@ export type PromptOrderBy =
   | "PRIMARY_KEY_ASC"
   | "NAME_ASC"
   | "NAME_DESC"
+  | "LANGUAGE_ASC"
+  | "LANGUAGE_DESC"
   | "CREATED_AT_ASC"
   | "CREATED_AT_DESC"
   | "UPDATED_AT_ASC"
@@ -3470,7 +3725,7 @@ export interface PromptPatch {
   formatType?: PromptFormat | null | undefined;
   /** Language code such as en or pt-BR; auto: to be detected. */
   language?: string | null | undefined;
-  /** Labels, a JSON array of strings; search with promptsByTags. */
+  /** Labels, a JSON array of strings; search with promptsByTags or searchPrompts. */
   tags?: readonly string[] | null | undefined;
   /** Anything else, a JSON object. */
   extraMetadata?: JSON | null | undefined;
@@ -3586,8 +3841,6 @@ export interface PromptRelationTypeFilter {
   notEqualTo?: PromptRelationType | null | undefined;
   /** Is one of these. */
   in?: readonly PromptRelationType[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly PromptRelationType[] | null | undefined;
 }
 
 /** Conditions on related rows. */
@@ -3834,18 +4087,26 @@ export interface Query {
   metricKeys: readonly string[] | null;
   /** The state of a row of this organization at a time, without secrets, by the names of its columns; null if it did not exist then, or the audit had not begun. type is a type of the API (Prompt) or a table (core.prompts). An erased state is {"erased": the erasure}. Needs audit:read. */
   entityAsOf: JSON | null;
+  /** How much of each quota the organization of this request has used, and the person who asks. An operator changes quotas. Needs members:read. */
+  quotas: QuotaStateConnection | null;
   /** How far the marts of the request's organization are behind what was recorded. Needs marts:read. */
   martFreshness: readonly Freshness[] | null;
+  /** The legal holds on the organization of this request, those in force first. Needs audit:read. */
+  legalHolds: LegalHoldConnection | null;
+  /** The prompts that match, best first. query: words that must all be in the name, the description or the content, in any language and case; "a phrase"; this or that; -without. At most 1,000 characters; without a word in it, all prompts that the filters leave, newest first. tags: with any (ANY) or all (ALL) of them. Needs prompts:read. */
+  searchPrompts: PromptMatchConnection | null;
   /** The jobs of the worker that failed permanently, of all organizations. For platform admins, in person. */
   failedJobs: FailedJobConnection | null;
   /** The scheduled and polling tasks of the worker, and which of them are late. For platform admins, in person. */
   taskRuns: TaskRunConnection | null;
   /** Who am I: the user or API key of this request, its organization, role and permissions, and all organizations of the user. Null without credentials. */
   viewer: Viewer | null;
-  /** Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a table (core.prompts). Empty for an id that the organization never had. Needs audit:read. */
-  entityHistory: EntityChangeConnection | null;
+  /** The scores that judges gave from atLeast to atMost, both included, highest first or lowest first; of one criterion, or of all. Needs analyses:read. */
+  judgeScoresByScore: JudgeScoreConnection | null;
   /** The prompts with any (ANY) or all (ALL) of these tags, newest first. Needs prompts:read. */
   promptsByTags: PromptConnection | null;
+  /** Who changed a row of this organization, what and when, newest first. type is a type of the API (Prompt) or a table (core.prompts). Empty for an id that the organization never had. Needs audit:read. */
+  entityHistory: EntityChangeConnection | null;
   /** A metric over time, in buckets of the organization's time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. source: metric (of analyses), node, judge or evaluation. Needs marts:read. */
   metricSeries: readonly SeriesPoint[] | null;
   /** The analyses over time, in buckets of the organization's time zone that the period from "from" to before "to" touches, at most 10000, each beside that of the previous period. dimension: all, or status, language or rubric with a value. Needs marts:read. */
@@ -3910,6 +4171,52 @@ export interface Query {
   analysisResults: AnalysisResultConnection | null;
 }
 
+/** A quota: how many of something there may be, and how many there are. */
+export interface QuotaState {
+  /** organizations_of_person (made by you), members_of_organization (with invitations), or api_keys_of_organization (neither revoked nor expired). */
+  name: string;
+  /** How many there may be; one more is refused with LIMIT. */
+  maximum: number;
+  /** How many there are. */
+  used: number;
+}
+
+/** A page of a list. */
+export interface QuotaStateConnection {
+  /** The rows. */
+  nodes: readonly QuotaState[];
+  /** The rows, each with its cursor. */
+  edges: readonly QuotaStateEdge[];
+  /** Where in the list the page is. */
+  pageInfo: PageInfo;
+  /** How many rows match, on all pages. */
+  totalCount: number;
+}
+
+/** A row and its place in the list. */
+export interface QuotaStateEdge {
+  /** For `after` and `before`. */
+  cursor: Cursor;
+  /** The row. */
+  node: QuotaState;
+}
+
+/** Conditions on a row, all of which hold. */
+export interface QuotaStateFilter {
+  /** Conditions on name. */
+  name?: StringFilter | null | undefined;
+  /** Conditions on maximum. */
+  maximum?: IntFilter | null | undefined;
+  /** Conditions on used. */
+  used?: IntFilter | null | undefined;
+  /** All of these hold. */
+  and?: readonly QuotaStateFilter[] | null | undefined;
+  /** One of these holds. */
+  or?: readonly QuotaStateFilter[] | null | undefined;
+  /** This does not hold. */
+  not?: QuotaStateFilter | null | undefined;
+}
+
 /** What `recordAnalyses` is given. */
 export interface RecordAnalysesInput {
   /** Anything; it is answered as it is. */
@@ -3961,6 +4268,22 @@ export type RecordOutcomeKind =
   | "unchanged"
   | "conflict"
   | "invalid";
+
+/** What `releaseLegalHold` is given. */
+export interface ReleaseLegalHoldInput {
+  /** Anything; it is answered as it is. */
+  clientMutationId?: string | null | undefined;
+  /** The hold. */
+  id: UUID;
+}
+
+/** What `releaseLegalHold` answers. */
+export interface ReleaseLegalHoldPayload {
+  /** As it was sent. */
+  clientMutationId: string | null;
+  /** What it answers. */
+  result: LegalHold;
+}
 
 /** What `removeMember` is given. */
 export interface RemoveMemberInput {
@@ -4275,6 +4598,16 @@ export interface StringListFilter {
   greaterThanOrEqualTo?: readonly string[] | null | undefined;
 }
 
+/** The root subscription type: contains realtime events you can subscribe to with the `subscription` operation. */
+export interface Subscription {
+  /** Changes of the analysis runs of the request's organization, as they are committed. */
+  analysisRunChanged: AnalysisRunChange | null;
+  /** Changes of the prompts of the request's organization, as they are committed. */
+  promptChanged: PromptChange | null;
+  /** Each time the marts of the request's organization were brought up to date. */
+  martsUpdated: MartsUpdate | null;
+}
+
 /** How tags are matched. */
 export type TagMatch =
   | "ANY"
@@ -4352,16 +4685,6 @@ export interface UUIDFilter {
   greaterThanOrEqualTo?: UUID | null | undefined;
 }
 
-/** What `updateJudgeCriterionByNodeId` is given. */
-export interface UpdateJudgeCriterionByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `JudgeCriterion` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: JudgeCriterionPatch;
-}
-
 /** What `updateJudgeCriterion` is given. */
 export interface UpdateJudgeCriterionInput {
   /** Anything; it is answered as it is. */
@@ -4380,16 +4703,6 @@ export interface UpdateJudgeCriterionPayload {
   judgeCriterion: JudgeCriterion | null;
 }
 
-/** What `updateJudgeRubricByNodeId` is given. */
-export interface UpdateJudgeRubricByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `JudgeRubric` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: JudgeRubricPatch;
-}
-
 /** What `updateJudgeRubric` is given. */
 export interface UpdateJudgeRubricInput {
   /** Anything; it is answered as it is. */
@@ -4406,16 +4719,6 @@ export interface UpdateJudgeRubricPayload {
   clientMutationId: string | null;
   /** The `JudgeRubric` that was updated by this mutation. */
   judgeRubric: JudgeRubric | null;
-}
-
-/** What `updateOrganizationByNodeId` is given. */
-export interface UpdateOrganizationByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `Organization` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: OrganizationPatch;
 }
 
 /** What `updateOrganizationBySlug` is given. */
@@ -4474,16 +4777,6 @@ export interface UpdatePromptPayload {
   prompt: Prompt | null;
 }
 
-/** What `updatePromptRelationByNodeId` is given. */
-export interface UpdatePromptRelationByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `PromptRelation` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: PromptRelationPatch;
-}
-
 /** What `updatePromptRelation` is given. */
 export interface UpdatePromptRelationInput {
   /** Anything; it is answered as it is. */
@@ -4500,16 +4793,6 @@ export interface UpdatePromptRelationPayload {
   clientMutationId: string | null;
   /** The `PromptRelation` that was updated by this mutation. */
   promptRelation: PromptRelation | null;
-}
-
-/** What `updateUserByNodeId` is given. */
-export interface UpdateUserByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `User` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: UserPatch;
 }
 
 /** What `updateUser` is given. */
@@ -4530,16 +4813,6 @@ export interface UpdateUserPayload {
   user: User | null;
 }
 
-/** What `updateWorkflowNodeByNodeId` is given. */
-export interface UpdateWorkflowNodeByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `WorkflowNode` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: WorkflowNodePatch;
-}
-
 /** What `updateWorkflowNode` is given. */
 export interface UpdateWorkflowNodeInput {
   /** Anything; it is answered as it is. */
@@ -4556,16 +4829,6 @@ export interface UpdateWorkflowNodePayload {
   clientMutationId: string | null;
   /** The `WorkflowNode` that was updated by this mutation. */
   workflowNode: WorkflowNode | null;
-}
-
-/** What `updateWorkflowRunByNodeId` is given. */
-export interface UpdateWorkflowRunByNodeIdInput {
-  /** Anything; it is answered as it is. */
-  clientMutationId?: string | null | undefined;
-  /** The globally unique `ID` which will identify a single `WorkflowRun` to be updated. */
-  nodeId: string;
-  /** The columns to change. */
-  patch: WorkflowRunPatch;
 }
 
 /** What `updateWorkflowRun` is given. */
@@ -4911,8 +5174,6 @@ export interface WorkflowRunStatusFilter {
   notEqualTo?: WorkflowRunStatus | null | undefined;
   /** Is one of these. */
   in?: readonly WorkflowRunStatus[] | null | undefined;
-  /** Is none of these. */
-  notIn?: readonly WorkflowRunStatus[] | null | undefined;
 }
 
 /** Conditions on related rows. */
