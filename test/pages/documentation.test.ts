@@ -30,11 +30,15 @@ interface Block {
 /** What comes out is shown soon after what is run. */
 const mostBetween = 400;
 
-/** The README comes first: its examples make what others use. */
+/**
+ * The README comes first: its examples make what others use. The page about clients is not among them: test/client and
+ * test/clients take its blocks, and run them as the programs that they are of.
+ */
 const pages = [
   "README.md",
   "CONTRIBUTING.md",
-  ...globSync("docs/*.md", { cwd: repositoryRoot }).sort(),
+  ...globSync("docs/*.md", { cwd: repositoryRoot }).filter((page) => page !== "docs/clients.md")
+    .sort(),
 ];
 const blocks = pages.flatMap(readBlocks);
 
@@ -71,6 +75,8 @@ const notRun: Readonly<Record<string, string>> = {
     "all of this runs against what it starts",
   "README.md: npx -y deno task test             # the test suite, on a throw-away PostgreSQL":
     "it would run itself",
+  'README.md: import { createClient, documents } from "@curestry/client";':
+    "test/client/package.test.ts runs it with the package",
   "CONTRIBUTING.md: deno task ok": "it would run itself",
   "CONTRIBUTING.md: deno task test                                          # all":
     "it would run itself",
@@ -159,7 +165,7 @@ describe("every example of the documentation", () => {
     exported.KEY = demoKey;
     [, exported.ANALYST_URL = ""] = await demo.prints(/An analyst +(postgres:\S+)$/m);
     folder = await mkdtemp(join(tmpdir(), "curestry-examples-"));
-    symlinkSync(join(repositoryRoot, "docs"), join(folder, "docs"));
+    for (const name of ["docs", "src"]) symlinkSync(join(repositoryRoot, name), join(folder, name));
     mkdirSync(join(folder, "bin"));
     const flags = taskFlags("curestry").join(" ");
     // In place of `deno task`, which installs first; and of npx, which would look for Deno
