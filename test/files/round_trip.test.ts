@@ -268,28 +268,31 @@ test("an exported analysis that was changed by hand is refused where it came fro
 
 test("all formats have the texts of the metrics", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 20 }), async (texts) => {
-      const { key, id } = await makeOrganizationWithKey();
-      await database.query(
-        `with run as (insert into ops.analysis_run (organization_id, status) values ($1, 'queued') returning id)
+    fc.asyncProperty(
+      fc.array(text.filter(isStorable), { minLength: 1, maxLength: 20 }),
+      async (texts) => {
+        const { key, id } = await makeOrganizationWithKey();
+        await database.query(
+          `with run as (insert into ops.analysis_run (organization_id, status) values ($1, 'queued') returning id)
          insert into ops.analysis_metric (organization_id, analysis_run_id, key, value_text)
          select $1, run.id, 'm' || n, t from run, unnest($2::text[]) with ordinality as t (t, n)`,
-        [id, texts],
-      );
-      const whole = (format: string) =>
-        exportFile(gateway.url, `/export/metrics?format=${format}`, { key });
-      const sort = (found: unknown[]) => found.map(String).sort();
-      expect(sort(readLines(await whole("jsonl")).map(({ valueText }) => valueText))).toEqual(
-        sort(texts),
-      );
-      const rows = parse(await whole("csv"), { columns: true }) as Record<string, string>[];
-      expect(sort(rows.map(({ valueText }) => valueText))).toEqual(sort(texts));
-      const parquet = await askForFile(gateway.url, "/export/metrics?format=parquet", { key });
-      const read = await parquetReadObjects({ file: await parquet.arrayBuffer() });
-      // The reader takes a byte order mark off each text
-      const plain = texts.map((value) => value.replace(/^\ufeff/, ""));
-      expect(sort(read.map(({ valueText }) => valueText))).toEqual(sort(plain));
-    }),
+          [id, texts],
+        );
+        const whole = (format: string) =>
+          exportFile(gateway.url, `/export/metrics?format=${format}`, { key });
+        const sort = (found: unknown[]) => found.map(String).sort();
+        expect(sort(readLines(await whole("jsonl")).map(({ valueText }) => valueText))).toEqual(
+          sort(texts),
+        );
+        const rows = parse(await whole("csv"), { columns: true }) as Record<string, string>[];
+        expect(sort(rows.map(({ valueText }) => valueText))).toEqual(sort(texts));
+        const parquet = await askForFile(gateway.url, "/export/metrics?format=parquet", { key });
+        const read = await parquetReadObjects({ file: await parquet.arrayBuffer() });
+        // The reader takes a byte order mark off each text
+        const plain = texts.map((value) => value.replace(/^\ufeff/, ""));
+        expect(sort(read.map(({ valueText }) => valueText))).toEqual(sort(plain));
+      },
+    ),
     { numRuns: 15 },
   );
 });
