@@ -198,6 +198,80 @@ describe("each line has its outcome", () => {
     ]);
   });
 
+  test("scores and metrics go to the analysis, and the criterion, that a line names, and to nobody else's", async () => {
+    const theirs = await makeOrganization(database);
+    for (const { id } of [ours, theirs]) {
+      await database.query(
+        `with run as (
+           insert into ops.analysis_run (organization_id, status, idempotency_key)
+           select $1, 'queued', 'place ' || n from generate_series(1, 2) as n
+         ), rubric as (
+           insert into ops.judge_rubric (organization_id, name, version)
+           values ($1, 'Place', 1), ($1, 'Place', 2), ($1, 'Elsewhere', 1) returning id
+         )
+         insert into ops.judge_criterion (organization_id, rubric_id, key, title) select $1, id, 'c', 'C' from rubric`,
+        [id],
+      );
+    }
+    const [foreign] = await database.query<{ id: string }>(
+      "select id from ops.analysis_run where organization_id = $1 and idempotency_key = 'place 1'",
+      [theirs.id],
+    );
+    const send = async (kind: string, lines: unknown[]) => {
+      const body = lines.map((line) => JSON.stringify(line)).join("\n");
+      const found = await importFile(gateway.url, `/import/${kind}`, { key, body, headers: jsonl });
+      return found.lines.map(({ outcome, message }) => message ?? outcome);
+    };
+    const place = { rubric: "Place", criterion: "c", score: 1 };
+    const refused = "analysisRunId, or idempotencyKey, must name an analysis of this organization";
+    expect(
+      await send("scores", [
+        { ...place, analysisRunId: foreign!.id },
+        ["no object"],
+        { ...place, idempotencyKey: "place 1" },
+        { ...place, idempotencyKey: "place 1", rubricVersion: 1, score: 2 },
+        { ...place, idempotencyKey: "place 2", score: 3 },
+        { ...place, idempotencyKey: "place 2", rubric: "Elsewhere", score: 4 },
+        { ...place, idempotencyKey: "place 2", score: 3 },
+        { ...place, idempotencyKey: "place 1", score: 1 },
+      ]),
+    ).toEqual([
+      refused,
+      "is not an object",
+      ...Array.from({ length: 4 }, () => "inserted"),
+      "unchanged",
+      "unchanged",
+    ]);
+    expect(
+      await database.query(
+        `select r.idempotency_key as run, j.name, j.version, s.score::float8 as score
+           from ops.judge_score s join ops.analysis_run r on r.id = s.analysis_run_id
+           join ops.judge_criterion c on c.id = s.criterion_id join ops.judge_rubric j on j.id = c.rubric_id
+          where r.idempotency_key like 'place %' and s.organization_id = c.organization_id order by s.score`,
+      ),
+    ).toEqual([
+      { run: "place 1", name: "Place", version: 2, score: 1 },
+      { run: "place 1", name: "Place", version: 1, score: 2 },
+      { run: "place 2", name: "Place", version: 2, score: 3 },
+      { run: "place 2", name: "Elsewhere", version: 1, score: 4 },
+    ]);
+    expect(
+      await send("metrics", [
+        { analysisRunId: foreign!.id, key: "k", valueNum: 1 },
+        { idempotencyKey: "place 1", key: "k", valueNum: 1 },
+        { idempotencyKey: "place 2", key: "k", valueNum: 2 },
+        { idempotencyKey: "place 2", key: "l", valueNum: 3 },
+        { idempotencyKey: "place 2", key: "k", valueNum: 2 },
+        { idempotencyKey: "place 1", key: "k", valueNum: 2 },
+      ]),
+    ).toEqual([
+      refused,
+      ...Array.from({ length: 3 }, () => "inserted"),
+      "unchanged",
+      "key: the analysis has another value under this key",
+    ]);
+  });
+
   test("a dry run says the same and changes nothing", async () => {
     const before = await count("core.prompts");
     const body = "name,content\nDry,run\nBad,\n";
