@@ -189,7 +189,10 @@ export async function makeGateway(options: GatewayOptions): Promise<Gateway> {
   const { rateLimit } = options;
   const budgets = rateLimit === undefined ? null : makeBudgets(rateLimit, beside, log);
   try {
-    const ask = makeAskBeside(checks.pool, healthTimeoutMs);
+    const ask = makeAskBeside(checks.pool, {
+      timeoutMs: healthTimeoutMs,
+      hungServerMs: 1_000,
+    });
     const maxSubscriptions = options.maxSubscriptions ?? 5_000;
     const gate = makeGate(gateOfOne, gateParts * engineOptions.poolSize);
     const live = hub = makeHub(

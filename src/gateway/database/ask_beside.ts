@@ -1,49 +1,51 @@
-import pg from "pg";
 import type { Pool, QueryResultRow } from "pg";
+import { isFromServer } from "./connection_failures.ts";
 
 /** Asks the database one question, beside the requests. */
-export type AskBeside = <Row extends QueryResultRow>(sql: string) => Promise<readonly Row[]>;
+export type AskBeside = <Row extends QueryResultRow>(
+  sql: string,
+  values?: unknown[],
+) => Promise<readonly Row[]>;
 
-/** How much later than the server would we stop waiting ourselves: then it hangs. */
-const hungServerMs = 1_000;
+/** How long an answer may take. Times are in milliseconds. */
+export interface AskLimits {
+  timeoutMs: number;
+  /** How much later than the server would we stop waiting ourselves: then it hangs. */
+  hungServerMs: number;
+}
 
 /**
- * Makes the way of health checks and metrics to the database: over connections that no request
- * takes, and with a time limit on both sides, so that they tell "busy" from "down".
+ * Makes a way to the database for questions of the gateway's own: over connections that no request takes, each in a
+ * transaction that changes nothing and ends all that it set, and with a time limit on both sides, so that a database
+ * that is busy is told from one that is down.
  *
- * @param pool two connections suffice
- * @param timeoutMs how long an answer may take
+ * @param pool connections of the gateway's login, with `pipeline: true`
  */
-export function makeAskBeside(pool: Pool, timeoutMs: number): AskBeside {
-  return async function askBeside<Row extends QueryResultRow>(sql: string) {
+export function makeAskBeside(pool: Pool, { timeoutMs, hungServerMs }: AskLimits): AskBeside {
+  return async function askBeside<Row extends QueryResultRow>(sql: string, values: unknown[] = []) {
     const client = await pool.connect();
-    const late = Promise.withResolvers<never>();
+    const hung = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error("The database hangs")),
+      () => hung.reject(new Error("The database hangs")),
       timeoutMs + hungServerMs,
     );
-    let isBroken = false;
-    async function ask(): Promise<readonly Row[]> {
-      await client.query(
-        `begin; set local statement_timeout = ${timeoutMs}; ` +
-          `set local lock_timeout = ${timeoutMs}`,
-      );
-      try {
-        return (await client.query<Row>(sql)).rows;
-      } finally {
-        await client.query("rollback");
-      }
-    }
+    const begun = client.query(
+      `begin; set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${timeoutMs}`,
+    );
+    const asked = client.query<Row>(sql, values);
+    const ended = client.query("rollback");
+    const answers = Promise.all([begun, asked, ended]);
+    answers.catch(() => {});
+    let works = true;
     try {
-      const answer = ask();
-      answer.catch(() => {});
-      return await Promise.race([answer, late.promise]);
+      const [, { rows }] = await Promise.race([answers, hung.promise]);
+      return rows;
     } catch (error) {
-      isBroken = !(error instanceof pg.DatabaseError);
+      works = isFromServer(error) && await ended.then(() => true, () => false);
       throw error;
     } finally {
       clearTimeout(timer);
-      client.release(isBroken);
+      client.release(!works);
     }
   };
 }

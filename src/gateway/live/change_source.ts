@@ -1,5 +1,5 @@
-import pg from "pg";
-import type { Pool } from "pg";
+import type { Pool, QueryResultRow } from "pg";
+import { makeAskBeside } from "../database/ask_beside.ts";
 import { connectionLost, isFromServer } from "../database/connection_failures.ts";
 import type { LiveTopic } from "./live_event.ts";
 
@@ -56,57 +56,35 @@ export interface ChangeSource {
 export const changesOfAPage = 1_000;
 /** Above it the log is read for so long that the reader should begin anew. */
 const timeoutMs = 30_000;
-/** How much later than the server would we stop waiting ourselves: then it hangs. */
+/** As in `AskLimits`. */
 const hungServerMs = 3_000;
 
 /** Makes the reader of changes, on connections of its own: requests neither wait for it nor hold it up. */
 export function makeChangeSource(pool: Pool): ChangeSource {
-  /** One statement, in a transaction of its own, which ends all that it set. */
-  async function ask<Row extends pg.QueryResultRow>(
-    text: string,
-    values: unknown[],
-  ): Promise<Row[]> {
-    const client = await pool.connect();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let failure: unknown;
+  const askBeside = makeAskBeside(pool, { timeoutMs, hungServerMs });
+
+  async function ask<Row extends QueryResultRow>(text: string, values: unknown[]) {
     try {
-      const hung = new Promise<never>((_resolve, reject) => {
-        const late = () => reject(new Error("The database hangs"));
-        timer = setTimeout(late, timeoutMs + hungServerMs);
-      });
-      const answers = Promise.all([
-        client.query(`begin; set local statement_timeout = ${timeoutMs}`),
-        client.query<Row>(text, values),
-        client.query("commit"),
-      ]);
-      answers.catch(() => {});
-      const [, { rows }] = await Promise.race([answers, hung]);
-      return rows;
+      return await askBeside<Row>(text, values);
     } catch (error) {
-      failure = error;
       throw isFromServer(error) ? error : connectionLost(error);
-    } finally {
-      clearTimeout(timer);
-      const works = failure === undefined || isFromServer(failure) &&
-          await client.query("rollback").then(() => true, () => false);
-      client.release(!works);
     }
   }
 
   return {
     async readPosition() {
-      const [seen] = await ask<Seen & pg.QueryResultRow>("select * from app.live_position()", []);
+      const [seen] = await ask<Seen & QueryResultRow>("select * from app.live_position()", []);
       return seen!;
     },
     readChanges: ({ since, until, afterSeq }, organizations) =>
-      ask<Change & pg.QueryResultRow>(
+      ask<Change & QueryResultRow>(
         "select seq::text, organization_id, topic, action, entity_id, prompt_ids, statuses, source, marts, " +
           "to_json(from_ts)#>>'{}' as from_ts, to_json(to_ts)#>>'{}' as to_ts " +
           "from app.live_changes($1, $2, $3, $4, $5) order by live_changes.seq",
         [since, until, organizations, afterSeq, changesOfAPage],
       ),
     readRights: (credentials) =>
-      ask<RightsOfMany & pg.QueryResultRow>("select * from app.live_rights($1)", [
+      ask<RightsOfMany & QueryResultRow>("select * from app.live_rights($1)", [
         JSON.stringify(credentials),
       ]),
     async readCursorKey() {
