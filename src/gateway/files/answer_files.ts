@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
 import type { AppParts } from "../http/app_parts.ts";
-import { callerOf, credentialOf } from "../http/caller.ts";
+import { callerOf, credentialOf, verifyCaller } from "../http/caller.ts";
 import { type Charge, makeCharge, OwingError } from "../http/charge.ts";
 import { readHeaders, sendAnswer } from "../http/convert_request.ts";
 import { corsHeaders, preflightHeaders } from "../http/cors.ts";
@@ -132,7 +132,7 @@ export function makeAnswerFiles(app: AppParts, parts: FileParts): AnswerFiles {
         );
       }
       const caller = callerOf(credential, headers, requestId);
-      const organization = await readOrganizationOf(caller);
+      const { organization } = await verifyCaller(parts.adaptor, caller, "files");
       const key = caller.keyHash ?? caller.jwtId ?? "";
       const charge = known.charge = makeCharge(app.budgets, { key, organization });
       throwIfOwing(charge);
@@ -173,16 +173,6 @@ export function makeAnswerFiles(app: AppParts, parts: FileParts): AnswerFiles {
       if (credential.kind === "key") app.noteKeyUse(credential.hash);
     }
   };
-
-  /** @throws what the database refuses: a credential that does not hold */
-  async function readOrganizationOf(caller: FileRequest["caller"]): Promise<string> {
-    const database = parts.adaptor.openRequest(caller, "files");
-    try {
-      return (await database.verify()).organization;
-    } finally {
-      database.finish();
-    }
-  }
 }
 
 /** @throws FileError */

@@ -1,5 +1,5 @@
 import type { Credential } from "../credentials/read_credential.ts";
-import type { Caller } from "../database/adaptor.ts";
+import type { Adaptor, Caller, Rights } from "../database/adaptor.ts";
 import { readOrganization } from "./read_organization.ts";
 
 /** Headers of a request, names in small letters. */
@@ -28,4 +28,23 @@ export function callerOf(
     organization: readOrganization(headers["x-curestry-organization"]),
     requestId,
   };
+}
+
+/**
+ * Asks the database whether a caller's credential holds, and what it may do, before anything else is asked.
+ *
+ * @param work what the request does, see `workOf`
+ * @throws the database's refusal (SQLSTATE CU001, CU002), or UNAVAILABLE
+ */
+export async function verifyCaller(
+  adaptor: Adaptor,
+  caller: Caller,
+  work: string,
+): Promise<Rights> {
+  const database = adaptor.openRequest(caller, work);
+  try {
+    return await database.verify();
+  } finally {
+    database.finish();
+  }
 }

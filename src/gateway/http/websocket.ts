@@ -3,7 +3,6 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Answer } from "../answer.ts";
-import type { Caller } from "../database/adaptor.ts";
 import { makeGate } from "../gate.ts";
 import { refused } from "../gateway_error.ts";
 import type { ClientError } from "../graphql/errors.ts";
@@ -13,9 +12,8 @@ import type { Sink } from "../live/hub.ts";
 import { codesOf, type Subscribe } from "../live/subscribe.ts";
 import { largestBodyBytes } from "./answer_operation.ts";
 import type { AppParts } from "./app_parts.ts";
-import { credentialOf } from "./caller.ts";
+import { callerOf, credentialOf, verifyCaller } from "./caller.ts";
 import { readHeaders } from "./convert_request.ts";
-import { readOrganization } from "./read_organization.ts";
 import { chooseRequestId } from "./request_id.ts";
 import { runOperation } from "./run_operation.ts";
 import { keepAliveMs, mostBufferedBytes } from "./lasting.ts";
@@ -176,21 +174,8 @@ export function makeWebSockets(
       try {
         const credential = await parts.readCredential(credentialOf(headers));
         if (credential.kind === "none") throw refused();
-        const caller: Caller = {
-          role: "curestry_member",
-          jwtId: credential.kind === "session" ? credential.jwtId : null,
-          keyHash: credential.kind === "key" ? credential.hash : null,
-          organization: readOrganization(headers["x-curestry-organization"]),
-          requestId,
-        };
-        await parts.gate.pass("subscribe", async () => {
-          const database = parts.adaptor.openRequest(caller, "websocket");
-          try {
-            await database.verify();
-          } finally {
-            database.finish();
-          }
-        });
+        const caller = callerOf(credential, headers, requestId);
+        await parts.gate.pass("subscribe", () => verifyCaller(parts.adaptor, caller, "websocket"));
       } catch (error) {
         const { extensions: { code } } = await parts.errors.toClientError(error, requestId);
         const isRefused = code === "UNAUTHENTICATED" || code === "FORBIDDEN";

@@ -1,11 +1,10 @@
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import { nameCredential } from "../credentials/read_credential.ts";
-import type { Caller, Rights } from "../database/adaptor.ts";
 import type { ClientError } from "../graphql/errors.ts";
 import type { GraphqlBody } from "../graphql/graphql_body.ts";
 import type { AppParts } from "../http/app_parts.ts";
 import { makeCharge } from "../http/charge.ts";
-import { callerOf, credentialOf } from "../http/caller.ts";
+import { callerOf, credentialOf, verifyCaller } from "../http/caller.ts";
 import { smallBodyBytes } from "../http/parse_body.ts";
 import { readOperation } from "../http/read_operation.ts";
 import type { OperationRequest } from "../http/run_operation.ts";
@@ -47,7 +46,10 @@ export function makeSubscribe(parts: AppParts): Subscribe {
       credentialName = { credential: nameCredential(credential) };
       const caller = callerOf(credential, headers, requestId);
       const server = await parts.serverOf(caller.role);
-      const { organization, permissions } = await gate.pass("subscribe", () => verify(caller));
+      const { organization, permissions } = await gate.pass(
+        "subscribe",
+        () => verifyCaller(adaptor, caller, "subscribe"),
+      );
       const key = caller.keyHash ?? caller.jwtId;
       const payer = key === null || organization === "" ? null : { key, organization };
       const charge = makeCharge(budgets, payer);
@@ -70,15 +72,6 @@ export function makeSubscribe(parts: AppParts): Subscribe {
       return await refuse([error]);
     }
   };
-
-  async function verify(caller: Caller): Promise<Rights> {
-    const database = adaptor.openRequest(caller, "subscribe");
-    try {
-      return await database.verify();
-    } finally {
-      database.finish();
-    }
-  }
 }
 
 /** The codes of errors, for the log. */
