@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Run } from "../shared/command.ts";
-import { describeMember, type Member, type MemberOptions } from "./member.ts";
+import { describeMember, type Member } from "./member.ts";
 
 /** `curestry member remove` */
 export function addMemberRemove(parent: Command, run: Run): void {
@@ -10,7 +10,7 @@ export function addMemberRemove(parent: Command, run: Run): void {
     )
     .argument("<email>", "the person")
     .requiredOption("--organization <slug>", "the organization")
-    .action((email: string, { organization }: MemberOptions) =>
+    .action((email: string, { organization }: { organization: string }) =>
       run(async ({ connect }) => {
         const { rows: [member] } = await connect("owner", (client) =>
           client.query<Member>(
