@@ -13,10 +13,10 @@ import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { ArgumentsPlugin } from "./plugins/arguments.ts";
 import { BehaviorCachePlugin } from "./plugins/behavior_cache.ts";
 import { ColumnTypesPlugin } from "./plugins/column_types.ts";
-import { LivePlugin } from "./plugins/live.ts";
-import { NamesPlugin } from "./plugins/names.ts";
 import { DescriptionsPlugin } from "./plugins/descriptions.ts";
 import { ListsPlugin } from "./plugins/lists.ts";
+import { LivePlugin } from "./plugins/live.ts";
+import { NamesPlugin } from "./plugins/names.ts";
 import { makeNullabilityPlugin } from "./plugins/nullability.ts";
 import { NumbersPlugin } from "./plugins/numbers.ts";
 import { PageSizePlugin } from "./plugins/page_size.ts";
@@ -98,7 +98,8 @@ export function makePreset(
       // `filter` does what `condition` does.
       "PgConditionArgumentPlugin",
       "PgConditionCustomFieldsPlugin",
-      // Lists are ordered by what has an index; an aggregate over another table has none.
+      // Lists are filtered and ordered by what has an index; what is computed has none, nor an aggregate over
+      // another table.
       "PgConnectionArgFilterComputedAttributesPlugin",
       "PgAggregatesOrderByAggregatesPlugin",
       "PgAggregatesFilterRelationalAggregatesPlugin",

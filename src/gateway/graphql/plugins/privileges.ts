@@ -55,15 +55,14 @@ export const PrivilegesPlugin: GraphileConfig.Plugin = {
               secretPattern.test(name) ||
               resource.codec.attributes?.[name]?.extensions?.canSelect === false
             );
-            if (hidden) return [behavior, ...noUnique, ...noNode];
             // The id alone finds the row; a key with the tenant in it would ask for the tenant.
-            if (unique.attributes.includes(tenantKey)) return [behavior, ...noUnique];
+            if (hidden || unique.attributes.includes(tenantKey)) return [behavior, ...noUnique];
             // "@unique id" in a table's comment, beside a constraint that says the same.
             const key = unique.attributes.join();
             const twin = resource.uniques.find((other: typeof unique) =>
               other.attributes.join() === key
             );
-            return twin === unique ? behavior : [behavior, ...noUnique, ...noNode];
+            return twin === unique ? behavior : [behavior, ...noUnique];
           },
         },
       },
@@ -92,4 +91,3 @@ const noUnique = behaviors(
   "-constraint:resource:update",
   "-constraint:resource:delete",
 );
-const noNode = behaviors("-nodeId:resource:update", "-nodeId:resource:delete");
