@@ -1,3 +1,4 @@
+import { apiName } from "../api_name.ts";
 import { type Column, columns, type ColumnType, objectOf } from "./columns.ts";
 
 /** A part of what rows are ordered by. */
@@ -189,10 +190,7 @@ function mart(
 
 function namedAsInApi(own: Readonly<Record<string, ColumnType>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(own).map(([column, type]) => [
-      column.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
-      `t.${column} ${type}`,
-    ]),
+    Object.entries(own).map(([column, type]) => [apiName(column), `t.${column} ${type}`]),
   );
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseError } from "pg";
 import { type ErrorCode, errorCodeOf } from "../../shared/error_codes.ts";
 import type { ConstraintRule } from "../../database/constraint_rule.ts";
+import { apiName } from "../api_name.ts";
 import { refused } from "../gateway_error.ts";
 
 /** What a client may know of a failure. */
@@ -37,15 +38,15 @@ export async function explainSql(
   const constraint = error.constraint || undefined;
   if (state === "23503" && /^update or delete|still referenced/.test(error.message)) {
     // The constraint's sentence is about the other side: the rows that refer.
-    const message = `Rows of ${camelCase(error.table ?? "another table")} refer to this one`;
+    const message = `Rows of ${apiName(error.table ?? "another table")} refer to this one`;
     return { code, message, constraint };
   }
   if (state.startsWith("23")) {
     const rule = await ruleOf(error);
-    const field = error.column ? camelCase(error.column) : rule?.field ?? undefined;
+    const field = error.column ? apiName(error.column) : rule?.field ?? undefined;
     return { code, message: rule?.message || brokenRule(error, field), field, constraint };
   }
-  const field = error.column ? camelCase(error.column) : undefined;
+  const field = error.column ? apiName(error.column) : undefined;
   if (code === "UNAVAILABLE" && !state.startsWith("CU")) {
     return { code, message: messagesByState[state] ?? "The database is not available; try again" };
   }
@@ -67,8 +68,4 @@ function brokenRule(error: DatabaseError, field: string | undefined): string {
     default:
       return `${name} breaks the rule ${error.constraint}`;
   }
-}
-
-function camelCase(column: string): string {
-  return column.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,6 +1,7 @@
 import "postgraphile";
 import type { GraphileConfig } from "graphile-config";
 import type { PgCodec } from "postgraphile/@dataplan/pg";
+import { apiName } from "../../api_name.ts";
 
 /** A function of the database, as graphile-build-pg describes it. */
 interface FunctionResource {
@@ -116,7 +117,7 @@ export const DescriptionsPlugin: GraphileConfig.Plugin = {
           else if (name in connectionArguments) {
             argument.description = connectionArguments[name];
           } else if (unique !== undefined && codec !== undefined) {
-            const key = unique.attributes.find((attribute) => camel(attribute) === name);
+            const key = unique.attributes.find((attribute) => apiName(attribute) === name);
             argument.description = codec.attributes?.[key ?? name]?.description ?? null;
           }
         }
@@ -171,7 +172,7 @@ function functionOf(
   ][];
   const name = fieldOf(typeName, end);
   return resources.find(([key, resource]) =>
-    resource.isMutation && camel(key.replace(/^(core|ops|mart)_/, "")) === name
+    resource.isMutation && apiName(key.replace(/^(core|ops|mart)_/, "")) === name
   )
     ?.[1];
 }
@@ -205,16 +206,12 @@ function argumentsOf(resource: FunctionResource | undefined): Map<string, string
   const lines = Array.isArray(tag) ? tag.map(String) : typeof tag === "string" ? [tag] : [];
   return new Map(lines.map((line) => {
     const end = line.indexOf(" ");
-    return [camel(line.slice(0, end)), line.slice(end + 1)];
+    return [apiName(line.slice(0, end)), line.slice(end + 1)];
   }));
 }
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
-}
-
-function camel(name: string): string {
-  return name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** "analysis runs" of "analysisRuns". */
@@ -230,12 +227,12 @@ function orderText(name: string): string {
   const direction = isDescending
     ? "greatest, latest or last first"
     : "smallest, earliest or first first";
-  return `By ${camel(column)}, ${direction}.`;
+  return `By ${apiName(column)}, ${direction}.`;
 }
 
 function groupText(name: string): string {
   const [, column = "", unit] = /^(.*?)(?:_TRUNCATED_TO_(HOUR|DAY))?$/.exec(name) ?? [];
-  const of = camel(column.toLowerCase());
+  const of = apiName(column.toLowerCase());
   return unit === undefined ? `Of one ${of}.` : `Of the ${unit.toLowerCase()} of ${of}, in UTC.`;
 }
 
