@@ -11,6 +11,7 @@ import { isFromServer, SkippedStatement } from "../database/connection_failures.
 import { GatewayError } from "../gateway_error.ts";
 import { rootCause } from "./root_cause.ts";
 import { findRoots, nullReplaced, type ReducedDocument, replaceFields } from "./replace_fields.ts";
+import { tableOfType } from "./table_of.ts";
 
 /** Which permission the rows of a table need, by "schema.table". */
 export type TablePermissions = ReadonlyMap<string, string>;
@@ -181,7 +182,7 @@ function missingPermission(
   tables: TablePermissions,
   permissions: string,
 ): string | null {
-  const needed = tables.get(String(type.extensions["curestryTable"]));
+  const needed = tables.get(tableOfType(type));
   return needed === undefined || permissions.includes(` ${needed} `) ? null : needed;
 }
 

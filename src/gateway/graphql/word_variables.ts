@@ -2,14 +2,13 @@ import {
   type DocumentNode,
   getNamedType,
   type GraphQLSchema,
-  isEnumType,
   Kind,
   TypeInfo,
   type TypeNode,
   visit,
   visitWithTypeInfo,
 } from "postgraphile/graphql";
-import { isWord } from "./plugins/words.ts";
+import { isWordEnum } from "./plugins/words.ts";
 
 /**
  * Gives variables of type String that stand where one of the specification's words is meant the type of that word. The
@@ -51,9 +50,8 @@ function findWords(
       Variable({ name: { value: name } }) {
         if (!names.has(name)) return;
         const type = getNamedType(types.getInputType());
-        const isOfWords = isEnumType(type) && type.getValues().every((value) => isWord(value.name));
         const known = places.get(name) ?? new Set();
-        places.set(name, known.add(isOfWords ? type.name : ""));
+        places.set(name, known.add(isWordEnum(type) ? type.name : ""));
       },
     }),
   );

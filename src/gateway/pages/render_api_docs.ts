@@ -12,6 +12,7 @@ import {
   isScalarType,
   isUnionType,
 } from "postgraphile/graphql";
+import { tableOfType } from "../graphql/table_of.ts";
 
 /** What a request needs. */
 export interface NeededPermissions {
@@ -41,7 +42,7 @@ export function renderApiDocs(
   const types = Object.values(schema.getTypeMap())
     .filter((type) => !type.name.startsWith("__") && !rootTypes.has(type))
     .sort((a, b) => a.name < b.name ? -1 : 1);
-  const needs = (type: GraphQLNamedType) => tables.get(tableOf(type));
+  const needs = (type: GraphQLNamedType) => tables.get(tableOfType(type));
   /** A mutation of a table: its payload has the row. What a function needs is in its description. */
   const needsOfField = (rootName: string, field: GraphQLField<unknown, unknown>) => {
     const type = getNamedType(field.type);
@@ -49,7 +50,7 @@ export function renderApiDocs(
     if (!isObjectType(type) || type.extensions["curestryOfFunction"] !== false) return undefined;
     const [command = ""] = /^[a-z]+/.exec(field.name) ?? [];
     return Object.values(type.getFields())
-      .map((one) => writes.get(`${command} ${tableOf(getNamedType(one.type))}`))
+      .map((one) => writes.get(`${command} ${tableOfType(getNamedType(one.type))}`))
       .find((permission) => permission !== undefined);
   };
 
@@ -100,10 +101,6 @@ interface Chapter {
 }
 
 type Needs = (type: GraphQLNamedType) => string | undefined;
-
-function tableOf(type: GraphQLNamedType): string {
-  return String(type.extensions["curestryTable"]);
-}
 
 /** The rest of the types; those that many lists share, and that few look up, come last. */
 const isPlumbing = ({ name }: GraphQLNamedType) =>

@@ -5,6 +5,7 @@ import type { PgCodec } from "postgraphile/@dataplan/pg";
 import { TYPES } from "postgraphile/@dataplan/pg";
 import { access } from "postgraphile/grafast";
 import { sql } from "postgraphile/pg-sql2";
+import { tableOf } from "../table_of.ts";
 import { isFloat, isWhole } from "./column_types.ts";
 
 declare global {
@@ -60,9 +61,7 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
           after: ["postInferred"],
           provides: ["curestryAggregates"],
           callback(behavior, resource) {
-            const pg = resource.extensions?.pg;
-            const isAggregated = pg !== undefined && !resource.parameters &&
-              aggregated.has(`${pg.schemaName}.${pg.name}`);
+            const isAggregated = !resource.parameters && aggregated.has(tableOf(resource));
             return isAggregated ? behavior : [behavior, ...none];
           },
         },

@@ -1,12 +1,6 @@
 import "postgraphile";
 import type { GraphileConfig } from "graphile-config";
-import {
-  type GraphQLInputType,
-  GraphQLList,
-  GraphQLNonNull,
-  isListType,
-  isNonNullType,
-} from "postgraphile/graphql";
+import { withoutNulls } from "./nullability.ts";
 
 /**
  * Lists that clients send have no null in them: `tags: [String!]!`, `items: [AnalysisItemInput!]!`.
@@ -29,9 +23,3 @@ export const ArgumentsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
-
-function withoutNulls(type: GraphQLInputType): GraphQLInputType {
-  if (isNonNullType(type)) return new GraphQLNonNull(withoutNulls(type.ofType));
-  if (!isListType(type) || isNonNullType(type.ofType)) return type;
-  return new GraphQLList(new GraphQLNonNull(type.ofType));
-}

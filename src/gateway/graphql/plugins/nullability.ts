@@ -4,10 +4,11 @@ import type { PgCodec } from "postgraphile/@dataplan/pg";
 import {
   GraphQLList,
   GraphQLNonNull,
-  type GraphQLOutputType,
+  type GraphQLType,
   isListType,
   isNonNullType,
 } from "postgraphile/graphql";
+import { tableOf } from "../table_of.ts";
 
 /**
  * What cannot be null is not nullable: the items of lists, the nodes of edges, what functions answer that always
@@ -44,11 +45,11 @@ export function makeNullabilityPlugin(
   };
 }
 
-/** Items of lists are never null. */
-function withoutNulls(type: GraphQLOutputType): GraphQLOutputType {
-  if (isNonNullType(type)) return new GraphQLNonNull(withoutNulls(type.ofType));
+/** The type of a field or an argument; if it is a list, then one whose items are never null. */
+export function withoutNulls<T extends GraphQLType>(type: T): T {
+  if (isNonNullType(type)) return new GraphQLNonNull(withoutNulls(type.ofType)) as GraphQLType as T;
   if (!isListType(type) || isNonNullType(type.ofType)) return type;
-  return new GraphQLList(new GraphQLNonNull(type.ofType));
+  return new GraphQLList(new GraphQLNonNull(type.ofType)) as GraphQLType as T;
 }
 
 interface RelationDetails {
@@ -70,9 +71,4 @@ function isCertain(details: RelationDetails, permissions: ReadonlyMap<string, st
   // Every request sees its organization; a membership may be in another one, which was joined just now
   if (to === "ops.organization") return tableOf(details.codec) !== "ops.organization_user";
   return permissions.get(to) === from;
-}
-
-function tableOf(codec: PgCodec): string {
-  const pg = codec.extensions?.pg;
-  return pg === undefined ? "" : `${pg.schemaName}.${pg.name}`;
 }

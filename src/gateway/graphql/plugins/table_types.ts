@@ -1,5 +1,6 @@
 import "postgraphile";
 import type { GraphileConfig } from "graphile-config";
+import { tableOf } from "../table_of.ts";
 
 /**
  * Notes with each type which table its rows are of: also with connections, edges and aggregates. What a
@@ -25,12 +26,10 @@ export const TableTypesPlugin: GraphileConfig.Plugin = {
           const extensions = { ...config.extensions, curestryOfFunction: !isOfRow };
           return { ...config, extensions };
         }
-        const table = scope.pgCodec?.extensions?.pg;
-        if (table === undefined) return config;
-        return {
-          ...config,
-          extensions: { ...config.extensions, curestryTable: `${table.schemaName}.${table.name}` },
-        };
+        const table = scope.pgCodec === undefined ? "" : tableOf(scope.pgCodec);
+        return table === ""
+          ? config
+          : { ...config, extensions: { ...config.extensions, curestryTable: table } };
       },
     },
   },

@@ -1,7 +1,12 @@
 import "postgraphile";
 import { enumCodec, type PgCodec } from "postgraphile/@dataplan/pg";
 import type { GraphileConfig } from "graphile-config";
-import { isEnumType, Kind } from "postgraphile/graphql";
+import {
+  type GraphQLEnumType,
+  type GraphQLNamedType,
+  isEnumType,
+  Kind,
+} from "postgraphile/graphql";
 import { sql } from "postgraphile/pg-sql2";
 
 /** An enum that comments of columns speak of, and its words. */
@@ -104,7 +109,7 @@ export const WordsPlugin: GraphileConfig.Plugin = {
       /** In a document a word may stand in quotes too: the API had strings here once, and documents are kept. */
       finalize(schema) {
         for (const type of Object.values(schema.getTypeMap())) {
-          if (!isEnumType(type) || !type.getValues().every(({ name }) => isWord(name))) continue;
+          if (!isWordEnum(type)) continue;
           const parseLiteral = type.parseLiteral.bind(type);
           type.parseLiteral = (node, variables) =>
             parseLiteral(
@@ -123,6 +128,11 @@ export const WordsPlugin: GraphileConfig.Plugin = {
 /** Whether an enum's value is one of the specification's words, as it is written there. */
 export function isWord(name: string): boolean {
   return /^[a-z]+(_[a-z]+)*$/.test(name);
+}
+
+/** Whether a type is an enum of such words. */
+export function isWordEnum(type: GraphQLNamedType | undefined): type is GraphQLEnumType {
+  return isEnumType(type) && type.getValues().every(({ name }) => isWord(name));
 }
 
 function stateOf(info: { state: object }): State {
