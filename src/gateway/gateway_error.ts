@@ -16,3 +16,11 @@ export function refused(): GatewayError {
     "The credential was refused. Send an API key or a session token that is valid, as Authorization: Bearer",
   );
 }
+
+/** `app.require` says the same. */
+export function noPermission(permission: string): GatewayError {
+  return new GatewayError(
+    "FORBIDDEN",
+    `This needs the permission ${permission}, which these credentials do not have`,
+  );
+}

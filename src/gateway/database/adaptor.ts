@@ -28,6 +28,11 @@ export interface Rights {
   permissions: string;
 }
 
+/** @param permissions as `Rights` has them */
+export function hasPermission(permissions: string, needed: string): boolean {
+  return permissions.includes(` ${needed} `);
+}
+
 /** A request's way to the database. */
 export interface RequestDatabase {
   /**

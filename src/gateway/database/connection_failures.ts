@@ -40,3 +40,8 @@ export function isFromServer(error: unknown): error is pg.DatabaseError {
 export function connectionLost(error: unknown): unknown {
   return error instanceof GatewayError ? error : new ConnectionLost(error);
 }
+
+/** Whether a statement took too long, or waited too long for a lock: another time it may not. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(57014|55P03)$/.test(error.code ?? "");
+}

@@ -156,7 +156,7 @@ function readFormats(
   if (format !== null) {
     const found = kind.formats.find((name) => name === format);
     if (found === undefined) throw badParameter("format", `must be one of ${names}`);
-    return found === "json" ? ["json", "jsonl"] : [found];
+    return readersOf(found);
   }
   const mediaType = contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
   const found = formatsByMediaType[mediaType];
@@ -170,7 +170,12 @@ function readFormats(
       `Content-Type: must be one of ${types.map(([type]) => type).join(", ")}`,
     );
   }
-  return found === "json" ? ["json", "jsonl"] : [found];
+  return readersOf(found);
+}
+
+/** Some call JSON what is JSON Lines. */
+function readersOf(format: Format): readonly Format[] {
+  return format === "json" ? ["json", "jsonl"] : [format];
 }
 
 async function requirePermission(

@@ -1,5 +1,5 @@
-import pg from "pg";
 import type { Adaptor, Caller } from "../database/adaptor.ts";
+import { isBusy } from "../database/connection_failures.ts";
 import type { DatabaseClient } from "../database/transaction.ts";
 import { textOf } from "./columns.ts";
 import { badParameter } from "./file_error.ts";
@@ -22,9 +22,9 @@ const mostAttempts = 4;
 const fewerRows = 8;
 
 /**
- * The rows of an export, page by page in the order of their keys; one empty page if there are none. Each page is a transaction of its own,
- * with the credential and the permissions checked: between two pages there is no connection and no
- * snapshot, however slow the reader.
+ * The rows of an export, page by page in the order of their keys; one empty page if there are none. Each page is
+ * a transaction of its own, with the credential and the permissions checked: between two pages there is no
+ * connection and no snapshot, however slow the reader.
  *
  * @throws FileError, and whatever the database refuses
  */
@@ -60,7 +60,7 @@ export async function* readPages(
         client,
       ) => [...(await client.query<(string | null)[]>({ ...query, arrayMode: true })).rows]);
     } catch (error) {
-      if (!isSlow(error) || attempt === mostAttempts) throw error;
+      if (!isBusy(error) || attempt === mostAttempts) throw error;
       attempt++;
       size = Math.max(1, Math.ceil(asked / fewerRows));
       continue;
@@ -165,9 +165,4 @@ function pageQuery(
 function textOfKey({ sql, type }: Key): string {
   const columnType = type === "timestamptz" ? "time" : type === "date" ? "date" : "text";
   return textOf({ sql, type: columnType });
-}
-
-/** Whether a page took too long, or waited too long for a lock. */
-function isSlow(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(57014|55P03)$/.test(error.code ?? "");
 }

@@ -24,7 +24,7 @@ import type { GraphqlBody } from "./graphql_body.ts";
 import { fragmentsOf } from "./limits.ts";
 import { measureAnswer } from "./measure_answer.ts";
 import type { OperationLimits } from "./operation_limits.ts";
-import { reduce, type TablePermissions, withRefusals } from "./run_query.ts";
+import { reduce, type TablePermissions, withPermissions, withRefusals } from "./run_query.ts";
 
 /** Which table a subscription tells of: who may read that may subscribe. */
 const tableOfTopic: Readonly<Record<LiveTopic, string>> = {
@@ -115,7 +115,12 @@ export function prepareSubscription(api: SubscriptionApi, body: GraphqlBody): Pr
       },
       cost: cost ?? 0,
       shareKey: JSON.stringify([body.query, body.operationName, variables]),
-      run: (database, events) => runEvents(api, { document, body, variables }, database, events),
+      run: (database, events) =>
+        withPermissions(
+          database,
+          (permissions) =>
+            runEvents(api, { document, body, variables }, database, events, permissions),
+        ),
     },
   };
 }
@@ -152,22 +157,6 @@ function withoutCursor(
 }
 
 async function runEvents(
-  api: SubscriptionApi,
-  operation: { document: DocumentNode; body: GraphqlBody; variables: Record<string, unknown> },
-  database: RequestDatabase,
-  events: readonly LiveEvent[],
-): Promise<ExecutionResult[]> {
-  let { permissions } = await database.readRights();
-  for (;;) {
-    const results = await runWithPermissions(api, operation, database, events, permissions);
-    const now = (await database.verify()).permissions;
-    // They had changed within the last minute
-    if (now === permissions) return results;
-    permissions = now;
-  }
-}
-
-async function runWithPermissions(
   { schema, resolvedPreset, tables, operationLimits }: SubscriptionApi,
   { document, body, variables }: {
     document: DocumentNode;

@@ -6,9 +6,9 @@ import {
   GraphQLError,
   type GraphQLNamedType,
 } from "postgraphile/graphql";
-import type { RequestDatabase, Rights } from "../database/adaptor.ts";
+import { hasPermission, type RequestDatabase } from "../database/adaptor.ts";
 import { isFromServer, SkippedStatement } from "../database/connection_failures.ts";
-import { GatewayError } from "../gateway_error.ts";
+import { noPermission } from "../gateway_error.ts";
 import { rootCause } from "./root_cause.ts";
 import { findRoots, nullReplaced, type ReducedDocument, replaceFields } from "./replace_fields.ts";
 import { tableOfType } from "./table_of.ts";
@@ -38,11 +38,21 @@ export async function runQuery(
   database: RequestDatabase,
   tables: TablePermissions,
 ): Promise<Result> {
+  return await withPermissions(
+    database,
+    (permissions) => runWithPermissions(args, database, tables, permissions),
+  );
+}
+
+/** Runs something with the permissions that are known, and anew if they have changed within the last minute. */
+export async function withPermissions<Result>(
+  database: RequestDatabase,
+  run: (permissions: string) => Promise<Result>,
+): Promise<Result> {
   let { permissions } = await database.readRights();
   for (;;) {
-    const result = await runWithPermissions(args, database, tables, permissions);
+    const result = await run(permissions);
     const now = (await database.verify()).permissions;
-    // They had changed within the last minute
     if (now === permissions) return result;
     permissions = now;
   }
@@ -68,7 +78,7 @@ async function runWithPermissions(
   args: GrafastExecutionArgs,
   database: RequestDatabase,
   tables: TablePermissions,
-  permissions: Rights["permissions"],
+  permissions: string,
 ): Promise<Result> {
   const failed = new Set<string>();
   const failures: GraphQLError[] = [];
@@ -183,7 +193,7 @@ function missingPermission(
   permissions: string,
 ): string | null {
   const needed = tables.get(tableOfType(type));
-  return needed === undefined || permissions.includes(` ${needed} `) ? null : needed;
+  return needed === undefined || hasPermission(permissions, needed) ? null : needed;
 }
 
 /** Makes null what was not asked for, and says why. */
@@ -197,9 +207,8 @@ export function withRefusals(
   const { data, fields } = nullReplaced(schema, reduced, result.data);
   const refusals = fields.filter(({ reason }) => reason !== hasFailed)
     .map(({ node, path, reason }) => {
-      const message = `This needs the permission ${reason}, which these credentials do not have`;
-      const originalError = new GatewayError("FORBIDDEN", message);
-      return new GraphQLError(message, { nodes: node, path, originalError });
+      const originalError = noPermission(reason);
+      return new GraphQLError(originalError.message, { nodes: node, path, originalError });
     });
   const errors = [...result.errors ?? [], ...failures, ...refusals];
   return { ...result, data, ...(errors.length > 0 ? { errors } : {}) };

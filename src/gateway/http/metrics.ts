@@ -1,9 +1,9 @@
-import pg from "pg";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ErrorCode } from "../../shared/error_codes.ts";
 import type { AskBeside } from "../database/ask_beside.ts";
+import { isBusy } from "../database/connection_failures.ts";
 import type { FairPool } from "../database/fair_pool.ts";
 import { readyQuery } from "../database/pool.ts";
 import type { LiveFigures } from "../live/hub.ts";
@@ -156,8 +156,10 @@ export function makeMetrics(
     } catch (error) {
       log.warn({ err: error }, "The figures of the database could not be read");
       // A table is locked, or all is slow: that is not down
-      const isBusy = error instanceof pg.DatabaseError && /^(55P03|57014)$/.test(error.code ?? "");
-      return { up: isBusy && await ask(readyQuery).then(() => true, () => false), rows: null };
+      return {
+        up: isBusy(error) && await ask(readyQuery).then(() => true, () => false),
+        rows: null,
+      };
     }
   }, figuresMaxAgeMs);
 

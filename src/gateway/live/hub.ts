@@ -3,9 +3,9 @@ import type { ExecutionResult } from "postgraphile/graphql";
 import { pause } from "../../shared/pause.ts";
 import { errorCodeOf } from "../../shared/error_codes.ts";
 import type { Budgets, Payer } from "../budgets.ts";
-import type { Adaptor, Caller } from "../database/adaptor.ts";
+import { type Adaptor, type Caller, hasPermission } from "../database/adaptor.ts";
 import { type Gate, makeGate } from "../gate.ts";
-import { GatewayError } from "../gateway_error.ts";
+import { GatewayError, noPermission } from "../gateway_error.ts";
 import type { ClientError, ErrorMapper } from "../graphql/errors.ts";
 import type { PreparedSubscription } from "../graphql/prepare_subscription.ts";
 import { nextTurn } from "../turns.ts";
@@ -448,8 +448,8 @@ export function makeHub(
       endGroup(group, new GatewayError(code, rights.refused_message ?? "Refused"));
     } else if (rights.organization_id !== organization) {
       endGroup(group, otherOrganization());
-    } else if (!rights.permissions?.includes(` ${prepared.permission} `)) {
-      endGroup(group, missing(prepared.permission));
+    } else if (!hasPermission(rights.permissions ?? "", prepared.permission)) {
+      endGroup(group, noPermission(prepared.permission));
     }
   }
 
@@ -580,14 +580,7 @@ export function makeHub(
 
 /** @throws GatewayError with code FORBIDDEN */
 export function requirePermission(permissions: string, needed: string): void {
-  if (!permissions.includes(` ${needed} `)) throw missing(needed);
-}
-
-function missing(permission: string): GatewayError {
-  return new GatewayError(
-    "FORBIDDEN",
-    `This needs the permission ${permission}, which these credentials do not have`,
-  );
+  if (!hasPermission(permissions, needed)) throw noPermission(needed);
 }
 
 function otherOrganization(): GatewayError {
