@@ -92,7 +92,6 @@ interface Member {
   /** Null until it has entered. */
   group: Group | null;
   request: SubscriptionRequest;
-  sink: Sink;
   /** Only what comes after this look of the feed is told. */
   turn: number;
   /** What waits until the changes that the cursor has missed are told; null: nothing waits for that. */
@@ -220,9 +219,9 @@ export function makeHub(
     if (member.held !== null) {
       member.held.push(payload);
       if (member.held.length > limits.waitingEvents) void failMember(member, tooManyChanges());
-    } else if (member.unread.length === 0 && member.sink.isReady()) {
+    } else if (member.unread.length === 0 && member.request.sink.isReady()) {
       figures.sent++;
-      member.sink.next(payload);
+      member.request.sink.next(payload);
     } else {
       member.unread.push(payload);
       member.unreadCharacters += payload.length;
@@ -239,14 +238,14 @@ export function makeHub(
       const payload = member.unread.shift()!;
       member.unreadCharacters -= payload.length;
       figures.sent++;
-      member.sink.next(payload);
+      member.request.sink.next(payload);
     }
   }
 
   /** @returns whether there is somebody to send to */
   async function untilReady(member: Member): Promise<boolean> {
     const giveUpAt = performance.now() + limits.unreadMs;
-    while (!member.isEnded && !member.sink.isReady()) {
+    while (!member.isEnded && !member.request.sink.isReady()) {
       if (performance.now() > giveUpAt) await giveUp(member);
       await pause(readIntervalMs, stopped.signal);
     }
@@ -257,7 +256,7 @@ export function makeHub(
     if (member.isEnded) return;
     leave(member);
     figures.ended++;
-    const { sink, request: { caller } } = member;
+    const { sink, caller } = member.request;
     sink.giveUp(await errors.toClientError(slowClient(), caller.requestId));
   }
 
@@ -406,7 +405,7 @@ export function makeHub(
       for (const payload of payloads) {
         if (!await untilReady(member)) return;
         figures.sent++;
-        member.sink.next(payload);
+        member.request.sink.next(payload);
       }
       n += payloads.length;
     }
@@ -500,7 +499,7 @@ export function makeHub(
     if (member.isEnded) return;
     leave(member);
     figures.ended++;
-    member.sink.fail(await errors.toClientError(error, member.request.caller.requestId));
+    member.request.sink.fail(await errors.toClientError(error, member.request.caller.requestId));
   }
 
   async function failGroup(group: Group, error: unknown): Promise<void> {
@@ -546,7 +545,6 @@ export function makeHub(
       const member: Member = {
         group: null,
         request,
-        sink: request.sink,
         turn: 0,
         held: [],
         unread: [],
