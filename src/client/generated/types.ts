@@ -1443,12 +1443,12 @@ export type AuthAccountOrderBy =
   | "PROVIDER_ASC"
   | "PROVIDER_DESC";
 
-/** A number of any precision, as text. */
+/** A number as text, with every digit; also taken as a number. */
 export type BigFloat = string;
 /** In variables. */
 export type BigFloatInput = string | number;
 
-/** A large integer, as text. */
+/** A whole number as text; also taken as a number. */
 export type BigInt = string;
 /** In variables. */
 export type BigIntInput = string | number;
@@ -1679,10 +1679,10 @@ export interface CreateWorkflowRunPayload {
   workflowRun: WorkflowRun | null;
 }
 
-/** A place in a list. */
+/** A place in a list, for `after` and `before`. */
 export type Cursor = string;
 
-/** A day, such as 2026-03-01. */
+/** A day, such as 2026-01-31. */
 export type Date = string;
 
 /** Conditions on a value, all of which hold. */
@@ -1707,7 +1707,7 @@ export interface DateFilter {
   greaterThanOrEqualTo?: Date | null | undefined;
 }
 
-/** A time as in RFC 3339. */
+/** A time with its offset, such as 2026-01-31T12:00:00Z. */
 export type Datetime = string;
 
 /** Conditions on a value, all of which hold. */
@@ -2545,7 +2545,7 @@ export interface InviteMemberPayload {
   result: NewInvitation;
 }
 
-/** Any JSON value. */
+/** Any JSON. */
 export type JSON = unknown;
 
 /** One criterion of a rubric. */
@@ -4660,7 +4660,7 @@ export interface TaskRunEdge {
   node: TaskRun;
 }
 
-/** A UUID. */
+/** A UUID, such as 0d5cdd9c-3a4e-4f0e-8f7d-2f1e6a0c9b51. */
 export type UUID = string;
 
 /** Conditions on a value, all of which hold. */
